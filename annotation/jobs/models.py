@@ -1,0 +1,102 @@
+"""The job ledger: a job exists from the commit that created it, and its rows alone say how it stands."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Job(models.Model):
+    """A batch run: which spectra, against which library version, by which model, with which parameters."""
+
+    class State(models.TextChoices):
+        """Derived from the items; stored only once it is final, by the statement that ended the last item."""
+
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"  # every item done or failed, with a reason
+        CANCELLED = "cancelled", "Cancelled"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="jobs")
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200, blank=True, db_index=True)
+    library_version = models.ForeignKey("annotation.LibraryVersion", on_delete=models.PROTECT, related_name="jobs")
+    model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.PROTECT, related_name="jobs")
+    params = models.JSONField(help_text="models_ml.outcomes.AnnotateParams, field by field.")
+    params_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Last change of any item.")
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobItem(models.Model):
+    """One spectrum of a job. Changed only by the conditional updates in `annotation.jobs.ledger`."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    FINAL = (State.DONE, State.FAILED, State.CANCELLED)
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="job_items")
+    position = models.PositiveIntegerField(help_text="Order of submission within the job, from 0.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # Rises with each claim; a worker's answer counts only while it still holds the number it was given.
+    fence = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True)
+    # After a lease ran out, the item is claimed alone: if it kills its worker, it kills no neighbour.
+    isolated = models.BooleanField(default=False)
+    worker = models.CharField(max_length=120, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["job", "position"]
+        constraints = [models.UniqueConstraint(fields=["job", "spectrum"], name="one_item_per_spectrum")]
+        indexes = [
+            models.Index(fields=["job", "state"], name="item_counts"),
+            # The claim looks only at open items; done ones, nearly all of the table, stay out of this index.
+            models.Index(
+                fields=["state", "id"], name="item_open", condition=models.Q(state__in=["pending", "running"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"item {self.position} of job {self.job_id}"
+
+
+class WorkerHeartbeat(models.Model):
+    """The last sign of life of each worker process, written by the worker about its own work."""
+
+    name = models.CharField(max_length=120, unique=True)
+    device = models.CharField(max_length=120)
+    started_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    stopped_at = models.DateTimeField(null=True)
+    activity = models.CharField(max_length=200, blank=True)
+    model_version = models.ForeignKey("annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,154 @@
+"""Candidate libraries: named sets of molecules, in versions that never change once they are ready."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from pgvector.django import VectorField
+
+
+class Library(models.Model):
+    """A named candidate set. Without a project it is offered to all."""
+
+    name = models.CharField(max_length=120, unique=True)
+    description = models.TextField(blank=True)
+    license = models.CharField(max_length=200, blank=True)
+    project = models.ForeignKey(
+        "annotation.Project", null=True, blank=True, on_delete=models.PROTECT, related_name="libraries"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "libraries"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LibraryVersion(models.Model):
+    """One import of a library. What a result was computed against can always be named by it."""
+
+    class State(models.TextChoices):
+        IMPORTING = "importing", "Importing"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    library = models.ForeignKey(Library, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.IMPORTING)
+    failure = models.TextField(blank=True)
+    source_file_name = models.CharField(max_length=255)
+    source_sha256 = models.CharField(max_length=64)
+    # SHA-256 over the sorted InChIKey first blocks: equal hash, equal candidates.
+    content_sha256 = models.CharField(max_length=64, blank=True)
+    n_rows = models.PositiveIntegerField(default=0)
+    n_molecules = models.PositiveIntegerField(default=0)
+    n_merged = models.PositiveIntegerField(default=0, help_text="Rows of a molecule that was there already.")
+    n_rejected = models.PositiveIntegerField(default=0)
+    rdkit_version = models.CharField(max_length=20, blank=True)
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["library", "-number"]
+        constraints = [models.UniqueConstraint(fields=["library", "number"], name="one_number_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.library.name} v{self.number}"
+
+
+class Molecule(models.Model):
+    """One standardised structure, known by the first block of its InChIKey; shared by all libraries."""
+
+    inchikey_first_block = models.CharField(max_length=14, unique=True)
+    smiles = models.TextField(help_text="Canonical, without stereo, neutral, largest fragment.")
+    formula = models.CharField(max_length=100)
+    exact_mass = models.FloatField(db_index=True)
+    fingerprint = models.BinaryField(help_text="Morgan, radius 2, 2048 bits, packed into 256 bytes.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.inchikey_first_block
+
+
+class LibraryEntry(models.Model):
+    """A molecule's place in one library version, with the structure as it was drawn there."""
+
+    version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="entries")
+    molecule = models.ForeignKey(Molecule, on_delete=models.PROTECT, related_name="entries")
+    exact_mass = models.FloatField(help_text="The molecule's, repeated here so that one index finds a mass window.")
+    row_number = models.PositiveIntegerField(help_text="First row of the source with this molecule, from 1.")
+    source_id = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=500, blank=True)
+    drawn_smiles = models.TextField(help_text="As drawn, stereo and salts included, in canonical spelling.")
+    inchikey = models.CharField(max_length=27, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "molecule"], name="one_entry_per_molecule")]
+        indexes = [models.Index(fields=["version", "exact_mass"], name="entry_mass_window")]
+        verbose_name_plural = "library entries"
+
+    def __str__(self) -> str:
+        return self.name or self.source_id or str(self.molecule_id)
+
+
+class LibraryRowIssue(models.Model):
+    """A row of an imported file that gave no molecule: where, why and how to mend it."""
+
+    version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="issues")
+    row_number = models.PositiveIntegerField()
+    position = models.CharField(max_length=200)
+    code = models.CharField(max_length=40)
+    reason = models.TextField()
+    remedy = models.TextField(blank=True)
+    text = models.CharField(max_length=300, blank=True, help_text="Beginning of the row.")
+
+    class Meta:
+        ordering = ["version", "row_number"]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.reason}"
+
+
+class MoleculeEmbedding(models.Model):
+    """A molecule's vector in the space of one model version, unit length.
+
+    The column has no fixed width, since model versions may differ; an index for open search is made
+    per model version, over that version's rows cast to its width.
+    """
+
+    molecule = models.ForeignKey(Molecule, on_delete=models.CASCADE, related_name="embeddings")
+    model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.CASCADE, related_name="+")
+    vector = VectorField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["model_version", "molecule"], name="one_embedding_per_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.molecule_id} by model {self.model_version_id}"
+
+
+class LibraryEmbedding(models.Model):
+    """How far a worker has come with embedding a library version for a model version."""
+
+    version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="embeddings")
+    model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.CASCADE, related_name="+")
+    n_embedded = models.PositiveIntegerField(default=0)
+    requested_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "model_version"], name="one_embedding_run_per_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} by {self.model_version}"

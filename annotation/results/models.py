@@ -1,0 +1,114 @@
+"""What a run found: model versions, annotations with full provenance, candidates, generated molecules."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+
+class ModelVersion(models.Model):
+    """A checkpoint, by the hash of its weights. Same pin, same ranks."""
+
+    name = models.CharField(max_length=100)
+    method = models.CharField(max_length=40, default="glmr")
+    checkpoint_sha256 = models.CharField(max_length=64, unique=True)
+    tokenizer_sha256 = models.CharField(max_length=64)
+    folder = models.CharField(max_length=500, help_text="Where workers find the checkpoint.")
+    embedding_dim = models.PositiveIntegerField()
+    config = models.JSONField(default=dict)
+    training = models.JSONField(default=dict, help_text="Data and commands that made the weights.")
+    metrics = models.JSONField(default=dict, help_text="Measured figures, controls included.")
+    license = models.CharField(max_length=200, blank=True)
+    is_default = models.BooleanField(default=False)
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-registered_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_model"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.checkpoint_sha256[:8]})"
+
+
+class Annotation(models.Model):
+    """The answer for one spectrum in one job. Written once, with the end of its item; never changed."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    item = models.OneToOneField("annotation.JobItem", on_delete=models.PROTECT, related_name="annotation")
+    job = models.ForeignKey("annotation.Job", on_delete=models.PROTECT, related_name="annotations")
+    spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="annotations")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # What was asked
+    adduct = models.CharField(max_length=40)
+    adduct_assumed = models.BooleanField(default=False)
+    neutral_mass = models.FloatField()
+    n_in_window = models.PositiveIntegerField(help_text="Molecules of the library in the precursor window.")
+    n_candidates = models.PositiveIntegerField()
+    proposed_level = models.CharField(max_length=4, default="3", help_text="Machine's proposal; people set levels.")
+    # Rank 1, repeated here so that lists and sorting need no join
+    top_molecule = models.ForeignKey("annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+")
+    top_generated_similarity = models.FloatField(null=True)
+    top_embedding_similarity = models.FloatField(null=True)
+    margin = models.FloatField(null=True, help_text="Rank 1's deciding score less rank 2's.")
+    # Provenance; model, library, parameters, submitter and time of submission are the job's
+    code_version = models.CharField(max_length=60)
+    rdkit_version = models.CharField(max_length=20)
+    torch_version = models.CharField(max_length=40)
+    preprocessing_version = models.CharField(max_length=20)
+    device = models.CharField(max_length=120)
+    worker = models.CharField(max_length=120)
+    attempt = models.PositiveSmallIntegerField()
+    timings_s = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["job", "item__position"]
+
+    def __str__(self) -> str:
+        return f"annotation {self.public_id}"
+
+
+class Candidate(models.Model):
+    """A ranked library molecule, each score by its own name."""
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="candidates")
+    rank = models.PositiveSmallIntegerField()
+    molecule = models.ForeignKey("annotation.Molecule", on_delete=models.PROTECT, related_name="+")
+    mass_error_ppm = models.FloatField()
+    retrieval_rank = models.PositiveSmallIntegerField()
+    embedding_similarity = models.FloatField()
+    generated_similarity = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["annotation", "rank"]
+        constraints = [models.UniqueConstraint(fields=["annotation", "rank"], name="one_candidate_per_rank")]
+
+    def __str__(self) -> str:
+        return f"rank {self.rank} of {self.annotation_id}"
+
+
+class GeneratedMolecule(models.Model):
+    """A beam of the language model, valid or not; `molecule` is set where a library holds it."""
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="generated")
+    beam_rank = models.PositiveSmallIntegerField()
+    text = models.TextField()
+    log_likelihood = models.FloatField()
+    smiles = models.TextField(blank=True)
+    inchikey_first_block = models.CharField(max_length=14, blank=True)
+    formula = models.CharField(max_length=100, blank=True)
+    exact_mass = models.FloatField(null=True)
+    mass_error_ppm = models.FloatField(null=True)
+    in_library = models.BooleanField(default=False, help_text="The job's library version holds it.")
+
+    class Meta:
+        ordering = ["annotation", "beam_rank"]
+        constraints = [models.UniqueConstraint(fields=["annotation", "beam_rank"], name="one_molecule_per_beam")]
+
+    def __str__(self) -> str:
+        return f"beam {self.beam_rank} of {self.annotation_id}"
