@@ -1,0 +1,85 @@
+"""The Celery application: a doorbell and nothing more.
+
+Messages carry no work. PostgreSQL is the ledger, so a message that is lost or comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
+
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+# The web side knows the worker by these names alone.
+DRAIN_TASK = "worker.drain"
+WORK_QUEUE = "glmr.work"
+WORKER_MODULES = "worker.tasks"  # given to the worker with --include, never imported from here
+
+
+def _transport_options(broker_url: str) -> dict[str, object]:
+    if broker_url.startswith("amqp"):
+        # Without confirms RabbitMQ drops a message silently when it is short of memory.
+        return {"confirm_publish": True, "max_retries": 1, "interval_start": 0, "interval_max": 0.5}
+    return {
+        # Messages are acknowledged on receipt, so redelivery hardly matters; an hour is kombu's own default.
+        "visibility_timeout": 3600,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_max": 0.5,
+    }
+
+
+app = Celery("glmr_server")
+app.conf.update(
+    broker_url=settings.BROKER_URL,
+    broker_transport_options=_transport_options(settings.BROKER_URL),
+    broker_connection_timeout=3,
+    # The broker may go away for any length of time; the ledger waits for it.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    result_backend=None,
+    task_ignore_result=True,
+    accept_content=["json"],
+    task_serializer="json",
+    task_default_queue=WORK_QUEUE,
+    task_create_missing_queues=False,
+    task_queues={WORK_QUEUE: {"exchange": WORK_QUEUE, "routing_key": WORK_QUEUE}},
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    # A stop waits for the mini-batch in hand, then lets go; leases return what was not finished.
+    worker_soft_shutdown_timeout=20.0,
+    timezone="UTC",
+    beat_schedule={
+        "ring-for-pending-and-expired-items": {
+            "task": DRAIN_TASK,
+            "schedule": float(settings.GLMR_RING_S),
+            # A ring that no worker heard in time is worth nothing: the next one says the same.
+            "options": {"queue": WORK_QUEUE, "expires": float(settings.GLMR_RING_S)},
+        }
+    },
+)
+
+
+def ring() -> bool:
+    """Tell the workers that there is work; call it after the commit.
+
+    False if no broker answered, which only delays the work until the next beat.
+    """
+    try:
+        app.send_task(DRAIN_TASK, queue=WORK_QUEUE, ignore_result=True)
+    except OperationalError as problem:
+        log.warning("The broker did not answer (%s); the work waits for the next ring.", problem)
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""Typed reading of the environment variables that configure the server.
+
+A value that cannot be understood is refused with the variable's name and an example; nothing falls
+back silently.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+}
+
+
+class BadSetting(Exception):
+    """A malformed environment variable: which, what it holds, and what it should look like."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        super().__init__(
+            f"Environment variable {name}={value!r} is not understood: expected {expected}. "
+            f"Correct it, or unset {name} to use the default."
+        )
+
+
+def text(name: str, default: str) -> str:
+    """The variable as it stands; set but blank counts as not set, as in compose files."""
+    return os.environ.get(name, "").strip() or default
+
+
+def _parsed(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
+    raw = text(name, "")
+    if not raw:
+        return default
+    try:
+        return parse(raw)
+    except ValueError:
+        raise BadSetting(name, raw, expected) from None
+
+
+def flag(name: str, default: bool) -> bool:
+    def parse(raw: str) -> bool:
+        if raw.lower() in ("1", "true", "yes", "on"):
+            return True
+        if raw.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ValueError
+
+    return _parsed(name, default, parse, "true or false")
+
+
+def whole_number(name: str, default: int, *, minimum: int = 0) -> int:
+    def parse(raw: str) -> int:
+        number = int(raw)
+        if number < minimum:
+            raise ValueError
+        return number
+
+    return _parsed(
+        name, default, parse, f"a whole number of at least {minimum}, such as {max(default, minimum)}"
+    )
+
+
+def n_bytes(name: str, default: int) -> int:
+    """A size in bytes; `2 GiB`, `500MB` and `1048576` are all understood."""
+
+    def parse(raw: str) -> int:
+        digits = raw.rstrip("bBkKmMgGiI ")
+        unit = raw[len(digits) :].strip().upper()
+        if unit not in _UNITS or int(digits) <= 0:
+            raise ValueError
+        return int(digits) * _UNITS[unit]
+
+    return _parsed(name, default, parse, "a size such as 500MB or 2GiB")
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """Comma-separated words, blanks dropped."""
+    raw = text(name, "")
+    return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    def parse(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError
+        return raw
+
+    return _parsed(name, default, parse, "one of " + ", ".join(allowed))
+
+
+def url(name: str, default: str, schemes: tuple[str, ...], example: str) -> str:
+    def parse(raw: str) -> str:
+        scheme, separator, rest = raw.partition("://")
+        if scheme not in schemes or not separator or not rest:
+            raise ValueError
+        return raw
+
+    return _parsed(name, default, parse, f"an address such as {example}")

@@ -1,0 +1,62 @@
+"""Two guards before any view: a content security policy on every answer, and a size limit on every request.
+
+The size is judged by its announced length, before a byte of the body is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+# Everything is served from here, so nothing else may be loaded: no inline scripts, no foreign hosts.
+# Styles may stand inline, because drawings of molecules carry them.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+# Multipart framing around the file itself.
+_FRAMING_BYTES = 2**20
+
+
+def content_security_policy(get_response: GetResponse) -> GetResponse:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return response
+
+    return middleware
+
+
+def refuse_oversized_upload(get_response: GetResponse) -> GetResponse:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        announced = request.headers.get("Content-Length") or "0"
+        limit = settings.GLMR_MAX_UPLOAD_BYTES
+        if announced.isdigit() and int(announced) > limit + _FRAMING_BYTES:
+            return _too_large(request, int(announced), limit)
+        return get_response(request)
+
+    return middleware
+
+
+def _too_large(request: HttpRequest, announced: int, limit: int) -> HttpResponse:
+    detail = (
+        f"The request announces {announced / 2**20:,.0f} MiB; "
+        f"at most {limit / 2**20:,.0f} MiB are taken at once. "
+        "Split the file into parts, or compress it with gzip. "
+        "An administrator can raise the limit with GLMR_MAX_UPLOAD_BYTES."
+    )
+    if request.path.startswith("/api/"):
+        problem = {"type": "about:blank", "title": "Upload too large", "status": 413, "detail": detail}
+        return JsonResponse(problem, status=413, content_type="application/problem+json")
+    return HttpResponse(f"Upload too large. {detail}\n", status=413, content_type="text/plain; charset=utf-8")

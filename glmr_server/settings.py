@@ -1,0 +1,240 @@
+"""Django settings: one module for every way to run, each choice an environment variable with a safe default.
+
+Without GLMR_DATABASE_URL and GLMR_BROKER_URL the embedded services of the data directory are used.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from glmr_server import environment as env
+from glmr_server.embedded import addresses
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# Everything that must survive a restart: database, broker log, uploads, secret key.
+DATA_DIR = Path(env.text("GLMR_DATA_DIR", str(BASE_DIR / "data"))).expanduser().resolve()
+
+DEBUG = env.flag("GLMR_DEBUG", False)
+HTTPS = env.flag("GLMR_HTTPS", False)  # the server is reached through a TLS proxy
+
+# --- Secret key ------------------------------------------------------------------------------------
+SECRET_KEY_FILE = DATA_DIR / "secret_key"
+
+
+def _secret_key() -> str:
+    given = env.text("GLMR_SECRET_KEY", "")
+    if given:
+        return given
+    if SECRET_KEY_FILE.is_file():
+        return SECRET_KEY_FILE.read_text().strip()
+    # Good enough for commands that sign nothing; `glmr_server.serve web` refuses to start on it,
+    # because log-ins would end with each restart.
+    return secrets.token_urlsafe(50)
+
+
+SECRET_KEY = _secret_key()
+
+# --- Applications ----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "annotation",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "glmr_server.security.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "glmr_server.security.refuse_oversized_upload",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "glmr_server.urls"
+WSGI_APPLICATION = "glmr_server.wsgi.application"
+ASGI_APPLICATION = "glmr_server.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database --------------------------------------------------------------------------------------
+DATABASE_URL = env.url(
+    "GLMR_DATABASE_URL",
+    addresses.database_url(DATA_DIR),
+    ("postgresql", "postgres"),
+    "postgresql://user:password@host:5432/glmr",
+)
+# 0: one connection per thread, kept for a minute. Above 0: a psycopg pool of at most that size.
+DATABASE_POOL_SIZE = env.whole_number("GLMR_DATABASE_POOL_SIZE", 0)
+
+
+def _database(address: str) -> dict[str, Any]:
+    try:
+        parts = {key: value for key, value in conninfo_to_dict(address).items() if value is not None}
+    except ProgrammingError:
+        # The address may hold a password: name the variable, do not repeat its value.
+        raise env.BadSetting("GLMR_DATABASE_URL", "***", "postgresql://user:secret@host:5432/glmr") from None
+    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "glmr-server"}
+    if DATABASE_POOL_SIZE:
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "glmr"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": str(parts.pop("port", "")),
+        "CONN_MAX_AGE": 0 if DATABASE_POOL_SIZE else 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options | parts,
+    }
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Broker (read by glmr_server.celery) -----------------------------------------------------------
+BROKER_URL = env.url(
+    "GLMR_BROKER_URL",
+    addresses.broker_url(DATA_DIR),
+    ("redis", "rediss", "redis+socket", "amqp", "amqps"),
+    "redis://host:6379/0 or amqp://user:password@host:5672//",
+)
+
+# --- The model -------------------------------------------------------------------------------------
+# A folder path, not a model: only the worker opens it with torch.
+GLMR_CHECKPOINT = Path(
+    env.text("GLMR_CHECKPOINT", str(BASE_DIR / "models_ml" / "checkpoints" / "glmr-0.1"))
+).expanduser()
+GLMR_DEVICE = env.text("GLMR_DEVICE", "auto")  # "auto", "cpu", "cuda", "cuda:1"
+
+# --- Work ------------------------------------------------------------------------------------------
+GLMR_BATCH_SIZE = env.whole_number("GLMR_BATCH_SIZE", 16, minimum=1)  # spectra per claim
+GLMR_LEASE_S = env.whole_number("GLMR_LEASE_S", 120, minimum=5)
+GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
+GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
+GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
+
+# --- Limits on what comes from outside (DESIGN: limits to hold from the start) ----------------------
+GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
+GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
+GLMR_MAX_DECOMPRESSED_BYTES = env.n_bytes("GLMR_MAX_DECOMPRESSED_BYTES", 8 * 2**30)
+GLMR_MAX_SPECTRA_PER_UPLOAD = env.whole_number("GLMR_MAX_SPECTRA_PER_UPLOAD", 100_000, minimum=1)
+GLMR_MAX_PEAKS_PER_SPECTRUM = env.whole_number("GLMR_MAX_PEAKS_PER_SPECTRUM", 20_000, minimum=1)
+GLMR_MAX_ATOMS_PER_MOLECULE = env.whole_number("GLMR_MAX_ATOMS_PER_MOLECULE", 250, minimum=1)
+GLMR_MAX_LIBRARY_ROWS = env.whole_number("GLMR_MAX_LIBRARY_ROWS", 5_000_000, minimum=1)
+GLMR_PARSE_TIMEOUT_S = env.whole_number("GLMR_PARSE_TIMEOUT_S", 600, minimum=1)
+GLMR_PARSE_MEMORY_BYTES = env.n_bytes("GLMR_PARSE_MEMORY_BYTES", 2 * 2**30)
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = GLMR_MAX_JSON_BYTES  # the body without its files
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+
+# --- Files -----------------------------------------------------------------------------------------
+MEDIA_ROOT = DATA_DIR / "media"  # uploads; served only through views that check the project
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("GLMR_STATIC_ROOT", str(DATA_DIR / "static")))
+# True after `collectstatic`: hashed names, cached for ever. False: straight from the packages.
+STATIC_COLLECTED = env.flag("GLMR_STATIC_COLLECTED", False)
+WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        if STATIC_COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- People ----------------------------------------------------------------------------------------
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Security --------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.words("GLMR_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("GLMR_TRUSTED_ORIGINS", [])
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # container health checks speak plain HTTP from inside
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+
+# --- REST ------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "GLMR Server",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Language, time, logging -----------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOG_LEVEL = env.choice("GLMR_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
+}
