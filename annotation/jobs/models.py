@@ -13,7 +13,7 @@ class Job(models.Model):
     """A batch run: which spectra, against which library version, by which model, with which parameters."""
 
     class State(models.TextChoices):
-        """Derived from the items; stored only once it is final, by the statement that ended the last item."""
+        """Follows from the three times below, which the ledger sets with the items themselves."""
 
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
@@ -25,20 +25,41 @@ class Job(models.Model):
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True, db_index=True)
-    library_version = models.ForeignKey("annotation.LibraryVersion", on_delete=models.PROTECT, related_name="jobs")
-    model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.PROTECT, related_name="jobs")
+    library_version = models.ForeignKey(
+        "annotation.LibraryVersion", on_delete=models.PROTECT, related_name="jobs"
+    )
+    model_version = models.ForeignKey(
+        "annotation.ModelVersion", on_delete=models.PROTECT, related_name="jobs"
+    )
     params = models.JSONField(help_text="models_ml.outcomes.AnnotateParams, field by field.")
     params_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Last change of any item.")
+    updated_at = models.DateTimeField(
+        default=timezone.now, db_index=True, help_text="Last change of any item."
+    )
+    started_at = models.DateTimeField(null=True, blank=True)
+    # Claims go round the open jobs: the one served longest ago is next (see ledger.claim).
+    last_claimed_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    # Set by the statement that ended the last item, and by nothing else.
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["last_claimed_at"], name="job_open", condition=models.Q(finished_at=None)),
+            models.Index(fields=["project", "-created_at"], name="job_list"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> State:
+        """No query: the three times say it."""
+        if self.finished_at is not None:
+            return self.State.CANCELLED if self.cancel_requested_at else self.State.DONE
+        return self.State.RUNNING if self.started_at else self.State.QUEUED
 
 
 class JobItem(models.Model):
@@ -74,10 +95,15 @@ class JobItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "spectrum"], name="one_item_per_spectrum")]
         indexes = [
             models.Index(fields=["job", "state"], name="item_counts"),
-            # The claim looks only at open items; done ones, nearly all of the table, stay out of this index.
+            # The claim and the reaper look only at open items; done ones, nearly all of the table, stay out.
             models.Index(
-                fields=["state", "id"], name="item_open", condition=models.Q(state__in=["pending", "running"])
+                fields=["job", "position"], name="item_pending", condition=models.Q(state="pending")
             ),
+            models.Index(
+                fields=["lease_expires_at"], name="item_leased", condition=models.Q(state="running")
+            ),
+            # Rate of the last minute, per job.
+            models.Index(fields=["job", "finished_at"], name="item_finished"),
         ]
 
     def __str__(self) -> str:
@@ -93,7 +119,9 @@ class WorkerHeartbeat(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now)
     stopped_at = models.DateTimeField(null=True)
     activity = models.CharField(max_length=200, blank=True)
-    model_version = models.ForeignKey("annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    model_version = models.ForeignKey(
+        "annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering = ["name"]

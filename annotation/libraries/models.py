@@ -82,7 +82,9 @@ class LibraryEntry(models.Model):
 
     version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="entries")
     molecule = models.ForeignKey(Molecule, on_delete=models.PROTECT, related_name="entries")
-    exact_mass = models.FloatField(help_text="The molecule's, repeated here so that one index finds a mass window.")
+    exact_mass = models.FloatField(
+        help_text="The molecule's, repeated here so that one index finds a mass window."
+    )
     row_number = models.PositiveIntegerField(help_text="First row of the source with this molecule, from 1.")
     source_id = models.CharField(max_length=200, blank=True)
     name = models.CharField(max_length=500, blank=True)

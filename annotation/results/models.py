@@ -50,9 +50,13 @@ class Annotation(models.Model):
     neutral_mass = models.FloatField()
     n_in_window = models.PositiveIntegerField(help_text="Molecules of the library in the precursor window.")
     n_candidates = models.PositiveIntegerField()
-    proposed_level = models.CharField(max_length=4, default="3", help_text="Machine's proposal; people set levels.")
+    proposed_level = models.CharField(
+        max_length=4, default="3", help_text="Machine's proposal; people set levels."
+    )
     # Rank 1, repeated here so that lists and sorting need no join
-    top_molecule = models.ForeignKey("annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+")
+    top_molecule = models.ForeignKey(
+        "annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     top_generated_similarity = models.FloatField(null=True)
     top_embedding_similarity = models.FloatField(null=True)
     margin = models.FloatField(null=True, help_text="Rank 1's deciding score less rank 2's.")
@@ -93,7 +97,7 @@ class Candidate(models.Model):
 
 
 class GeneratedMolecule(models.Model):
-    """A beam of the language model, valid or not; `molecule` is set where a library holds it."""
+    """A beam of the language model, valid or not."""
 
     annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="generated")
     beam_rank = models.PositiveSmallIntegerField()
@@ -108,7 +112,9 @@ class GeneratedMolecule(models.Model):
 
     class Meta:
         ordering = ["annotation", "beam_rank"]
-        constraints = [models.UniqueConstraint(fields=["annotation", "beam_rank"], name="one_molecule_per_beam")]
+        constraints = [
+            models.UniqueConstraint(fields=["annotation", "beam_rank"], name="one_molecule_per_beam")
+        ]
 
     def __str__(self) -> str:
         return f"beam {self.beam_rank} of {self.annotation_id}"

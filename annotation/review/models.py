@@ -41,7 +41,9 @@ class Verdict(models.Model):
     level = models.CharField(max_length=2, choices=Level.choices, blank=True)
     reason = models.TextField(blank=True, help_text="Required wherever the curator departs from the machine.")
     comment = models.TextField(blank=True)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="verdicts")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="verdicts"
+    )
     decided_at = models.DateTimeField(default=timezone.now, editable=False)
     # Ranks and scores as they stood on the page, so that the record of a decision needs no other row.
     shown = models.JSONField()

@@ -93,7 +93,9 @@ class Spectrum(models.Model):
 
     class Meta:
         ordering = ["upload", "source_index"]
-        constraints = [models.UniqueConstraint(fields=["upload", "source_index"], name="one_spectrum_per_place")]
+        constraints = [
+            models.UniqueConstraint(fields=["upload", "source_index"], name="one_spectrum_per_place")
+        ]
 
     def __str__(self) -> str:
         return self.title or f"spectrum {self.source_index + 1} of {self.upload_id}"
