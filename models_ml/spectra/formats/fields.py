@@ -1,0 +1,299 @@
+"""The meaning of a record's fields, the same for every format: aliases, units, signs, and what makes it unusable.
+
+Refuses to guess: what a file does not say stays None, and what it contradicts is said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from models_ml.spectra import adducts
+from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
+from models_ml.spectra.spectrum import FloatArray, IonMode, Spectrum
+
+# Field names as they stand once letters are lower-cased and everything but letters and digits is dropped;
+# the first that has a value wins.
+_PRECURSOR = ("pepmass", "precursormz", "precursormass", "precursor", "parentmz")
+_ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype")
+_CHARGE = ("charge", "precursorcharge", "chargestate")
+_ION_MODE = ("ionmode", "polarity", "ionizationmode", "ionpolarity")
+_LEVEL = ("mslevel", "mstype", "spectrumtype")
+_TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
+_IDENTIFIER = (
+    "externalid", "accession", "spectrumid", "identifier", "libraryspectrumid", "featureid", "db", "title",
+)  # fmt: skip
+_ENERGY = ("collisionenergy", "collisionenergyev")
+_SMILES = ("smiles", "chsmiles")
+_INCHIKEY = ("inchikey", "inchiaux")
+_FORMULA = ("formula", "molecularformula", "chformula")
+_INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
+_INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
+
+_NULLS = frozenset({"", "n/a", "na", "nan", "none", "null", "unknown", "-", "?", "not available"})
+_CHARGE_TEXT = re.compile(r"^(?:([+-]?)(\d{1,2})|(\d{1,2})([+-])|([+-]))$")
+_TIME = re.compile(r"^(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\.?$", re.I)
+_EV = re.compile(r"^[^\d%]*?(\d+(?:\.\d+)?)\s*eV\b[^\d%]*$", re.I)
+_NOT_EV = re.compile(r"\bN?CE\b.*%|normali[sz]ed|\bNCE\b|ramp", re.I)
+_INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
+_MAX_PRECURSOR_MZ = 100_000.0  # beyond any tandem instrument: a unit or column mistake
+
+
+def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
+    """Yield the Spectrum, after one repaired issue per repair, or one rejected or skipped issue in its place."""
+    values = _index(record.fields)
+    title = _text(values, _TITLE)[:500]
+
+    def issue(severity: str, fault: Fault) -> SpectrumIssue:
+        return SpectrumIssue(
+            index, record.position, severity, fault.code, fault.reason, fault.remedy, title  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    not_ms2 = record.not_ms2 or _why_not_ms2(values)
+    if not_ms2:
+        yield issue("skipped", Fault("not_ms2", not_ms2, "Only MS2 scans are annotated; nothing needs to be done."))
+        return
+    if record.fault:
+        yield issue("rejected", record.fault)
+        return
+    repairs = list(record.repairs)
+    try:
+        mz, intensity = _peaks(record, limits)
+        precursor_mz = _precursor(values)
+        adduct, charge, ion_mode = _ion(values, repairs)
+    except _Unusable as unusable:
+        yield issue("rejected", unusable.fault)
+        return
+    for repair in repairs:
+        yield issue("repaired", repair)
+    energy = _text(values, _ENERGY)
+    inchikey = _text(values, _INCHIKEY)
+    yield Spectrum(
+        mz=mz,
+        intensity=intensity,
+        precursor_mz=precursor_mz,
+        charge=charge,
+        adduct=adduct,
+        ion_mode=ion_mode,
+        ms_level=_level(values),
+        collision_energy=energy,
+        collision_energy_ev=_energy_ev(values, energy),
+        retention_time_s=_retention_time(values),
+        instrument=_text(values, _INSTRUMENT),
+        instrument_type=_text(values, _INSTRUMENT_TYPE),
+        title=title,
+        external_id=_text(values, _IDENTIFIER),
+        license=_text(values, ("license", "licence")),
+        smiles=_text(values, _SMILES),
+        inchikey=inchikey if _INCHIKEY_TEXT.match(inchikey) else "",
+        formula=_text(values, _FORMULA),
+        metadata=record.fields,
+    )
+
+
+class _Unusable(Exception):
+    def __init__(self, code: str, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.fault = Fault(code, reason, remedy)
+
+
+@lru_cache(maxsize=8192)
+def field_key(name: str) -> str:
+    """One key for PRECURSOR_MZ, PrecursorMZ and "precursor m/z"."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _index(fields: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in fields.items():
+        if value.strip().lower() not in _NULLS:
+            values.setdefault(field_key(name), value.strip())
+    return values
+
+
+def _text(values: Mapping[str, str], names: tuple[str, ...]) -> str:
+    for name in names:
+        if name in values:
+            return values[name]
+    return ""
+
+
+def _level(values: Mapping[str, str]) -> int | None:
+    text = _text(values, _LEVEL).upper().replace(" ", "")
+    if text in ("MS", "MS1", "1"):
+        return 1
+    if text in ("MS/MS", "MSMS"):
+        return 2
+    found = re.match(r"^(?:MS)?(\d{1,2})(?:\.0)?$", text)
+    return int(found[1]) if found else None
+
+
+def _why_not_ms2(values: Mapping[str, str]) -> str:
+    level = _level(values)
+    if level is not None and level != 2:
+        return f"This is an MS{level} scan."
+    kind = values.get("spectype", "").upper().replace("_", " ")
+    if kind in ("CORRELATED MS", "MS1", "MS"):
+        return f"Its SPECTYPE is {kind}: an MS1 scan."
+    return ""
+
+
+def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArray]:
+    mz = np.asarray(record.mz, dtype=np.float64)
+    intensity = np.asarray(record.intensity, dtype=np.float64)
+    if mz.shape != intensity.shape or mz.ndim != 1:
+        raise _Unusable(
+            "unequal_arrays",
+            f"It has {mz.size} m/z values but {intensity.size} intensities.",
+            "Export the spectrum again; each peak needs both.",
+        )
+    if mz.size == 0:
+        raise _Unusable("no_peaks", "It has no peaks.", "Leave it out, or lower the export threshold.")
+    if mz.size > limits.max_peaks_per_spectrum:
+        raise too_many_peaks(limits)
+    for array, name, bad in (
+        (mz, "m/z", ~(np.isfinite(mz) & (mz > 0))),
+        (intensity, "intensity", ~(np.isfinite(intensity) & (intensity >= 0))),
+    ):
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise _Unusable(
+                "bad_peak",
+                f"Peak {first + 1} of {mz.size} has {name} {array[first]:g}.",
+                "m/z must be above 0 and intensity not below 0, both finite. Correct or remove that peak.",
+            )
+    if not intensity.any():
+        raise _Unusable("no_peaks", "All its peaks have intensity 0.", "Leave it out, or export it again.")
+    return mz, intensity
+
+
+def too_many_peaks(limits: ReadLimits) -> _Unusable:
+    """The refusal of a spectrum with more peaks than the limit."""
+    return _Unusable(
+        "too_many_peaks",
+        f"It has more than {limits.max_peaks_per_spectrum:,} peaks.",
+        "Centroid it and remove noise peaks before export.",
+    )
+
+
+def _precursor(values: Mapping[str, str]) -> float:
+    remedy = "Add it (PEPMASS in MGF, PrecursorMZ in MSP, MS$FOCUSED_ION: PRECURSOR_M/Z in MassBank)."
+    text = _text(values, _PRECURSOR)
+    if not text:
+        raise _Unusable("no_precursor", "It has no precursor m/z.", remedy)
+    first = re.split(r"[\s;,]+", text)[0] if not re.match(r"^\d+,\d+$", text) else text
+    try:
+        number = float(first)
+    except ValueError:
+        raise _Unusable("bad_precursor", f"Its precursor m/z reads {text[:60]!r}, which is no number.", remedy) from None
+    if number == 0 or math.isnan(number):
+        raise _Unusable("no_precursor", f"Its precursor m/z is {first}.", remedy)
+    if not 0 < number <= _MAX_PRECURSOR_MZ:
+        raise _Unusable("bad_precursor", f"Its precursor m/z is {first}.", remedy)
+    return number
+
+
+def _ion(
+    values: Mapping[str, str], repairs: list[Fault]
+) -> tuple[str | None, int | None, IonMode | None]:
+    """Adduct, signed charge and ion mode. Where they contradict each other the adduct is believed, then the
+    ion mode, and the contradiction is said."""
+    ion_mode = _read_ion_mode(_text(values, _ION_MODE))
+    magnitude, sign = _read_charge(values, repairs)
+    adduct = _read_adduct(values, ion_mode, repairs)
+    if adduct is not None:
+        charge = adducts.parse(adduct).charge
+        of_adduct: IonMode = "positive" if charge > 0 else "negative"
+        if ion_mode is not None and ion_mode != of_adduct:
+            repairs.append(_contradiction(f"ion mode {ion_mode}", f"adduct {adduct}"))
+        if magnitude and (magnitude != abs(charge) or (sign and sign != math.copysign(1, charge))):
+            repairs.append(_contradiction(f"charge {sign * magnitude or magnitude:+d}", f"adduct {adduct}"))
+        return adduct, charge, of_adduct
+    if ion_mode is None:
+        if sign:
+            ion_mode = "positive" if sign > 0 else "negative"
+        return None, (sign or 1) * magnitude or None, ion_mode
+    mode_sign = 1 if ion_mode == "positive" else -1
+    if magnitude and sign and sign != mode_sign:
+        repairs.append(_contradiction(f"charge {sign * magnitude:+d}", f"ion mode {ion_mode}"))
+    return None, mode_sign * magnitude or None, ion_mode
+
+
+def _contradiction(loser: str, winner: str) -> Fault:
+    return Fault(
+        "contradiction", f"The {loser} contradicts the {winner}; the {winner} is used.",
+        "Correct the file, or choose the adduct at submission.",
+    )  # fmt: skip
+
+
+def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: list[Fault]) -> str | None:
+    text = _text(values, _ADDUCT)
+    if not text:
+        return None
+    adduct = adducts.normalise(text, ion_mode)
+    if adduct is None:
+        repairs.append(
+            Fault(
+                "unknown_adduct", f"The adduct {text[:60]!r} is not understood.",
+                "Choose the adduct at submission, or write it like [M+H]+.",
+            )  # fmt: skip
+        )
+    return adduct
+
+
+def _read_ion_mode(text: str) -> IonMode | None:
+    word = text.strip().lower()
+    if word in ("positive", "pos", "p", "+", "1", "+1", "positive ion mode", "esi+"):
+        return "positive"
+    if word in ("negative", "neg", "n", "-", "-1", "negative ion mode", "esi-"):
+        return "negative"
+    return None
+
+
+def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, int]:
+    """(magnitude, sign); 0 where the file does not say. A charge of 0 means unknown, as GNPS writes it."""
+    text = _text(values, _CHARGE)
+    pepmass = values.get("pepmass", "").split()
+    if not text and len(pepmass) > 2:
+        text = pepmass[2]
+    if not text:
+        return 0, 0
+    found = _CHARGE_TEXT.match(text.replace(" ", ""))
+    if not found:
+        repairs.append(
+            Fault(
+                "unknown_charge", f"The charge reads {text[:60]!r}, which is not one charge; it is left open.",
+                "Write one charge, such as 1+ or 2-.",
+            )  # fmt: skip
+        )
+        return 0, 0
+    before, number, number2, after, alone = found.groups()
+    mark = before or after or alone or ""
+    return int(number or number2 or 1), {"+": 1, "-": -1, "": 0}[mark]
+
+
+def _retention_time(values: Mapping[str, str]) -> float | None:
+    for name, factor in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
+        if name in values:
+            return _not_negative(values[name], factor)
+    found = _TIME.match(_text(values, ("retentiontime", "rt", "scanstarttime", "rettime")))
+    return _not_negative(found[1], 60.0 if found[2].lower().startswith("m") else 1.0) if found else None
+
+
+def _not_negative(text: str, factor: float) -> float | None:
+    try:
+        number = float(text) * factor
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _energy_ev(values: Mapping[str, str], text: str) -> float | None:
+    if "collisionenergyev" in values:
+        return _not_negative(values["collisionenergyev"], 1.0)
+    found = _EV.match(text)
+    return float(found[1]) if found and not _NOT_EV.search(text) else None

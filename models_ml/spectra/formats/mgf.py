@@ -1,0 +1,71 @@
+"""Mascot generic format: BEGIN IONS … END IONS blocks, in the dialects of Mascot, GNPS, mzmine and matchms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models_ml.spectra.formats.items import Fault, RawRecord
+from models_ml.spectra.formats.peak_text import put_field, put_peaks
+from models_ml.spectra.formats.source import Source, decode
+
+_COMMENT = b"#;!/"
+_DIGITS = b"0123456789.+-"
+
+
+def read_mgf(source: Source) -> Iterator[RawRecord]:
+    shared: dict[str, str] = {}  # parameters before the first block hold for every block without its own
+    record: RawRecord | None = None
+    peaks: list[tuple[int, bytes]] = []
+    limits = source.limits
+    for number, line in source.lines():
+        if not line:
+            continue
+        first = line[0]
+        if record is not None and first in _DIGITS and b"=" not in line:
+            if len(peaks) <= limits.max_peaks_per_spectrum:  # one more than allowed is enough to refuse it
+                peaks.append((number, line))
+            continue
+        marker = line[:10].upper()
+        if marker == b"BEGIN IONS":
+            if record is not None:
+                yield _unfinished(record)
+            record, peaks = RawRecord(source.at(f"line {number}"), dict(shared)), []
+        elif marker[:8] == b"END IONS":
+            if record is not None:
+                put_peaks(record, peaks)
+                yield record
+            record = None
+        elif first in _COMMENT:
+            continue
+        elif b"=" in line:
+            name, _, value = decode(line).partition("=")
+            if record is None:
+                if len(shared) < limits.max_fields_per_spectrum:
+                    shared[name.strip()] = value.strip()[: limits.max_field_length]
+            else:
+                _put(record, name.strip(), value.strip(), shared, source)
+        elif record is not None:
+            _note_stray(record, number, line, peaks)
+    if record is not None:
+        yield _unfinished(record)
+
+
+def _put(record: RawRecord, name: str, value: str, shared: dict[str, str], source: Source) -> None:
+    if name in shared and record.fields.get(name) == shared[name]:
+        del record.fields[name]  # the block's own value replaces the shared one
+    put_field(record, name, value, source.limits)
+
+
+def _note_stray(record: RawRecord, number: int, line: bytes, peaks: list[tuple[int, bytes]]) -> None:
+    """Lines such as "nan 12" are peaks gone wrong; mzmine's "Num peaks: 3" and other words are notes."""
+    if line[:3].lower() in (b"nan", b"inf") or len(line.split()) == 2:
+        peaks.append((number, line))
+
+
+def _unfinished(record: RawRecord) -> RawRecord:
+    record.fault = Fault(
+        "unfinished_record",
+        "The block begins with BEGIN IONS but has no END IONS.",
+        "Export the file again; this copy may be cut off.",
+    )
+    return record
