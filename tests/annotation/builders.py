@@ -1,0 +1,269 @@
+"""Plain functions that store one record each, complete with all it needs. Override what the test is about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+
+from annotation.models import (
+    Annotation,
+    Candidate,
+    GeneratedMolecule,
+    Job,
+    JobItem,
+    Library,
+    LibraryEmbedding,
+    LibraryEntry,
+    LibraryVersion,
+    Membership,
+    ModelVersion,
+    Molecule,
+    MoleculeEmbedding,
+    Project,
+    Role,
+    Spectrum,
+    Upload,
+)
+from models_ml.molecules.standardise import standardise
+
+# Names must differ between records of one test; what the numbers are is of no account.
+_number = count(1)
+
+PASSWORD = "correct horse"
+EMBEDDING_DIM = 8
+# Isomers C9H8O4 among others, so that a precursor window holds more than one of them.
+SMILES = (
+    "CC(=O)Oc1ccccc1C(=O)O",  # aspirin
+    "O=C(O)C=Cc1ccc(O)c(O)c1",  # caffeic acid
+    "CC(=O)c1ccc(C(=O)O)cc1O",
+    "Cn1c(=O)c2c(ncn2C)n(C)c1=O",  # caffeine
+    "CC(C)Cc1ccc(C(C)C(=O)O)cc1",  # ibuprofen
+)
+
+
+def make_user(username: str = "", password: str = PASSWORD, **overrides: Any) -> User:
+    name = username or f"user{next(_number)}"
+    return User.objects.create_user(name, f"{name}@example.org", password, **overrides)
+
+
+def make_project(user: User | None = None, role: Role = Role.MANAGER, **overrides: Any) -> Project:
+    """A project; the user, if given, gets the role in it."""
+    n = next(_number)
+    project = Project.objects.create(**({"name": f"Project {n}", "slug": f"project-{n}"} | overrides))
+    if user is not None:
+        Membership.objects.create(project=project, user=user, role=role)
+    return project
+
+
+def make_upload(project: Project | None = None, user: User | None = None, **overrides: Any) -> Upload:
+    user = user or make_user()
+    content = f"upload {next(_number)}".encode()
+    fields: dict[str, Any] = {
+        "project": project or make_project(user),
+        "uploaded_by": user,
+        "file_name": "batch.mgf",
+        "file": ContentFile(content, name="batch.mgf"),
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "format": "mgf",
+        "state": Upload.State.READY,
+    }
+    return Upload.objects.create(**(fields | overrides))
+
+
+def make_spectrum(
+    upload: Upload | None = None,
+    mz: Sequence[float] = (65.0386, 121.0284, 139.0390, 163.0390),
+    intensity: Sequence[float] = (12.0, 100.0, 40.0, 7.5),
+    **overrides: Any,
+) -> Spectrum:
+    """Protonated aspirin, unless told otherwise."""
+    upload = upload or make_upload()
+    n = next(_number)
+    fields: dict[str, Any] = {
+        "upload": upload,
+        "project": upload.project,
+        "source_index": n,
+        "title": f"scan {n}",
+        "precursor_mz": 181.0495,
+        "charge": 1,
+        "adduct": "[M+H]+",
+        "ion_mode": "positive",
+        "ms_level": 2,
+        "n_peaks": len(mz),
+        "mz_bytes": np.asarray(mz, dtype="<f8").tobytes(),
+        "intensity_bytes": np.asarray(intensity, dtype="<f8").tobytes(),
+        "splash": f"splash10-test-{n:010d}",
+    }
+    return Spectrum.objects.create(**(fields | overrides))
+
+
+def make_model_version(**overrides: Any) -> ModelVersion:
+    digest = hashlib.sha256(str(next(_number)).encode()).hexdigest()
+    fields: dict[str, Any] = {
+        "name": "glmr-test",
+        "checkpoint_sha256": digest,
+        "tokenizer_sha256": digest,
+        "folder": "nowhere",
+        "embedding_dim": EMBEDDING_DIM,
+    }
+    return ModelVersion.objects.create(**(fields | overrides))
+
+
+def make_molecule(smiles: str = SMILES[0]) -> Molecule:
+    """The molecule's row: the one that is there, or a new one."""
+    standard = standardise(smiles)
+    return Molecule.objects.get_or_create(
+        inchikey_first_block=standard.inchikey_first_block,
+        defaults={
+            "smiles": standard.smiles,
+            "formula": standard.formula,
+            "exact_mass": standard.exact_mass,
+            "fingerprint": standard.fingerprint,
+        },
+    )[0]
+
+
+def make_library_version(
+    smiles: Sequence[str] = SMILES, model_version: ModelVersion | None = None, **overrides: Any
+) -> LibraryVersion:
+    """A ready version; with a model version, embedded for it by vectors drawn from a fixed seed."""
+    n = next(_number)
+    library = overrides.pop("library", None) or Library.objects.create(name=f"Library {n}")
+    fields: dict[str, Any] = {
+        "library": library,
+        "number": library.versions.count() + 1,
+        "source_file_name": "library.smi",
+        "source_sha256": f"{n:064d}",
+        "n_rows": len(smiles),
+    }
+    version = LibraryVersion.objects.create(**(fields | overrides))
+    molecules = list(dict.fromkeys(make_molecule(text) for text in smiles))
+    LibraryEntry.objects.bulk_create(
+        LibraryEntry(
+            version=version,
+            molecule=molecule,
+            exact_mass=molecule.exact_mass,
+            row_number=row,
+            drawn_smiles=molecule.smiles,
+            name=f"compound {row}",
+        )
+        for row, molecule in enumerate(molecules, 1)
+    )
+    version.n_molecules = len(molecules)
+    version.state = LibraryVersion.State.READY
+    version.save()
+    if model_version is not None:
+        embed(version, model_version)
+    return version
+
+
+def embed(version: LibraryVersion, model_version: ModelVersion) -> None:
+    molecules = Molecule.objects.filter(entries__version=version).order_by("id")
+    vectors = np.random.default_rng(7).normal(size=(len(molecules), model_version.embedding_dim))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    MoleculeEmbedding.objects.bulk_create(
+        (
+            MoleculeEmbedding(molecule=molecule, model_version=model_version, vector=vector.astype("f4"))
+            for molecule, vector in zip(molecules, vectors, strict=True)
+        ),
+        ignore_conflicts=True,
+    )
+    LibraryEmbedding.objects.create(
+        version=version,
+        model_version=model_version,
+        n_embedded=len(molecules),
+        finished_at=version.created_at,
+    )
+
+
+def make_job(
+    n_spectra: int = 3,
+    project: Project | None = None,
+    user: User | None = None,
+    spectra: Sequence[Spectrum] = (),
+    **overrides: Any,
+) -> Job:
+    """A job with all items pending, against a library version that is embedded for its model."""
+    user = user or make_user()
+    upload = make_upload(project or make_project(user), user)
+    spectra = spectra or [make_spectrum(upload) for _ in range(n_spectra)]
+    model_version = overrides.pop("model_version", None) or make_model_version()
+    version = overrides.pop("library_version", None) or make_library_version(model_version=model_version)
+    fields: dict[str, Any] = {
+        "project": spectra[0].project if spectra else upload.project,
+        "submitted_by": user,
+        "name": f"Job {next(_number)}",
+        "library_version": version,
+        "model_version": model_version,
+        "params": {},
+        "params_sha256": "0" * 64,
+    }
+    job = Job.objects.create(**(fields | overrides))
+    JobItem.objects.bulk_create(
+        JobItem(job=job, spectrum=spectrum, position=position) for position, spectrum in enumerate(spectra)
+    )
+    return job
+
+
+def make_annotation(item: JobItem | None = None, **overrides: Any) -> Annotation:
+    """The item done, with the library's molecules as candidates and one generated molecule."""
+    item = item or make_job(n_spectra=1).items.get()
+    entries = LibraryEntry.objects.filter(version=item.job.library_version).select_related("molecule")
+    molecules = [entry.molecule for entry in entries.order_by("row_number")]
+    fields: dict[str, Any] = {
+        "item": item,
+        "job": item.job,
+        "spectrum": item.spectrum,
+        "adduct": "[M+H]+",
+        "neutral_mass": 180.0423,
+        "n_in_window": len(molecules),
+        "n_candidates": len(molecules),
+        "top_molecule": molecules[0] if molecules else None,
+        "top_generated_similarity": 0.9,
+        "top_embedding_similarity": 0.8,
+        "margin": 0.1,
+        "code_version": "0.1.0",
+        "rdkit_version": "2026.9.1",
+        "torch_version": "2.13.0",
+        "preprocessing_version": "1",
+        "device": "cpu",
+        "worker": "test",
+        "attempt": 1,
+        "timings_s": {"preprocess": 0.001},
+    }
+    annotation = Annotation.objects.create(**(fields | overrides))
+    Candidate.objects.bulk_create(
+        Candidate(
+            annotation=annotation,
+            rank=rank,
+            molecule=molecule,
+            mass_error_ppm=0.5,
+            retrieval_rank=rank,
+            embedding_similarity=0.9 - 0.1 * rank,
+            generated_similarity=1.0 - 0.1 * rank,
+        )
+        for rank, molecule in enumerate(molecules, 1)
+    )
+    GeneratedMolecule.objects.create(
+        annotation=annotation,
+        beam_rank=1,
+        text=SMILES[0],
+        log_likelihood=-3.2,
+        smiles=SMILES[0],
+        inchikey_first_block="BSYNRYMUTXBXSQ",
+        formula="C9H8O4",
+        exact_mass=180.0423,
+        mass_error_ppm=0.5,
+        in_library=True,
+    )
+    JobItem.objects.filter(pk=item.pk).update(
+        state=JobItem.State.DONE, attempts=1, fence=1, finished_at=annotation.created_at
+    )
+    return annotation
