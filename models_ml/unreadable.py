@@ -1,4 +1,4 @@
-"""The refusal of a whole file: what is wrong, where, and how to mend it. One bad record is an issue, not this."""
+"""The refusal of a whole file: what is wrong, where, and how to mend it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""Molecular formulae in Hill order and monoisotopic masses. Knows no adducts: that is spectra.adducts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
+
+ELECTRON_MASS = 0.000548579909  # Da, CODATA; RDKit has taken one off for each positive charge
+
+_ELEMENTS = Chem.GetPeriodicTable()
+_SYMBOLS = {_ELEMENTS.GetElementSymbol(number): number for number in range(1, 119)}
+_TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
+
+
+def hill_formula(mol: Chem.Mol) -> str:
+    """Hill formula with hydrogens; a net charge stands at the end, "C5H14NO+"."""
+    return str(rdMolDescriptors.CalcMolFormula(mol))
+
+
+def exact_mass(mol: Chem.Mol) -> float:
+    """Sum of the atoms' monoisotopic masses in Da.
+
+    The electrons that a permanent cation lacks are not taken off: the mass of the electron belongs to
+    the adduct, so that the ion of choline as ``[M]+`` comes out right, taken off once.
+    """
+    return float(rdMolDescriptors.CalcExactMolWt(mol)) + Chem.GetFormalCharge(mol) * ELECTRON_MASS
+
+
+def parse_formula(text: str) -> dict[str, int]:
+    """Element counts of a plain formula, "C8H10N4O2" or "[C5H14NO]+"; the charge is left out.
+
+    Raises ValueError for anything else: brackets inside, dots, unknown elements.
+    """
+    body = text.strip()
+    if match := re.fullmatch(r"\[(.+)\](?:\d*[+-]|[+-]\d*)?", body):
+        body = match.group(1)
+    else:
+        body = _without_charge(body)
+    counts: dict[str, int] = {}
+    position = 0
+    for match in _TOKEN.finditer(body):
+        symbol, number = match.groups()
+        if match.start() != position or symbol not in _SYMBOLS:
+            break
+        counts[symbol] = counts.get(symbol, 0) + int(number or 1)
+        position = match.end()
+    if not body or position != len(body):
+        raise ValueError(f"{text!r} is not a molecular formula. Write it like C8H10N4O2.")
+    return counts
+
+
+def _without_charge(body: str) -> str:
+    """Take "+", "-", "+2" off the end. "C5H14NO2+" keeps its 2, an oxygen count."""
+    return re.sub(r"[+-]\d*$", "", body)
+
+
+def formula_mass(counts: Mapping[str, int]) -> float:
+    """Monoisotopic mass in Da of element counts. Raises ValueError for an unknown element."""
+    total = 0.0
+    for symbol, number in counts.items():
+        if symbol not in _SYMBOLS:
+            raise ValueError(f"{symbol!r} is no element.")
+        total += number * float(_ELEMENTS.GetMostCommonIsotopeMass(_SYMBOLS[symbol]))
+    return total
+
+
+def format_formula(counts: Mapping[str, int]) -> str:
+    """Hill order: C, H, then the rest by letter; without carbon, all by letter. Zero counts are left out."""
+    present = {symbol: number for symbol, number in counts.items() if number}
+    first = [symbol for symbol in ("C", "H") if symbol in present] if "C" in present else []
+    order = first + sorted(set(present) - set(first))
+    return "".join(f"{symbol}{present[symbol] if present[symbol] > 1 else ''}" for symbol in order)

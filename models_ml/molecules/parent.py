@@ -1,0 +1,107 @@
+"""The neutral parent of a drawn structure: salts, counter-ions and drawing habits taken off, stereo kept."""
+
+from __future__ import annotations
+
+import threading
+
+from rdkit import Chem
+from rdkit.Chem.MolStandardize import rdMolStandardize
+
+# Metals drawn with a bond to a salt-forming atom are counter-ions; a metal bound to N or C (chlorophyll,
+# cobalamin) is part of the molecule that flies, so such a structure is left whole.
+_METAL = Chem.MolFromSmarts("[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~*")
+_METAL_IN_MOLECULE = Chem.MolFromSmarts(
+    "[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~[#6,#7]"
+)
+# RDKit's normaliser writes sulfoxides charge-separated; PubChem and most libraries write S=O, and so do we.
+_CHARGED_SULFOXIDE = Chem.MolFromSmarts("[#16X3+:1](-[OX1-:2])([!O])[!O]")
+# Acids that give their proton to a permanent cation, strongest first.
+_ACIDS = [Chem.MolFromSmarts(smarts) for smarts in ("[OX2H1]S(=O)=O", "[OX2H1]P=O", "[OX2H1]C=O")]
+_CHARGED = Chem.MolFromSmarts("[!+0]")
+_LONE_CATION = Chem.MolFromSmarts("[+;!$([+]~[-])]")
+
+
+class _Tools(threading.local):
+    """RDKit's standardisers, one set a thread: they keep state between calls."""
+
+    def __init__(self) -> None:
+        parameters = rdMolStandardize.CleanupParameters()
+        parameters.preferOrganic = True  # [EMIM][PF6] is the imidazolium, not the heavier anion
+        self.disconnect = rdMolStandardize.MetalDisconnector().Disconnect
+        self.normalise = rdMolStandardize.Normalizer().normalize
+        self.reionise = rdMolStandardize.Reionizer().reionize
+        self.largest = rdMolStandardize.LargestFragmentChooser(parameters).choose
+        self.uncharge = rdMolStandardize.Uncharger().uncharge
+        self.protonate = rdMolStandardize.Uncharger(canonicalOrder=True, force=True).uncharge
+
+
+_tools = _Tools()
+
+
+def parent_structure(mol: Chem.Mol) -> Chem.Mol:
+    """Largest organic fragment, neutral where a proton can make it so, stereo and isotopes as drawn.
+
+    Charge-free single molecules come back as they are, which is nine in ten of a library and saves
+    two thirds of the time: nothing that RDKit's clean-up would change survives its parser uncharged,
+    but the sulfoxides, and those are wanted as they are.
+    """
+    whole = mol
+    if mol.HasSubstructMatch(_METAL) and not mol.HasSubstructMatch(_METAL_IN_MOLECULE):
+        whole = _tools.disconnect(mol)
+    charged = _is_charged(whole)
+    if charged:
+        whole = _tools.reionise(_tools.normalise(whole))
+    if len(Chem.GetMolFrags(whole)) > 1:
+        whole = _tools.largest(whole)
+    if charged and _is_charged(whole):
+        whole = _balanced(_neutral_sulfoxides(_tools.uncharge(whole)))
+    return whole
+
+
+def _is_charged(mol: Chem.Mol) -> bool:
+    return bool(mol.HasSubstructMatch(_CHARGED))
+
+
+def _neutral_sulfoxides(mol: Chem.Mol) -> Chem.Mol:
+    matches = mol.GetSubstructMatches(_CHARGED_SULFOXIDE)
+    if not matches:
+        return mol
+    edited = Chem.RWMol(mol)
+    for sulfur, oxygen, *_ in matches:
+        edited.GetAtomWithIdx(sulfur).SetFormalCharge(0)
+        edited.GetAtomWithIdx(oxygen).SetFormalCharge(0)
+        edited.GetBondBetweenAtoms(sulfur, oxygen).SetBondType(Chem.BondType.DOUBLE)
+    Chem.SanitizeMol(edited)
+    return edited.GetMol()
+
+
+def _balanced(mol: Chem.Mol) -> Chem.Mol:
+    """A permanent cation with acid groups as its zwitterion, the same whichever way it was drawn.
+
+    InChI keys of carnitine drawn as cation and as zwitterion agree; without this their masses would not.
+    """
+    if not mol.HasSubstructMatch(_LONE_CATION):
+        return mol
+    cation = _tools.protonate(mol)
+    surplus = Chem.GetFormalCharge(cation)
+    oxygens = _acid_oxygens(cation)[:surplus] if surplus > 0 else []
+    if not oxygens or surplus - len(oxygens) > Chem.GetFormalCharge(mol):
+        return mol  # charges that no acid balances, a merocyanine's say, stay as drawn
+    edited = Chem.RWMol(cation)
+    for index in oxygens:
+        oxygen = edited.GetAtomWithIdx(index)
+        oxygen.SetFormalCharge(-1)
+        oxygen.SetNumExplicitHs(0)
+        oxygen.SetNoImplicit(True)
+    Chem.SanitizeMol(edited)
+    return edited.GetMol()
+
+
+def _acid_oxygens(mol: Chem.Mol) -> list[int]:
+    """Acidic OH oxygens, strongest acid first, then by canonical rank, not by drawing order."""
+    ranks = list(Chem.CanonicalRankAtoms(mol))
+    found: list[int] = []
+    for acid in _ACIDS:
+        oxygens = {match[0] for match in mol.GetSubstructMatches(acid)} - set(found)
+        found += sorted(oxygens, key=lambda index: ranks[index])
+    return found

@@ -1,0 +1,176 @@
+"""From SMILES, InChI or molfile text to an RDKit molecule. Measures the text before RDKit sees it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rdkit import Chem
+
+from models_ml.molecules.formula import parse_formula
+
+
+class UnusableStructure(Exception):
+    """This structure cannot stand in a library: a stable code, what is wrong, and how to mend it."""
+
+    def __init__(self, code: str, reason: str, remedy: str) -> None:
+        super().__init__(code, reason, remedy)
+        self.code = code
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class StructureLimits:
+    """What one structure may measure. RDKit dies without an exception on 20,000 atoms in a row, and InChI
+    gives no key from 1,024 atoms on; 250 heavy atoms is well beyond what MS/MS annotation serves."""
+
+    max_heavy_atoms: int = 250
+    max_text_length: int = 5_000  # SMILES or InChI; a molfile is measured by its counts line
+    max_molfile_length: int = 200_000
+
+
+DEFAULT_LIMITS = StructureLimits()
+
+_SMILES_ATOM = re.compile(r"\[[^\]]*\]|Cl|Br|[BCNOPSFIbcnops*]")
+_HYDROGEN_ATOM = re.compile(r"\[\d*H\d*[+-]?\d*(?::\d+)?\]")
+_V3000_COUNTS = re.compile(r"^M\s+V30\s+COUNTS\s+(\d+)", re.MULTILINE)
+_PLACEHOLDER = Chem.MolFromSmarts("[#0]")
+_SHOWN = 60  # characters of a bad structure that a message repeats
+
+
+def text_format(text: str) -> str:
+    """ "inchi", "molfile" or "smiles", by what the text looks like."""
+    if text.lstrip().startswith("InChI="):
+        return "inchi"
+    return "molfile" if "\n" in text.strip() else "smiles"
+
+
+def parse_structure(text: str, limits: StructureLimits = DEFAULT_LIMITS) -> Chem.Mol:
+    """Sanitised molecule without explicit hydrogens. Raises UnusableStructure."""
+    kind = text_format(text)
+    if kind != "molfile":
+        text = text.strip()
+    _refuse_oversized(text, kind, limits)
+    mol = _READERS[kind](text, True)
+    if mol is None:
+        raise _why_unparsable(text, kind)
+    refuse_unusable(mol, limits)
+    return mol
+
+
+def refuse_unusable(mol: Chem.Mol, limits: StructureLimits) -> None:
+    """Raise UnusableStructure for an empty, too large or not fully specified molecule."""
+    if mol.GetNumHeavyAtoms() == 0:
+        raise UnusableStructure(
+            "empty", "The structure has no atom besides hydrogen.", "Give a molecule with heavy atoms."
+        )
+    if mol.GetNumHeavyAtoms() > limits.max_heavy_atoms:
+        raise _too_many_atoms(mol.GetNumHeavyAtoms(), limits)
+    if mol.HasSubstructMatch(_PLACEHOLDER) or _has_query(mol):
+        raise UnusableStructure(
+            "query_atoms",
+            "The structure has placeholder atoms or bonds (*, R, A, Q), so it has no one formula.",
+            "Draw one complete molecule a row.",
+        )
+
+
+def _has_query(mol: Chem.Mol) -> bool:
+    """Whether a molfile drew atom lists or "any" bonds. A SMILES or InChI cannot, and loops cost time."""
+    if not mol.HasProp("_MolFileInfo"):
+        return False
+    atoms, bonds = mol.GetAtoms(), mol.GetBonds()
+    return any(atom.HasQuery() for atom in atoms) or any(bond.HasQuery() for bond in bonds)
+
+
+def _refuse_oversized(text: str, kind: str, limits: StructureLimits) -> None:
+    if not text.strip():
+        raise UnusableStructure("empty", "The structure is empty.", "Give a SMILES, InChI or molfile.")
+    allowed = limits.max_molfile_length if kind == "molfile" else limits.max_text_length
+    if len(text) > allowed:
+        raise UnusableStructure(
+            "too_long",
+            f"The structure is written in {len(text):,} characters; {allowed:,} are allowed.",
+            "Leave polymers and proteins out, or check that the row holds one structure only.",
+        )
+    n_atoms = _ESTIMATES[kind](text)
+    # A molfile and an InChI formula count hydrogens or may; four a heavy atom is more than any molecule has.
+    allowed_atoms = limits.max_heavy_atoms if kind != "molfile" else 4 * limits.max_heavy_atoms
+    if n_atoms > allowed_atoms:
+        raise _too_many_atoms(n_atoms, limits)
+
+
+def _too_many_atoms(n_atoms: int, limits: StructureLimits) -> UnusableStructure:
+    return UnusableStructure(
+        "too_many_atoms",
+        f"The structure has {n_atoms:,} atoms; {limits.max_heavy_atoms:,} besides hydrogen are allowed.",
+        "Leave it out: molecules of this size are not identified from one MS/MS spectrum.",
+    )
+
+
+def _smiles_atoms(text: str) -> int:
+    """Heavy atoms that a SMILES writes, counted without parsing it."""
+    return sum(1 for token in _SMILES_ATOM.findall(text) if not _HYDROGEN_ATOM.fullmatch(token))
+
+
+def _inchi_atoms(text: str) -> int:
+    """Heavy atoms of an InChI's formula layer; 0 where it cannot be read, the parser then says why."""
+    layers = text.split("/")
+    total = 0
+    for part in layers[1].split(".") if len(layers) > 1 else []:
+        multiplier, formula = re.match(r"(\d*)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+        try:
+            counts = parse_formula(formula)
+        except ValueError:
+            return 0
+        total += int(multiplier or 1) * sum(n for symbol, n in counts.items() if symbol != "H")
+    return total
+
+
+def _molfile_atoms(text: str) -> int:
+    """Atoms of the counts line, V3000 or V2000; 0 where it cannot be read."""
+    if match := _V3000_COUNTS.search(text):
+        return int(match.group(1))
+    lines = text.splitlines()
+    counts = lines[3][:3].strip() if len(lines) > 3 else ""
+    return int(counts) if counts.isdigit() else 0
+
+
+def _read_smiles(text: str, sanitize: bool) -> Chem.Mol | None:
+    parameters = Chem.SmilesParserParams()
+    parameters.sanitize = sanitize
+    parameters.parseName = False
+    return Chem.MolFromSmiles(text, parameters)
+
+
+def _read_inchi(text: str, sanitize: bool) -> Chem.Mol | None:
+    return Chem.MolFromInchi(text, sanitize=sanitize, removeHs=sanitize)
+
+
+def _read_molfile(text: str, sanitize: bool) -> Chem.Mol | None:
+    # Not strict: real files carry short counts lines and stray columns that lose no chemistry.
+    return Chem.MolFromMolBlock(text, sanitize=sanitize, removeHs=sanitize, strictParsing=False)
+
+
+def _why_unparsable(text: str, kind: str) -> UnusableStructure:
+    """Tell a spelling mistake from impossible chemistry, with RDKit's own finding for the latter."""
+    shown = "" if kind == "molfile" else f" {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}"
+    mol = _READERS[kind](text, False)
+    problems = list(Chem.DetectChemistryProblems(mol)) if mol is not None else []
+    if problems:
+        return UnusableStructure(
+            "impossible_chemistry",
+            f"The structure{shown} is not possible: {problems[0].Message().rstrip('.')}.",
+            "Correct the valences, charges or aromatic rings in the drawing.",
+        )
+    name = {"smiles": "SMILES", "inchi": "InChI", "molfile": "molfile record"}[kind]
+    return UnusableStructure(
+        "unparsable", f"The {name}{shown} cannot be read.", "Check its spelling, or export it again."
+    )
+
+
+_READERS = {"smiles": _read_smiles, "inchi": _read_inchi, "molfile": _read_molfile}
+_ESTIMATES = {"smiles": _smiles_atoms, "inchi": _inchi_atoms, "molfile": _molfile_atoms}

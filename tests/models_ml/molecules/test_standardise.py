@@ -1,0 +1,151 @@
+"""One structure, one identity, however it was drawn; and clear refusals."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from rdkit import Chem
+
+from models_ml.molecules.standardise import (
+    StandardMolecule,
+    StructureLimits,
+    UnusableStructure,
+    canonical_smiles,
+    identify,
+    standardise,
+    standardise_many,
+)
+
+
+@pytest.mark.parametrize(
+    ("drawings", "standard"),
+    [
+        (["CC(=O)O", "CC(=O)[O-]", "CC(=O)[O-].[Na+]", "CC(=O)O[Na]", "OC(C)=O.O"], "CC(=O)O"),
+        (["C[N+](=O)[O-]", "CN(=O)=O"], "C[N+](=O)[O-]"),
+        (["NCCC(=O)O", "[NH3+]CCC(=O)[O-]", "Cl.NCCC(=O)O", "[Cl-].[NH3+]CCC(O)=O"], "NCCC(=O)O"),
+        (["C[S+]([O-])CC", "CS(=O)CC"], "CCS(C)=O"),
+        (["C1=CC=CC=C1O", "c1ccccc1O", "[O-]c1ccccc1.[K+]"], "Oc1ccccc1"),
+        (["CN=[N+]=[N-]", "CN=N#N"], "CN=[N+]=[N-]"),
+        (["c1ccncc1", "[nH+]1ccccc1.[Cl-]"], "c1ccncc1"),
+    ],
+)
+def test_drawings_of_one_structure_agree(drawings: list[str], standard: str) -> None:
+    molecules = [standardise(text) for text in drawings]
+    assert {molecule.smiles for molecule in molecules} == {standard}
+    assert len({molecule.inchikey_first_block for molecule in molecules}) == 1
+    assert len({(molecule.formula, molecule.exact_mass, molecule.fingerprint) for molecule in molecules}) == 1
+
+
+@pytest.mark.parametrize("tail", ["(=O)O", "([O-])=O", "(O)=O.[Cl-]"])
+def test_carnitine_is_the_zwitterion_however_drawn(tail: str) -> None:
+    molecule = standardise("C[N+](C)(C)CC(O)CC" + tail)
+    assert molecule.smiles == "C[N+](C)(C)CC(O)CC(=O)[O-]"
+    assert molecule.formula == "C7H15NO3"
+    assert molecule.exact_mass == pytest.approx(161.10519, abs=1e-5)
+    assert "permanent_charge" not in molecule.notes
+
+
+def test_the_protonated_group_of_several_does_not_depend_on_the_drawing() -> None:
+    first = standardise("C[N+](C)(C)CCOP(=O)([O-])OP(=O)(O)OC")
+    second = standardise("C[N+](C)(C)CCOP(=O)(O)OP(=O)([O-])OC")
+    assert first.smiles == second.smiles
+
+
+def test_choline_stays_a_cation_and_says_so() -> None:
+    molecule = standardise("C[N+](C)(C)CCO.[Cl-]")
+    assert (molecule.smiles, molecule.formula) == ("C[N+](C)(C)CCO", "C5H14NO+")
+    assert molecule.exact_mass == pytest.approx(104.10754, abs=1e-5)  # the electron is the adduct's affair
+    assert set(molecule.notes) == {"permanent_charge", "fragments_removed"}
+
+
+def test_stereo_is_kept_beside_the_key_not_in_it() -> None:
+    left, right = standardise("C[C@H](N)C(=O)O"), standardise("C[C@@H](N)C(=O)O")
+    assert left.smiles == right.smiles == "CC(N)C(=O)O"
+    assert left.inchikey_first_block == right.inchikey_first_block == "QNAYBMKLOCPYGJ"
+    assert left.inchikey == "QNAYBMKLOCPYGJ-REOHCLBHSA-N" or right.inchikey == "QNAYBMKLOCPYGJ-REOHCLBHSA-N"
+    assert left.inchikey != right.inchikey
+    assert left.drawn_smiles != right.drawn_smiles
+    assert standardise("C/C=C/C(=O)O").drawn_smiles == "C/C=C/C(=O)O"
+
+
+def test_isotopes_are_dropped_and_noted() -> None:
+    rest = "n1cnc2c1c(=O)n(C)c(=O)n2C"
+    labelled, plain = standardise("[2H]C([2H])([2H])" + rest), standardise("C" + rest)
+    assert labelled.smiles == plain.smiles
+    assert labelled.exact_mass == plain.exact_mass == pytest.approx(194.08038, abs=1e-5)
+    assert labelled.inchikey != plain.inchikey
+    assert "[2H]" in labelled.drawn_smiles
+    assert labelled.notes == ("isotopes_removed",)
+
+
+def test_a_metal_that_is_part_of_the_molecule_stays() -> None:
+    assert "Hg" in standardise("CC[Hg]Cl").smiles
+
+
+def test_inchi_molfile_and_molecule_are_read_too() -> None:
+    from_smiles = standardise("CCO")
+    mol = Chem.MolFromSmiles("CCO")
+    assert standardise("InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3") == from_smiles
+    assert standardise(Chem.MolToMolBlock(mol)) == from_smiles
+    assert standardise(Chem.MolToV3KMolBlock(Chem.AddHs(mol))) == from_smiles
+    assert standardise(Chem.AddHs(mol)) == from_smiles
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("[H][H]", "empty"),
+        ("not a molecule", "unparsable"),
+        ("C1CC", "unparsable"),
+        ("c1cccc1", "impossible_chemistry"),
+        ("C(C)(C)(C)(C)C", "impossible_chemistry"),
+        ("*CCO", "query_atoms"),
+        ("CC[R1]", "unparsable"),
+        ("C" * 251, "too_many_atoms"),
+        ("C" * 20_000, "too_long"),
+        ("[C@@H2]" * 300, "too_many_atoms"),
+        ("InChI=1S/C20000H40002/c1", "too_many_atoms"),
+        ("InChI=1S/nonsense", "unparsable"),
+        ("\n\n\n200001999  0  0\n", "unparsable"),
+        ("\n\n\n  0  0  0     0  0            999 V3000\nM  V30 COUNTS 20000 0 0 0 0\n", "too_many_atoms"),
+    ],
+)
+def test_unusable_structures_say_why(text: str, code: str) -> None:
+    with pytest.raises(UnusableStructure) as caught:
+        standardise(text)
+    assert caught.value.code == code
+    assert caught.value.reason
+    assert caught.value.remedy
+    assert identify(text) is None
+    assert canonical_smiles(text) is None
+
+
+def test_limits_can_be_set() -> None:
+    assert standardise("C" * 251, limits=StructureLimits(max_heavy_atoms=300)).formula == "C251H504"
+
+
+def test_many_keeps_order_and_gives_refusals() -> None:
+    results = list(standardise_many(["CCO", "nonsense", "CCN"]))
+    assert [type(result) for result in results] == [StandardMolecule, UnusableStructure, StandardMolecule]
+
+
+def test_canonical_smiles_of_generated_text() -> None:
+    assert canonical_smiles("OCC") == "CCO"
+    assert canonical_smiles("OC(=O)C.[Na]") == "CC(=O)O"
+
+
+def test_standard_form_is_stable_and_agrees_with_the_shared_library(shared_data: Path) -> None:
+    """The library is canonical and stereo-free already; what changes is charged drawings, under 1 %."""
+    with gzip.open(shared_data / "library" / "candidates.smi.gz", "rt") as lines:
+        texts = [line.split()[0] for line in islice(lines, 0, 40_000, 20)]
+    molecules = [standardise(text) for text in texts]
+    same = sum(molecule.smiles == text for molecule, text in zip(molecules, texts, strict=True))
+    assert same / len(texts) > 0.99
+    assert len({molecule.inchikey_first_block for molecule in molecules}) == len(texts)
+    for molecule in molecules[:300]:
+        assert standardise(molecule.smiles).smiles == molecule.smiles
