@@ -1,0 +1,80 @@
+"""API tokens: made once, shown once, known afterwards only by their SHA-256.
+
+A token never gives more than its owner has: scopes narrow the owner's role, the project narrows the view.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+from django.utils import timezone
+
+from annotation.accounts.models import ApiToken, Project, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# What a role must include for each scope to mean anything.
+ROLE_FOR_SCOPE = {
+    ApiToken.Scope.READ: Role.VIEWER,
+    ApiToken.Scope.SUBMIT: Role.SUBMITTER,
+    ApiToken.Scope.REVIEW: Role.CURATOR,
+}
+# Use is noted at most this often, so that a polling machine does not write at every poll.
+USE_NOTED_EVERY = datetime.timedelta(minutes=1)
+
+
+def issue(
+    *,
+    project: Project,
+    user: User,
+    name: str,
+    scopes: Iterable[ApiToken.Scope],
+    expires_at: datetime.datetime | None = None,
+) -> tuple[ApiToken, str]:
+    """The new token and its secret, which is not kept and cannot be shown again."""
+    prefix = secrets.token_hex(4)
+    secret = f"glmr_{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        project=project,
+        user=user,
+        name=name,
+        prefix=prefix,
+        secret_sha256=_digest(secret),
+        scopes=sorted({str(scope) for scope in scopes}),
+        expires_at=expires_at,
+    )
+    return token, secret
+
+
+def authenticate(secret: str) -> ApiToken | None:
+    """The usable token with this secret, its use noted; None for any other text."""
+    brand, _, rest = secret.partition("_")
+    prefix, _, random_part = rest.partition("_")
+    if brand != "glmr" or not random_part or not prefix.isalnum() or not prefix.isascii():
+        return None
+    token = ApiToken.objects.select_related("user", "project").filter(prefix=prefix[:16]).first()
+    if token is None or not hmac.compare_digest(token.secret_sha256, _digest(secret)):
+        return None
+    if not token.is_usable() or not token.user.is_active:
+        return None
+    _note_use(token)
+    return token
+
+
+def _note_use(token: ApiToken) -> None:
+    now = timezone.now()
+    if token.last_used_at is not None and token.last_used_at > now - USE_NOTED_EVERY:
+        return
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

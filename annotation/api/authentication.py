@@ -1,0 +1,65 @@
+"""Who is calling: a machine by its token, or a person by the session of the web pages, CSRF check included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
+
+from annotation.accounts.models import ApiToken
+from annotation.accounts.tokens import authenticate
+
+SCHEME = 'Bearer realm="GLMR Server"'
+
+
+class BearerToken(BaseAuthentication):
+    """`Authorization: Bearer glmr_…`"""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, _, secret = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        token = authenticate(secret.strip().decode("latin-1"))
+        if token is None:
+            raise AuthenticationFailed(
+                "The token is unknown, expired or revoked. Ask a manager of your project for a new one."
+            )
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return SCHEME
+
+
+class BearerTokenScheme(OpenApiAuthenticationExtension):
+    """How the OpenAPI document names it."""
+
+    target_class = BearerToken
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "glmr_<prefix>_<secret>"}
+
+
+class PerCaller(SimpleRateThrottle):
+    """So many requests a minute for each token, or each signed-in person (setting GLMR_API_RATE)."""
+
+    cache = cache
+    scope = "caller"
+
+    def get_rate(self) -> str:
+        return str(settings.GLMR_API_RATE)
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        if isinstance(request.auth, ApiToken):
+            return f"api-rate/token/{request.auth.pk}"
+        if request.user.is_authenticated:
+            return f"api-rate/user/{request.user.pk}"
+        return f"api-rate/address/{self.get_ident(request)}"

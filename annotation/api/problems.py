@@ -1,0 +1,124 @@
+"""Every error of the interface as RFC 9457 problem details, never as a page for people.
+
+An unforeseen error is logged with its traceback and told to the client as a bare 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.signals import got_request_exception
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(exceptions.APIException):
+    """A refusal with everything that its answer says. `extra` adds members of the problem's own."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str = "",
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail, code or HTTPStatus(status).name.lower())
+        self.status_code = status
+        self.errors = errors or []
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response:
+    """The exception handler of all views of the interface."""
+    request = context["request"]
+    problem = _as_problem(error)
+    if problem is None:
+        log.exception("Unforeseen error at %s %s", request.method, request.path, exc_info=error)
+        got_request_exception.send(sender=type(context["view"]), request=request._request)
+        detail = "The server failed; nothing of this request was stored. The log of the server says why."
+        problem = Problem(500, detail)
+    return Response(
+        body(problem, request.path),
+        status=problem.status_code,
+        headers=problem.headers,
+        content_type=CONTENT_TYPE,
+    )
+
+
+def body(problem: Problem, instance: str) -> dict[str, Any]:
+    status = HTTPStatus(problem.status_code)
+    code = problem.get_codes()
+    generic = code == status.name.lower()
+    return {
+        # about:blank says that the status tells all (RFC 9457, 4.2.1); a URN names our own kinds.
+        "type": "about:blank" if generic else f"urn:glmr:problem:{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": str(problem.detail),
+        "instance": instance,
+        **({"errors": problem.errors} if problem.errors else {}),
+        **problem.extra,
+    }
+
+
+def _as_problem(error: Exception) -> Problem | None:
+    match error:
+        case Problem():
+            return error
+        case exceptions.ValidationError():
+            return Problem(422, "The request cannot be understood as it stands.", errors=pointed(error.detail))
+        case DjangoValidationError():
+            return Problem(400, " ".join(error.messages))
+        case Http404():
+            return Problem(404, "There is no such thing here, or it belongs to a project that you cannot see.")
+        case PermissionDenied():
+            return Problem(403, str(error) or "You may not do this.")
+        case RequestDataTooBig():
+            return Problem(413, "The request is too large. Split it, or send the spectra as a file.")
+        case exceptions.APIException():
+            return _from_framework(error)
+        case _:
+            return None
+
+
+def _from_framework(error: exceptions.APIException) -> Problem:
+    headers = {}
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, round(wait)))
+    return Problem(error.status_code, str(error.detail), headers=headers)
+
+
+def pointed(detail: Any, pointer: str = "") -> list[dict[str, str]]:
+    """A serializer's nested errors as a flat list, each with the JSON pointer (RFC 6901) of its field."""
+    if isinstance(detail, Mapping):
+        parts = ((_step(key), value) for key, value in detail.items())
+        return [error for step, value in parts for error in pointed(value, pointer + step)]
+    if isinstance(detail, (list, tuple)):
+        nested = [
+            (f"/{place}" if isinstance(value, (Mapping, list)) else "", value)
+            for place, value in enumerate(detail)
+        ]
+        return [error for step, value in nested for error in pointed(value, pointer + step)]
+    return [{"pointer": pointer, "detail": str(detail)}]
+
+
+def _step(key: object) -> str:
+    if key == "non_field_errors":
+        return ""
+    return "/" + str(key).replace("~", "~0").replace("/", "~1")
