@@ -1,0 +1,214 @@
+"""A child process that misbehaves in any way leaves the parent alive, with a plain message."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from models_ml.isolation import MIB, IsolationError, run_bounded
+from models_ml.unreadable import UnreadableFile
+
+
+def count_up(stop: int, step: int = 1) -> Iterator[int]:
+    yield from range(0, stop, step)
+
+
+def hog_memory() -> Iterator[int]:
+    held = []
+    for turn in range(10_000):
+        held.append(bytearray(10 * MIB))
+        yield turn
+
+
+def hog_memory_natively() -> Iterator[int]:
+    import numpy as np
+
+    yield 1
+    yield int(np.ones(400_000_000).sum())
+
+
+def yield_for_ever() -> Iterator[int]:
+    turn = 0
+    while True:
+        turn += 1
+        yield turn
+
+
+def compute_for_ever() -> Iterator[int]:
+    yield 1
+    while True:
+        pass
+
+
+def sleep_for_ever() -> Iterator[int]:
+    yield os.getpid()
+    while True:
+        time.sleep(60)
+
+
+def die_by_signal(number: int) -> Iterator[int]:
+    yield 1
+    yield 2
+    os.kill(os.getpid(), number)
+    yield 3
+
+
+def draw_a_chain(n_atoms: int) -> Iterator[str]:
+    from rdkit import Chem
+
+    yield Chem.MolToSmiles(Chem.MolFromSmiles("C" * n_atoms))
+
+
+def refuse_file() -> Iterator[int]:
+    yield 1
+    raise UnreadableFile("It is empty.", "line 1", "Upload it again.")
+
+
+class Unpicklable(Exception):
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first + second)
+
+
+def raise_unpicklable() -> Iterator[int]:
+    yield 1
+    raise Unpicklable("odd", "ity")
+
+
+def list_loaded_modules() -> Iterator[str]:
+    yield from sorted(sys.modules)
+
+
+def collect_until_error(items: Iterator[int]) -> tuple[list[int], IsolationError]:
+    got: list[int] = []
+    try:
+        for item in items:
+            got.append(item)
+    except IsolationError as error:
+        return got, error
+    raise AssertionError(f"It ended well, with {len(got)} items.")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_items_come_back_in_order() -> None:
+    assert list(run_bounded(count_up, 1000)) == list(range(1000))
+    assert list(run_bounded(partial(count_up, step=3), 10, batch_size=1)) == [0, 3, 6, 9]
+    assert list(run_bounded(count_up, 0)) == []
+
+
+def test_memory_is_bounded() -> None:
+    got, error = collect_until_error(run_bounded(hog_memory, memory_bytes=200 * MIB))
+    assert error.kind == "memory"
+    assert "memory" in str(error)
+    assert got == list(range(len(got)))
+    assert 5 <= len(got) <= 20
+
+
+def test_native_memory_is_bounded() -> None:
+    assert collect_until_error(run_bounded(hog_memory_natively, memory_bytes=200 * MIB))[1].kind == "memory"
+
+
+def test_an_endless_generator_uses_up_its_computing_time() -> None:
+    got, error = collect_until_error(run_bounded(yield_for_ever, cpu_seconds=1))
+    assert error.kind == "time"
+    assert got[:3] == [1, 2, 3]
+
+
+def test_endless_computing_is_stopped() -> None:
+    assert collect_until_error(run_bounded(compute_for_ever, cpu_seconds=1))[1].kind == "time"
+
+
+def test_silence_and_total_waiting_are_bounded() -> None:
+    for limits in ({"silence_seconds": 1.5}, {"wall_seconds": 1.5}):
+        error = collect_until_error(run_bounded(sleep_for_ever, **limits))[1]  # type: ignore[arg-type]
+        assert error.kind == "time"
+
+
+def test_a_slow_consumer_spends_no_waiting_time() -> None:
+    items = run_bounded(count_up, 20_000, wall_seconds=5.0, silence_seconds=5.0, batch_size=5_000)
+    first = next(items)
+    time.sleep(5.5)
+    assert [first, *items] == list(range(20_000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
+def test_a_dying_child_is_told_and_what_it_gave_stands(number: signal.Signals) -> None:
+    got, error = collect_until_error(run_bounded(die_by_signal, int(number), batch_size=1))
+    assert error.kind == "crash"
+    assert number.name in str(error)
+    assert got == [1, 2]
+
+
+def test_a_killed_child_counts_as_out_of_memory() -> None:
+    assert collect_until_error(run_bounded(die_by_signal, int(signal.SIGKILL)))[1].kind == "memory"
+
+
+def test_twenty_thousand_atoms_kill_only_the_child() -> None:
+    with pytest.raises(IsolationError):
+        list(run_bounded(draw_a_chain, 20_000))
+    assert list(run_bounded(draw_a_chain, 3)) == ["CCC"]
+
+
+def test_exceptions_of_the_function_arrive_as_they_are() -> None:
+    items = run_bounded(refuse_file)
+    assert next(items) == 1
+    with pytest.raises(UnreadableFile, match=r"line 1: It is empty\. Upload it again\."):
+        next(items)
+
+
+def test_an_exception_that_cannot_travel_is_named() -> None:
+    error = collect_until_error(run_bounded(raise_unpicklable))[1]
+    assert error.kind == "crash"
+    assert "Unpicklable: oddity" in str(error)
+
+
+def test_an_abandoned_iterator_kills_its_child() -> None:
+    items = run_bounded(sleep_for_ever, batch_size=1)
+    pid = next(items)
+    assert is_alive(pid)
+    items.close()  # type: ignore[attr-defined]
+    assert not is_alive(pid)
+    items = run_bounded(sleep_for_ever, batch_size=1)
+    pid = next(items)
+    del items
+    assert not is_alive(pid)
+
+
+def test_no_files_stay_open() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    list(run_bounded(count_up, 5))
+    collect_until_error(run_bounded(die_by_signal, int(signal.SIGSEGV)))
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_it_works_from_several_threads() -> None:
+    results: dict[int, list[int]] = {}
+
+    def work(number: int) -> None:
+        results[number] = list(run_bounded(count_up, 100 * number))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: list(range(100 * number)) for number in (1, 2, 3)}
+
+
+def test_the_child_starts_clean() -> None:
+    """Nothing of the parent comes along but the module of the function: no Django, no torch."""
+    loaded = set(run_bounded(list_loaded_modules))
+    assert not loaded & {"torch", "celery", "annotation"}
