@@ -1,6 +1,6 @@
-"""Adduct notation: any common spelling to ours, and masses computed from element masses and the electron mass.
+"""Adduct notation: any common spelling to ours, and masses computed from elements and the electron.
 
-Never copies a mass table and never falls back to [M+H]+: what is not understood is ``None``.
+Never copies a mass table, never falls back to [M+H]+: what is not understood is ``None``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ ELECTRON_MASS_DA = 5.48579909065e-4  # CODATA 2018
 DEUTERIUM_MASS_DA = 2.01410177812  # AME 2020
 
 # Only elements that occur in adducts. A full periodic table would read "Ac" (acetate) as actinium.
-_ELEMENTS = frozenset(
-    "H D C N O P S F Cl Br I Si B Na K Li Rb Cs Ca Mg Ba Sr Zn Cu Fe Co Ni Mn Ag Al Cr Se".split()
-)
+_ELEMENTS = frozenset({
+    "H", "D", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I", "Si", "B", "Na", "K", "Li", "Rb", "Cs", "Ca",
+    "Mg", "Ba", "Sr", "Zn", "Cu", "Fe", "Co", "Ni", "Mn", "Ag", "Al", "Cr", "Se",
+})  # fmt: skip
 # Names of solvents and acids as chemists write them inside the brackets.
 _NAMED = {
     "ACN": "C2H3N", "ACETONITRILE": "C2H3N", "CAN": "C2H3N",
@@ -36,18 +37,22 @@ _CARRIER_CHARGE = {
 }  # fmt: skip
 _ACIDS = frozenset({"CH2O2", "C2H4O2", "C2HF3O2"})
 
-# One spelling for each ion that the field names in several ways. The first ten are those of the training data.
-_CANONICAL = """
-[M+H]+ [M-H]- [M]+ [M+Na]+ [M+NH4]+ [M+HCOO]- [M+CH3COO]- [M-H2O+H]+ [M+K]+ [M+Cl]- [M]- [M+Li]+ [M+Br]- [M+I]-
-[M+2H]2+ [M+3H]3+ [M-2H]2- [M-3H]3- [M-H2O-H]- [M-2H2O+H]+ [M-3H2O+H]+ [M-NH3+H]+ [M-CO2-H]- [M-2H]- [M-H]+
-[M+ACN+H]+ [M+2ACN+H]+ [M+ACN+Na]+ [M+ACN+2H]2+ [M+2ACN+2H]2+ [M+ACN+NH4]+ [M+CH3OH+H]+ [M+CH3OH+Na]+ [M+H2O+H]+
-[M+DMSO+H]+ [M+IPA+H]+ [M+H+Na]2+ [M+H+K]2+ [M+H+NH4]2+ [M+2Na]2+ [M-H+2Na]+ [M-H+2K]+ [M-2H+3Na]+
-[M-2H+Na]- [M-2H+K]- [M+CF3COO]- [M+NO3]- [M+F]- [M-CH3]- [M+H2O-H]- [M+2Na-3H]2- [M+Ca-H]+ [M+O+H]+ [M-H+O]-
-""".split()
+# One spelling for each ion that the field names in several ways. The first ten: those of the training data.
+_CANONICAL = tuple(
+    """
+    [M+H]+ [M-H]- [M]+ [M+Na]+ [M+NH4]+ [M+HCOO]- [M+CH3COO]- [M-H2O+H]+ [M+K]+ [M+Cl]- [M]- [M+Li]+ [M+Br]-
+    [M+I]- [M+2H]2+ [M+3H]3+ [M-2H]2- [M-3H]3- [M-H2O-H]- [M-2H2O+H]+ [M-3H2O+H]+ [M-NH3+H]+ [M-CO2-H]-
+    [M-2H]- [M-H]+ [M+ACN+H]+ [M+2ACN+H]+ [M+ACN+Na]+ [M+ACN+2H]2+ [M+2ACN+2H]2+ [M+ACN+NH4]+ [M+CH3OH+H]+
+    [M+CH3OH+Na]+ [M+H2O+H]+ [M+DMSO+H]+ [M+IPA+H]+ [M+H+Na]2+ [M+H+K]2+ [M+H+NH4]2+ [M+2Na]2+ [M-H+2Na]+
+    [M-H+2K]+ [M-2H+3Na]+ [M-2H+Na]- [M-2H+K]- [M+CF3COO]- [M+NO3]- [M+F]- [M-CH3]- [M+H2O-H]- [M+2Na-3H]2-
+    [M+Ca-H]+ [M+O+H]+ [M-H+O]-
+    """.split()  # noqa: SIM905  (a table reads better)
+)
 
 _TEXT_FIXES = str.maketrans({
-    "−": "-", "–": "-", "—": "-", "‐": "-", "⁺": "+", "⁻": "-", "²": "2", "³": "3", "⁴": "4", "₂": "2", "₃": "3",
-    "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*", "(": "[", ")": "]", "{": "[", "}": "]",
+    "−": "-", "–": "-", "—": "-", "‐": "-", "⁺": "+", "⁻": "-", "²": "2", "³": "3", "⁴": "4", "₂": "2",
+    "₃": "3", "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*", "(": "[", ")": "]", "{": "[",
+    "}": "]",
 })  # fmt: skip
 _CHARGE = re.compile(r"^\^?\[?(?:(\d*)([+-]+)|([+-])(\d+))\]?$")
 _BODY = re.compile(r"^(\d*)(?:M|Cat)((?:[+-]\d*[A-Za-z][A-Za-z0-9]*)*)$")

@@ -14,6 +14,7 @@ _MAGIC = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it, or pack it as gz or zip."),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it, or pack it as gz or zip."),
     (b"Rar!", "a RAR archive", "Unpack it, or pack it as gz or zip."),
+    (b"PK\x03\x04", "a zip archive inside a compressed file", "Give the zip archive itself, one level deep."),
     (b"%PDF", "a PDF document", _SUPPORTED),
     (b"\x89HDF", "an HDF5 file", "Convert it to mzML with ProteoWizard msConvert."),
     (b"\x01\xa1F\x00i\x00n\x00n", "a Thermo raw file", "Convert it to mzML with ProteoWizard msConvert."),
@@ -27,11 +28,11 @@ _REFUSED = (
     (re.compile(rb"\A\s*<mzSpecLib", re.I), "an mzSpecLib library", "Convert it to MSP or MGF."),
     (re.compile(rb"\A\s*\{[^{}]{0,2000}\"format_version\"\s*:", re.S), "an mzSpecLib library in JSON",
      "Convert it to MSP or MGF."),
-    (re.compile(rb"^MTD\tmzTab-version", re.M), "an mzTab results table", "Give the spectra that it refers to."),
+    (re.compile(rb"^MTD\tmzTab-version", re.M), "an mzTab results table", "Give the spectra it refers to."),
     (re.compile(rb"^(?:\$\$\$\$|M  END|.{30,40}V[23]000)\s*$", re.M), "an SDF file of structures",
      "Import it as a library; spectra go in as MGF, MSP, MassBank or mzML."),
     (re.compile(rb"<mzData[\s>]"), "an mzData file", "Convert it to mzML with ProteoWizard msConvert."),
-    (re.compile(rb"<(?:!DOCTYPE )?html", re.I), "a web page", "Download the file itself, not the page that shows it."),
+    (re.compile(rb"<(?:!DOCTYPE )?html", re.I), "a web page", "Download the file itself, not its page."),
 )  # fmt: skip
 
 _RECOGNISED = (
@@ -52,6 +53,8 @@ def detect(head: bytes, where: str) -> str:
     for magic, name, remedy in _MAGIC:
         if head.startswith(magic):
             raise UnreadableFile(f"The file is {name}, not a spectrum file", where, remedy)
+    if head[257:262] == b"ustar":
+        raise UnreadableFile("The file is a tar archive inside another", where, "Unpack one of them.")
     if b"\x00" in head:
         raise UnreadableFile("The file is binary and of an unknown kind", where, _SUPPORTED)
     for pattern, name, remedy in _REFUSED:

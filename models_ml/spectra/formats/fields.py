@@ -1,4 +1,4 @@
-"""The meaning of a record's fields, the same for every format: aliases, units, signs, and what makes it unusable.
+"""The meaning of a record's fields, the same for every format: aliases, units, signs, what is unusable.
 
 Refuses to guess: what a file does not say stays None, and what it contradicts is said.
 """
@@ -44,7 +44,7 @@ _MAX_PRECURSOR_MZ = 100_000.0  # beyond any tandem instrument: a unit or column 
 
 
 def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
-    """Yield the Spectrum, after one repaired issue per repair, or one rejected or skipped issue in its place."""
+    """Yield the Spectrum after an issue per repair, or one rejected or skipped issue in its place."""
     values = _index(record.fields)
     title = _text(values, _TITLE)[:500]
 
@@ -55,7 +55,9 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
 
     not_ms2 = record.not_ms2 or _why_not_ms2(values)
     if not_ms2:
-        yield issue("skipped", Fault("not_ms2", not_ms2, "Only MS2 scans are annotated; nothing needs to be done."))
+        yield issue(
+            "skipped", Fault("not_ms2", not_ms2, "Only MS2 scans are annotated; nothing is to be done.")
+        )
         return
     if record.fault:
         yield issue("rejected", record.fault)
@@ -82,7 +84,7 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
         ms_level=_level(values),
         collision_energy=energy,
         collision_energy_ev=_energy_ev(values, energy),
-        retention_time_s=_retention_time(values),
+        retention_time_s=_retention_time(values, record.time_unit_s),
         instrument=_text(values, _INSTRUMENT),
         instrument_type=_text(values, _INSTRUMENT_TYPE),
         title=title,
@@ -189,7 +191,8 @@ def _precursor(values: Mapping[str, str]) -> float:
     try:
         number = float(first)
     except ValueError:
-        raise _Unusable("bad_precursor", f"Its precursor m/z reads {text[:60]!r}, which is no number.", remedy) from None
+        reason = f"Its precursor m/z reads {text[:60]!r}, which is no number."
+        raise _Unusable("bad_precursor", reason, remedy) from None
     if number == 0 or math.isnan(number):
         raise _Unusable("no_precursor", f"Its precursor m/z is {first}.", remedy)
     if not 0 < number <= _MAX_PRECURSOR_MZ:
@@ -197,9 +200,7 @@ def _precursor(values: Mapping[str, str]) -> float:
     return number
 
 
-def _ion(
-    values: Mapping[str, str], repairs: list[Fault]
-) -> tuple[str | None, int | None, IonMode | None]:
+def _ion(values: Mapping[str, str], repairs: list[Fault]) -> tuple[str | None, int | None, IonMode | None]:
     """Adduct, signed charge and ion mode. Where they contradict each other the adduct is believed, then the
     ion mode, and the contradiction is said."""
     ion_mode = _read_ion_mode(_text(values, _ION_MODE))
@@ -238,9 +239,10 @@ def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: l
     if adduct is None:
         repairs.append(
             Fault(
-                "unknown_adduct", f"The adduct {text[:60]!r} is not understood.",
+                "unknown_adduct",
+                f"The adduct {text[:60]!r} is not understood.",
                 "Choose the adduct at submission, or write it like [M+H]+.",
-            )  # fmt: skip
+            )
         )
     return adduct
 
@@ -266,9 +268,10 @@ def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, 
     if not found:
         repairs.append(
             Fault(
-                "unknown_charge", f"The charge reads {text[:60]!r}, which is not one charge; it is left open.",
+                "unknown_charge",
+                f"The charge reads {text[:60]!r}, not one charge; it is left open.",
                 "Write one charge, such as 1+ or 2-.",
-            )  # fmt: skip
+            )
         )
         return 0, 0
     before, number, number2, after, alone = found.groups()
@@ -276,12 +279,15 @@ def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, 
     return int(number or number2 or 1), {"+": 1, "-": -1, "": 0}[mark]
 
 
-def _retention_time(values: Mapping[str, str]) -> float | None:
-    for name, factor in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
+def _retention_time(values: Mapping[str, str], default_unit_s: float | None) -> float | None:
+    for name, unit_s in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
         if name in values:
-            return _not_negative(values[name], factor)
-    found = _TIME.match(_text(values, ("retentiontime", "rt", "scanstarttime", "rettime")))
-    return _not_negative(found[1], 60.0 if found[2].lower().startswith("m") else 1.0) if found else None
+            return _not_negative(values[name], unit_s)
+    text = _text(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
+    found = _TIME.match(text)
+    if found:
+        return _not_negative(found[1], 60.0 if found[2].lower().startswith("m") else 1.0)
+    return _not_negative(text, default_unit_s) if default_unit_s else None
 
 
 def _not_negative(text: str, factor: float) -> float | None:

@@ -15,7 +15,7 @@ WHOLE_FILE = -1  # SpectrumIssue.index of an issue that belongs to no single spe
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Bounds on what a reader accepts. Those of the whole file end the reading; the others reject one spectrum."""
+    """Bounds on what is read. Those of the whole file end the reading; the others reject one spectrum."""
 
     max_file_bytes: int = 20 * 2**30  # after decompression, all members together
     max_spectra: int = 2_000_000
@@ -35,6 +35,10 @@ class UnreadableFile(Exception):
         self.what = what
         self.where = where
         self.remedy = remedy
+
+
+class LimitReached(UnreadableFile):
+    """A limit of the whole file: reading ends, even inside an archive whose other members are fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +76,5 @@ class RawRecord:
     intensity: Sequence[float] | NDArray[np.float64] = ()
     fault: Fault | None = None  # it cannot be used
     repairs: list[Fault] = field(default_factory=list)  # done by the format's reader, to be said
+    time_unit_s: float | None = None  # what a retention time without a unit is counted in
     not_ms2: str = ""  # the format itself says that this is no MS2 scan, and why

@@ -1,4 +1,4 @@
-"""Mascot generic format: BEGIN IONS … END IONS blocks, in the dialects of Mascot, GNPS, mzmine and matchms."""
+"""Mascot generic format: BEGIN IONS … END IONS blocks, as Mascot, GNPS, mzmine and matchms write them."""
 
 from __future__ import annotations
 

@@ -12,14 +12,13 @@ def put_peaks(record: RawRecord, lines: list[tuple[int, bytes]]) -> None:
         return
     mz: list[float] = []
     intensity: list[float] = []
-    number, line = 0, b""
     try:
-        for number, line in lines:
+        for _, line in lines:
             parts = line.split(None, 2)
             mz.append(float(parts[0]))
             intensity.append(float(parts[1]))
     except (ValueError, IndexError):
-        record.fault = bad_peak_line(number, line)
+        record.fault = bad_peak_line(*lines[len(intensity)])
     record.mz, record.intensity = mz, intensity
 
 
@@ -46,3 +45,14 @@ def put_field(record: RawRecord, name: str, value: str, limits: ReadLimits) -> N
         record.fields[name] = value
     elif len(earlier) + len(value) <= limits.max_field_length:
         record.fields[name] = f"{earlier}\n{value}"
+
+
+def check_count(record: RawRecord, announced: str, name: str) -> None:
+    """Say where a record announces another number of peaks than it holds; those it holds are used."""
+    count = len(record.mz)
+    if record.fault or not count or not announced.isdigit() or int(announced) == count:
+        return
+    record.repairs.append(
+        Fault("peak_count", f"{name} says {announced}, but {count} peaks stand there; those are used.",
+              "Check that the record is complete.")
+    )  # fmt: skip

@@ -1,75 +1,139 @@
-"""The way in: a file of any known format becomes a stream of spectra and issues. To add a format, add one line here."""
+"""The way in: a file of any known format becomes a stream of spectra and issues.
+
+To add a format: a module with a reader, a line in READERS, and a line in detect.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
+from models_ml.spectra.formats.archive import BrokenArchive, archive_kind, members
 from models_ml.spectra.formats.detect import detect
 from models_ml.spectra.formats.fields import to_spectrum
 from models_ml.spectra.formats.items import (
     WHOLE_FILE,
+    LimitReached,
     RawRecord,
     ReadLimits,
     SpectrumIssue,
     UnreadableFile,
 )
+from models_ml.spectra.formats.json_spectra import read_json
+from models_ml.spectra.formats.massbank import read_massbank
 from models_ml.spectra.formats.mgf import read_mgf
-from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
+from models_ml.spectra.formats.msp import read_msp
+from models_ml.spectra.formats.mzml import read_mzml
+from models_ml.spectra.formats.mzxml import read_mzxml
+from models_ml.spectra.formats.source import Budget, Readable, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
 
+Item = RawRecord | SpectrumIssue
 # A reader turns a Source into records, and issues of its own about the file as a whole.
-Reader = Callable[[Source], Iterator[RawRecord | SpectrumIssue]]
+Reader = Callable[[Source], Iterator[Item]]
 
 READERS: dict[str, Reader] = {
     "mgf": read_mgf,
+    "msp": read_msp,
+    "massbank": read_massbank,
+    "mzml": read_mzml,
+    "mzxml": read_mzxml,
+    "json": read_json,
 }
+DEFAULT_LIMITS = ReadLimits()
 
 
-def read_spectra(path: Path, *, limits: ReadLimits = ReadLimits()) -> Iterator[Spectrum | SpectrumIssue]:
+def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Spectrum | SpectrumIssue]:
     """Stream a file's spectra in file order, with an issue for whatever was repaired, rejected or skipped.
 
     Raises UnreadableFile where the file as a whole is refused, possibly after some spectra; a file that
     breaks off yields what stands before the break and then one issue with index WHOLE_FILE.
     """
     index = 0
+    said = False
     with path.open("rb") as file:
-        source = Source(gunzip_if_needed(file), budget=Budget(limits.max_file_bytes), limits=limits)
-        for item in _records(source):
+        for item in _items(file, limits):
             if isinstance(item, SpectrumIssue):
+                said = True
                 yield item
                 continue
             if index >= limits.max_spectra:
-                raise UnreadableFile(
+                raise LimitReached(
                     f"The file holds more than {limits.max_spectra:,} spectra",
                     item.position,
                     "Split it into smaller files, or ask the administrator to raise the limit.",
                 )
             yield from to_spectrum(item, index, limits)
             index += 1
+    if index == 0 and not said:
+        yield _about_file("whole file", "no_spectra", "The file holds no spectra.",
+                          "Check the export; chromatograms alone cannot be annotated.")  # fmt: skip
 
 
 def detect_format(path: Path) -> str:
-    """Name the format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "zip" or "tar"."""
+    """Name the format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "zip" or "tar".
+
+    Raises UnreadableFile, saying what the file is, for anything else.
+    """
     with path.open("rb") as file:
-        limits = ReadLimits()
-        source = Source(gunzip_if_needed(file), budget=Budget(limits.max_file_bytes), limits=limits)
-        return detect(source.head(), "at its beginning")
+        if archive_kind(file.peek()) == "zip":
+            return "zip"
+        head = _open(file, Budget(DEFAULT_LIMITS.max_file_bytes), DEFAULT_LIMITS).head()
+        return archive_kind(head) or detect(head, "at its beginning")
 
 
-def _records(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
+def _open(inner: Readable, budget: Budget, limits: ReadLimits, member: str = "") -> Source:
+    return Source(gunzip_if_needed(inner), budget=budget, limits=limits, member=member)
+
+
+def _items(file: BufferedReader, limits: ReadLimits) -> Iterator[Item]:
+    if archive_kind(file.peek()) == "zip":  # read out of order, so never decompressed as a stream
+        yield from _archive_items("zip", file, limits)
+        return
+    source = _open(file, Budget(limits.max_file_bytes), limits)
+    if archive_kind(source.head()) == "tar":
+        yield from _archive_items("tar", source.stream, limits)
+    else:
+        yield from _document_items(source)
+
+
+def _document_items(source: Source) -> Iterator[Item]:
     yield from READERS[detect(source.head(), source.at("at its beginning"))](source)
     if source.broken:
-        yield broken_off(source)
+        yield _broken_off(source.broken, source.at("at the end of the readable part"))
 
 
-def broken_off(source: Source) -> SpectrumIssue:
-    """What is said at the end of data that ended before its time."""
-    return SpectrumIssue(
-        WHOLE_FILE,
-        source.at("at the end of the readable part"),
-        "rejected",
-        "truncated_file",
-        f"The compressed data breaks off or is damaged ({source.broken}); what stands before the break was read.",
-        "Copy or export the file again.",
-    )
+def _archive_items(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator[Item]:
+    budget = Budget(limits.max_file_bytes)
+    readable = 0
+    try:
+        for name, inner in members(kind, stream, limits):
+            try:
+                yield from _document_items(_open(inner, budget, limits, member=name))
+                readable += 1
+            except LimitReached:
+                raise
+            except UnreadableFile as refusal:
+                yield _about_file(f"member {name}", "unreadable_member", f"{refusal.what}.", refusal.remedy)
+    except BrokenArchive as error:
+        if not readable:
+            raise UnreadableFile(
+                f"The {kind} archive is damaged ({error})", "", "Pack it or copy it again."
+            ) from None
+        yield _broken_off(str(error), f"after {readable} members")
+    if not readable:
+        raise UnreadableFile(
+            f"The {kind} archive holds no spectrum file", "",
+            "Pack MGF, MSP, MassBank, mzML, mzXML or JSON files into it, without archives inside.",
+        )  # fmt: skip
+
+
+def _broken_off(why: str, position: str) -> SpectrumIssue:
+    reason = f"The compressed data breaks off or is damaged ({why}); what stands before the break was read."
+    return _about_file(position, "truncated_file", reason, "Copy or export the file again.")
+
+
+def _about_file(position: str, code: str, reason: str, remedy: str) -> SpectrumIssue:
+    return SpectrumIssue(WHOLE_FILE, position, "rejected", code, reason, remedy)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import Protocol
 
-from models_ml.spectra.formats.items import ReadLimits, UnreadableFile
+from models_ml.spectra.formats.items import LimitReached, ReadLimits, UnreadableFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 65_536
 _BUFFER_BYTES = 262_144
+_DAMAGE = (EOFError, zlib.error, OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
 
 class Readable(Protocol):
@@ -29,7 +32,7 @@ class Budget:
     def spend(self, number: int, where: str) -> None:
         self.used += number
         if self.used > self.max_bytes:
-            raise UnreadableFile(
+            raise LimitReached(
                 f"The file holds more than {self.max_bytes:,} bytes once decompressed",
                 where,
                 "Split it into smaller files, or ask the administrator to raise the limit.",
@@ -54,7 +57,7 @@ class _Counted(io.RawIOBase):
             return 0
         try:
             data = self._inner.read(len(view))
-        except (EOFError, zlib.error, gzip.BadGzipFile, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGE as error:
             self.broken = str(error) or type(error).__name__
             return 0
         self._budget.spend(len(data), self._where)
@@ -100,11 +103,10 @@ class Source:
             yield number, line.strip()
 
 
-def gunzip_if_needed(stream: IO[bytes]) -> IO[bytes]:
-    """Decompress by magic bytes, whatever the name says. ``stream`` must be able to seek to its start."""
-    magic = stream.read(2)
-    stream.seek(0)
-    return gzip.GzipFile(fileobj=stream) if magic == GZIP_MAGIC else stream  # type: ignore[return-value]
+def gunzip_if_needed(stream: Readable) -> Readable:
+    """Decompress by magic bytes, whatever the name says."""
+    buffered = io.BufferedReader(stream)  # type: ignore[type-var]
+    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == GZIP_MAGIC else buffered
 
 
 def decode(line: bytes) -> str:

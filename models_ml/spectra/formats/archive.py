@@ -1,0 +1,97 @@
+"""The members of a zip or tar file, streamed one after the other. Refuses encrypted and odd ones."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+from models_ml.spectra.formats.items import LimitReached, ReadLimits, UnreadableFile
+from models_ml.spectra.formats.source import Readable
+
+_TAR_MAGIC = b"ustar"
+_TAR_MAGIC_AT = 257
+_MAX_TAR_HEADER_BYTES = 2**20
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
+
+Member = tuple[str, Readable]
+
+
+class BrokenArchive(Exception):
+    """The archive ends early or is damaged; its members so far were given."""
+
+
+def archive_kind(head: bytes) -> str:
+    """ "zip", "tar", or "" for anything else."""
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    return "tar" if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == _TAR_MAGIC else ""
+
+
+def members(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator[Member]:
+    """Name and stream of each member that is an ordinary file. A stream lasts until the next is asked for."""
+    opened = _zip_members(stream) if kind == "zip" else _tar_members(stream)
+    count = 0
+    try:
+        for name, inner in opened:
+            count += 1
+            if count > limits.max_members:
+                raise LimitReached(f"The archive holds more than {limits.max_members:,} files", name,
+                                   "Split it into smaller archives.")  # fmt: skip
+            if not _is_clutter(name):
+                yield name, inner
+    except _BROKEN as error:
+        raise BrokenArchive(str(error) or type(error).__name__) from None
+
+
+def _is_clutter(name: str) -> bool:
+    """What operating systems leave in archives unasked."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+
+
+def _zip_members(stream: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(stream) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if info.flag_bits & 0x1:
+                raise UnreadableFile("The zip archive is encrypted", f"member {info.filename[:200]}",
+                                     "Pack it again without a password.")  # fmt: skip
+            with archive.open(info) as inner:
+                yield info.filename[:200], inner
+
+
+class _BoundedTarInfo(tarfile.TarInfo):
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _BoundedTarInfo:
+        """As tarfile does, but long-name headers, which it reads into memory whole, have a limit."""
+        info = super().frombuf(buf, encoding, errors)
+        is_header = info.type in (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
+        if is_header and info.size > _MAX_TAR_HEADER_BYTES:
+            raise UnreadableFile("The tar archive has an oversized header", f"member {info.name[:200]}",
+                                 "Pack it again.")  # fmt: skip
+        return info
+
+
+def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as archive:
+        for info in archive:
+            archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header of a long archive
+            inner = archive.extractfile(info) if info.isreg() else None
+            if inner is not None:
+                yield info.name[:200], inner

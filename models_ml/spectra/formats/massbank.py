@@ -1,0 +1,71 @@
+"""MassBank records, format 2.6 and the older ones: tagged lines up to "//", one or many to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models_ml.spectra.formats.items import Fault, RawRecord
+from models_ml.spectra.formats.peak_text import check_count, put_field, put_peaks
+from models_ml.spectra.formats.source import Source, decode
+
+# Tags whose value begins with a name of its own: "AC$MASS_SPECTROMETRY: MS_TYPE MS2" is the field MS_TYPE.
+_GROUPS = frozenset(
+    {"AC$MASS_SPECTROMETRY", "AC$CHROMATOGRAPHY", "AC$GENERAL", "MS$FOCUSED_ION", "MS$DATA_PROCESSING",
+     "CH$LINK", "SP$LINK"}
+)  # fmt: skip
+
+
+def read_massbank(source: Source) -> Iterator[RawRecord]:
+    record: RawRecord | None = None
+    peaks: list[tuple[int, bytes]] = []
+    table = ""  # the tag whose indented lines follow
+    for number, line in source.lines():
+        if not line:
+            continue
+        if line == b"//":
+            if record is not None:
+                yield _finish(record, peaks)
+            record = None
+            continue
+        if line.startswith(b"ACCESSION:") or record is None:
+            if record is not None:
+                yield _unfinished(record, peaks)
+            record, peaks, table = RawRecord(source.at(f"line {number}")), [], ""
+        if table == "PK$PEAK" and line[0] in b"0123456789+-.nNiI":
+            if len(peaks) <= source.limits.max_peaks_per_spectrum:
+                peaks.append((number, line))
+            continue
+        tag, colon, value = decode(line).partition(": ")
+        if not colon:
+            tag, colon, value = decode(line).partition(":")
+        if colon and tag.isupper() and " " not in tag:
+            table = tag
+            _put(record, tag, value.strip(), source)
+    if record is not None:
+        yield _unfinished(record, peaks)
+
+
+def _put(record: RawRecord, tag: str, value: str, source: Source) -> None:
+    if tag == "ACCESSION":
+        record.position = source.at(f"record {value[:100]}, {record.position.split(' in member')[0]}")
+    if tag in _GROUPS:
+        name, _, value = value.partition(" ")
+        tag = name or tag
+    put_field(record, tag, value, source.limits)
+
+
+def _finish(record: RawRecord, peaks: list[tuple[int, bytes]]) -> RawRecord:
+    put_peaks(record, peaks)
+    check_count(record, record.fields.get("PK$NUM_PEAK", ""), "PK$NUM_PEAK")
+    return record
+
+
+def _unfinished(record: RawRecord, peaks: list[tuple[int, bytes]]) -> RawRecord:
+    """A record without its "//" is whole only where it holds as many peaks as it announces."""
+    if record.fields.get("PK$NUM_PEAK", "") == str(len(peaks)):
+        return _finish(record, peaks)
+    record.fault = Fault(
+        "unfinished_record", 'The record breaks off before its closing "//".',
+        "Copy or export the file again; this copy may be cut off.",
+    )  # fmt: skip
+    return record

@@ -1,0 +1,243 @@
+"""mzML: MS2 scans out of PSI's XML, with every array bounded by its announced length before it is decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from models_ml.spectra.formats.binary_arrays import (
+    MAX_WIDTH,
+    NUMPRESS,
+    BadArray,
+    decode_base64,
+    from_numpress,
+    inflate,
+    to_numbers,
+)
+from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
+from models_ml.spectra.formats.peak_text import put_field
+from models_ml.spectra.formats.source import Source
+from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
+from models_ml.spectra.spectrum import FloatArray
+
+# Terms of the PSI-MS vocabulary.
+_LEVEL, _MS1, _TITLE = "MS:1000511", "MS:1000579", "MS:1000796"
+_NOT_MASS = {"MS:1000804", "MS:1000805", "MS:1000806"}  # spectra of light
+_POLARITY = {"MS:1000130": "positive", "MS:1000129": "negative"}
+_START_TIME, _ENERGY, _SERIAL = "MS:1000016", "MS:1000045", "MS:1000529"
+_ION_MZ, _OLD_ION_MZ, _CHARGE, _TARGET = "MS:1000744", "MS:1000040", "MS:1000041", "MS:1000827"
+_MZ_ARRAY, _INTENSITY_ARRAY = "MS:1000514", "MS:1000515"
+_WIDTHS = {"MS:1000523": "<f8", "MS:1000521": "<f4", "MS:1000522": "<i8", "MS:1000519": "<i4"}
+_ZLIB, _PLAIN = "MS:1000574", "MS:1000576"
+_NUMPRESS = {
+    "MS:1002312": "linear", "MS:1002313": "pic", "MS:1002314": "slof",
+    "MS:1002746": "linear", "MS:1002747": "pic", "MS:1002748": "slof",
+}  # fmt: skip
+_NUMPRESS_ZLIB = {"MS:1002746", "MS:1002747", "MS:1002748"}
+_UNIT_SECONDS = {
+    "UO:0000010": 1.0,
+    "UO:0000031": 60.0,
+    "UO:0000028": 0.001,
+    "MS:1000038": 60.0,
+    "MS:1000039": 1.0,
+}
+_ELECTRONVOLT = "UO:0000266"
+_SCAN_NUMBER = re.compile(r"\bscan=(\d+)")
+
+
+class _Term(NamedTuple):
+    accession: str
+    name: str
+    value: str
+    unit: str
+    unit_name: str
+
+
+_Groups = dict[str, list[_Term]]
+
+
+def read_mzml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
+    groups: _Groups = {}
+    instruments: list[str] = []
+    wanted = ("spectrum", "chromatogram", "referenceableParamGroup", "instrumentConfiguration", "offset")
+    for element in stream_elements(source, ("mzML", "indexedmzML"), wanted):
+        if isinstance(element, SpectrumIssue):
+            yield element
+            continue
+        name = local_name(element)
+        if name == "spectrum":
+            yield _read_spectrum(element, groups, instruments, source)
+        elif name == "referenceableParamGroup":
+            groups[element.get("id", "")] = list(_terms(element, {}))
+        elif name == "instrumentConfiguration":
+            model = next((term.name for term in _terms(element, groups) if term.accession != _SERIAL), "")
+            instruments.append(model)
+
+
+def _terms(element: Element, groups: _Groups) -> Iterator[_Term]:
+    for child in element:
+        name = local_name(child)
+        if name == "cvParam" or name == "userParam":
+            get = child.get
+            yield _Term(
+                get("accession", ""),
+                get("name", ""),
+                get("value", ""),
+                get("unitAccession", ""),
+                get("unitName", ""),
+            )
+        elif name == "referenceableParamGroupRef":
+            yield from groups.get(child.get("ref", ""), ())
+
+
+def _children(element: Element, *path: str) -> list[Element]:
+    found = [element]
+    for name in path:
+        found = [child for parent in found for child in parent if local_name(child) == name]
+    return found
+
+
+def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], source: Source) -> RawRecord:
+    native_id = element.get("id", "")
+    scan = _SCAN_NUMBER.search(native_id)
+    position = f"scan {scan[1]}" if scan else f"spectrum {native_id[:100] or element.get('index', '?')}"
+    record = RawRecord(source.at(position))
+    limits = source.limits
+    put_field(record, "SPECTRUM_ID", native_id, limits)
+    is_ms1 = False
+    for term in _terms(element, groups):
+        if term.accession == _LEVEL:
+            put_field(record, "MS_LEVEL", term.value, limits)
+        elif term.accession in _POLARITY:
+            put_field(record, "POLARITY", _POLARITY[term.accession], limits)
+        elif term.accession == _TITLE:
+            put_field(record, "TITLE", term.value, limits)
+        elif term.accession in _NOT_MASS:
+            record.not_ms2 = f"It is no mass spectrum but an {term.name}."
+        else:
+            is_ms1 = is_ms1 or term.accession == _MS1
+            _keep(record, term, limits)
+    record.fields.setdefault("TITLE", native_id)
+    if is_ms1:
+        record.fields.setdefault("MS_LEVEL", "1")
+    if record.fields.get("MS_LEVEL", "2") != "2" or record.not_ms2:
+        return record  # its arrays need not be decoded
+    if len(set(instruments)) == 1:
+        put_field(record, "INSTRUMENT", instruments[0], limits)
+    _put_scan(record, element, groups, limits)
+    _put_precursor(record, element, groups, limits)
+    try:
+        _put_arrays(record, element, groups, limits)
+    except BadArray as error:
+        record.fault = Fault(
+            "bad_array", f"Its peaks cannot be decoded: {error}.",
+            "Convert the original file again with ProteoWizard msConvert, zlib or no compression.",
+        )  # fmt: skip
+    return record
+
+
+def _keep(record: RawRecord, term: _Term, limits: ReadLimits) -> None:
+    value = f"{term.value} {term.unit_name}".strip() if term.unit_name else term.value
+    put_field(record, term.name, value or "yes", limits)
+
+
+def _put_scan(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
+    for scan in _children(element, "scanList", "scan")[:1]:
+        for term in _terms(scan, groups):
+            if term.accession == _START_TIME and term.unit in _UNIT_SECONDS:
+                try:
+                    seconds = float(term.value) * _UNIT_SECONDS[term.unit]
+                except ValueError:
+                    continue
+                put_field(record, "RETENTION_TIME_S", repr(seconds), limits)
+            else:
+                _keep(record, term, limits)
+
+
+def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
+    precursors = _children(element, "precursorList", "precursor") or _children(element, "precursor")
+    if not precursors:
+        return
+    ions = _children(precursors[0], "selectedIonList", "selectedIon")
+    if len(precursors) > 1 or len(ions) > 1:
+        record.repairs.append(Fault("several_precursors", "It names several precursors; the first is used.",
+                                    "Check whether this scan is a mixture."))  # fmt: skip
+    ion_terms = {term.accession: term for term in _terms(ions[0], groups)} if ions else {}
+    window = {
+        term.accession: term
+        for part in _children(precursors[0], "isolationWindow")
+        for term in _terms(part, groups)
+    }
+    selected = ion_terms.get(_ION_MZ) or ion_terms.get(_OLD_ION_MZ)
+    target = window.get(_TARGET)
+    if selected and _is_positive(selected.value):
+        put_field(record, "PRECURSOR_MZ", selected.value, limits)
+    elif target and _is_positive(target.value):
+        put_field(record, "PRECURSOR_MZ", target.value, limits)
+        record.repairs.append(Fault(
+            "isolation_target", f"It has no selected ion m/z; the isolation target {target.value} is used.",
+            "Check that the target is the precursor's own m/z.",
+        ))  # fmt: skip
+    if _CHARGE in ion_terms:
+        put_field(record, "CHARGE", ion_terms[_CHARGE].value, limits)
+    for activation in _children(precursors[0], "activation")[:1]:
+        for term in _terms(activation, groups):
+            if term.accession == _ENERGY:
+                unit = " eV" if term.unit == _ELECTRONVOLT else f" {term.unit_name}".rstrip()
+                put_field(record, "COLLISION_ENERGY", term.value + unit, limits)
+            else:
+                _keep(record, term, limits)
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
+
+
+def _put_arrays(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
+    default_length = element.get("defaultArrayLength", "")
+    arrays: dict[str, FloatArray] = {}
+    for part in _children(element, "binaryDataArrayList", "binaryDataArray"):
+        terms = {term.accession: term for term in _terms(part, groups)}
+        kind = next((accession for accession in (_MZ_ARRAY, _INTENSITY_ARRAY) if accession in terms), None)
+        if kind is None:
+            continue
+        announced = part.get("arrayLength", default_length)
+        if not announced.isdigit():
+            raise BadArray("its array length is not given")
+        if int(announced) > limits.max_peaks_per_spectrum:
+            raise BadArray(
+                f"it announces {announced} peaks, above the limit of {limits.max_peaks_per_spectrum:,}"
+            )
+        arrays[kind] = _decode(part, terms, int(announced))
+    record.mz, record.intensity = arrays.get(_MZ_ARRAY, ()), arrays.get(_INTENSITY_ARRAY, ())
+
+
+def _decode(part: Element, terms: dict[str, _Term], length: int) -> FloatArray:
+    text = "".join(binary.text or "" for binary in _children(part, "binary"))
+    if length == 0 and not text.strip():
+        return to_numbers(b"", "<f8")
+    packing = next((name for accession, name in _NUMPRESS.items() if accession in terms), None)
+    unknown = [
+        term.name for accession, term in terms.items()
+        if "compress" in term.name.lower() and accession not in (_ZLIB, _PLAIN) and accession not in _NUMPRESS
+    ]  # fmt: skip
+    if unknown:
+        raise BadArray(f"its compression ({unknown[0][:80]}) is not supported")
+    data = decode_base64(text)
+    if _ZLIB in terms or _NUMPRESS_ZLIB & terms.keys():
+        # MS-Numpress takes five bytes a value at worst, besides its header; so this bound holds for it too.
+        data = inflate(data, MAX_WIDTH * length + 64)
+    if packing:
+        numbers = from_numpress(data, NUMPRESS[packing])
+    else:
+        dtype = next((dtype for accession, dtype in _WIDTHS.items() if accession in terms), None)
+        if dtype is None:
+            raise BadArray("its number type is not given")
+        numbers = to_numbers(data, dtype)
+    if numbers.size != length:
+        raise BadArray(f"it announces {length} values but holds {numbers.size}")
+    return numbers

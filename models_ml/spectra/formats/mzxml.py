@@ -1,0 +1,92 @@
+"""mzXML, the forerunner of mzML that converters still write: MS2 scans, nested or flat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from models_ml.spectra.formats.binary_arrays import MAX_WIDTH, BadArray, decode_base64, inflate, to_numbers
+from models_ml.spectra.formats.items import Fault, RawRecord, SpectrumIssue
+from models_ml.spectra.formats.peak_text import put_field
+from models_ml.spectra.formats.source import Source
+from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
+
+_DTYPES = {"32": ">f4", "64": ">f8"}
+_DURATION = re.compile(r"^P?T?(?:(\d+(?:\.\d*)?)H)?(?:(\d+(?:\.\d*)?)M)?(?:(\d+(?:\.\d*)?)S)?$")
+_POLARITY = {"+": "positive", "-": "negative"}
+
+
+def read_mzxml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
+    instrument = ""
+    for element in stream_elements(source, ("mzXML", "msRun"), ("scan", "msModel", "offset")):
+        if isinstance(element, SpectrumIssue):
+            yield element
+        elif local_name(element) == "msModel":
+            instrument = element.get("value", "")
+        elif local_name(element) == "scan":
+            yield _read_scan(element, instrument, source)
+
+
+def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
+    record = RawRecord(source.at(f"scan {element.get('num', '?')[:40]}"))
+    limits = source.limits
+    for name, value in element.attrib.items():
+        put_field(record, str(name), str(value), limits)
+    fields = {
+        "SPECTRUM_ID": f"scan={element.get('num', '')}",
+        "MS_LEVEL": element.get("msLevel", ""),
+        "POLARITY": _POLARITY.get(element.get("polarity", ""), ""),
+        "RETENTION_TIME_S": _seconds(element.get("retentionTime", "")),
+        "COLLISION_ENERGY": element.get("collisionEnergy", ""),
+        "INSTRUMENT": instrument,
+        "TITLE": f"scan={element.get('num', '')}",
+    }
+    record.fields = {**record.fields, **fields}
+    if fields["MS_LEVEL"] not in ("", "2"):
+        return record
+    for precursor in [child for child in element if local_name(child) == "precursorMz"][:1]:
+        put_field(record, "PRECURSOR_MZ", (precursor.text or "").strip(), limits)
+        put_field(record, "CHARGE", precursor.get("precursorCharge", ""), limits)
+    try:
+        _put_peaks(record, element, source)
+    except BadArray as error:
+        record.fault = Fault("bad_array", f"Its peaks cannot be decoded: {error}.",
+                             "Convert the original file to mzML with ProteoWizard msConvert.")  # fmt: skip
+    return record
+
+
+def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:
+    count = element.get("peaksCount", "")
+    parts = [child for child in element if local_name(child) == "peaks"]
+    if not count.isdigit() or len(parts) != 1:
+        raise BadArray("it has no peak count, or not one list of peaks")
+    length, limit = int(count), source.limits.max_peaks_per_spectrum
+    if length > limit:
+        raise BadArray(f"it announces {length} peaks, above the limit of {limit:,}")
+    get = parts[0].get
+    pairs = get("contentType") or get("pairOrder") or "m/z-int"
+    if pairs != "m/z-int" or get("byteOrder", "network") != "network":
+        raise BadArray(f"its peaks are stored as {pairs[:40]!r} in {get('byteOrder', '?')[:40]!r} byte order")
+    if length == 0:
+        return
+    data = decode_base64(parts[0].text or "")
+    compression = get("compressionType") or "none"
+    if compression == "zlib":
+        data = inflate(data, 2 * MAX_WIDTH * length)
+    elif compression != "none":
+        raise BadArray(f"its compression ({compression[:40]}) is not supported")
+    dtype = _DTYPES.get(get("precision", "32"))
+    if dtype is None:
+        raise BadArray("its precision is neither 32 nor 64 bits")
+    numbers = to_numbers(data, dtype)
+    if numbers.size != 2 * length:
+        raise BadArray(f"it announces {length} peaks but holds {numbers.size / 2:g}")
+    record.mz, record.intensity = numbers[0::2].copy(), numbers[1::2].copy()
+
+
+def _seconds(text: str) -> str:
+    found = _DURATION.match(text)
+    if not text or not found:
+        return ""
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return repr(3600 * hours + 60 * minutes + seconds)
