@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Protocol
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 
@@ -41,6 +46,9 @@ class Job(models.Model):
     # Claims go round the open jobs: the one served longest ago is next (see ledger.claim).
     last_claimed_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     # Set by the statement that ended the last item, and by nothing else.
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -60,6 +68,30 @@ class Job(models.Model):
         if self.finished_at is not None:
             return self.State.CANCELLED if self.cancel_requested_at else self.State.DONE
         return self.State.RUNNING if self.started_at else self.State.QUEUED
+
+
+class Claimed(Protocol):
+    """What proves that a worker still holds an item: the item's id and the fence it was given."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def fence(self) -> int: ...
+
+
+class JobItemQuerySet(models.QuerySet["JobItem"]):
+    """Every change of state is one conditional UPDATE that returns how many items it changed."""
+
+    def held(self, claimed: Iterable[Claimed]) -> JobItemQuerySet:
+        """Those of the claimed items that are still held under the fence they were claimed with."""
+        pairs = [models.Q(pk=item.id, fence=item.fence) for item in claimed]
+        return self.filter(reduce(or_, pairs), state=JobItem.State.RUNNING) if pairs else self.none()
+
+    def back_to_pending(self, **changes: object) -> int:
+        return self.update(state=JobItem.State.PENDING, lease_expires_at=None, worker="", **changes)
+
+    def end(self, state: JobItem.State, **changes: object) -> int:
+        return self.update(state=state, lease_expires_at=None, finished_at=Now(), **changes)
 
 
 class JobItem(models.Model):
@@ -89,6 +121,8 @@ class JobItem(models.Model):
     error = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = JobItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["job", "position"]

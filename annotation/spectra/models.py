@@ -47,7 +47,7 @@ class SpectrumIssue(models.Model):
     """What was wrong with one spectrum of a file, where, and how to mend it."""
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="issues")
-    source_index = models.PositiveIntegerField()
+    source_index = models.IntegerField(help_text="Place in the file, from 0; -1 for the file as a whole.")
     position = models.CharField(max_length=300)  # "line 120", "scan 17", "record MSBNK-… in a.txt"
     severity = models.CharField(max_length=10)  # rejected, repaired, skipped
     code = models.CharField(max_length=40)

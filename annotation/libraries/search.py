@@ -1,0 +1,85 @@
+"""Pre-retrieval: the molecules of a library version in a precursor window, nearest to a spectrum first.
+
+The window comes from a B-tree and the distance is exact. A vector index is kept out on purpose: it filters
+after its scan, and a narrow window would silently come back with too few molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from django.db import connection
+
+from annotation.libraries.vectors import from_binary, to_text
+from models_ml.outcomes import Query, Retrieve, Retrieved, RetrievedMolecule
+
+# MATERIALIZED keeps the planner from turning the ORDER BY into a vector index scan.
+# Vectors have unit length, so the negative inner product orders as the cosine does, and is cheaper.
+_NEAREST = """
+WITH query AS (
+    SELECT * FROM unnest(%(vectors)s::text[]::vector[], %(lowest)s::float8[], %(highest)s::float8[])
+        WITH ORDINALITY AS q (vector, lowest, highest, number)
+)
+SELECT query.number, nearest.n_in_window, molecule.id, molecule.smiles, molecule.inchikey_first_block,
+       molecule.formula, molecule.exact_mass, nearest.vector, nearest.similarity
+FROM query CROSS JOIN LATERAL (
+    WITH in_window AS MATERIALIZED (
+        SELECT entry.molecule_id, embedding.vector
+        FROM annotation_libraryentry entry
+        JOIN annotation_moleculeembedding embedding
+          ON embedding.molecule_id = entry.molecule_id AND embedding.model_version_id = %(model_version)s
+        WHERE entry.version_id = %(library_version)s
+          AND entry.exact_mass BETWEEN query.lowest AND query.highest
+    )
+    SELECT molecule_id, vector, -(in_window.vector <#> query.vector) AS similarity,
+           count(*) OVER () AS n_in_window
+    FROM in_window ORDER BY similarity DESC, molecule_id LIMIT %(k)s
+) nearest
+JOIN annotation_molecule molecule ON molecule.id = nearest.molecule_id
+ORDER BY query.number, nearest.similarity DESC, molecule.id
+"""
+
+
+def retrieve_from(library_version_id: int, model_version_id: int) -> Retrieve:
+    """The `retrieve` of `annotate`, over one library version as embedded by one model version."""
+    return partial(_nearest, library_version_id, model_version_id)
+
+
+def _nearest(
+    library_version_id: int, model_version_id: int, queries: Sequence[Query], k: int
+) -> Sequence[Retrieved]:
+    """Answers in the order of the queries. One statement."""
+    parameters = {
+        "vectors": [to_text(query.embedding) for query in queries],
+        "lowest": [query.neutral_mass - query.tolerance_da for query in queries],
+        "highest": [query.neutral_mass + query.tolerance_da for query in queries],
+        "model_version": model_version_id,
+        "library_version": library_version_id,
+        "k": k,
+    }
+    connection.ensure_connection()
+    # A binary cursor: two and a half thousand vectors as text would take longer than finding them.
+    with connection.connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_NEAREST, parameters).fetchall()
+    answers = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
+    for number, found in groupby(rows, key=itemgetter(0)):
+        of_query = list(found)
+        answers[number - 1] = Retrieved(tuple(map(_molecule, of_query)), n_in_window=of_query[0][1])
+    return answers
+
+
+def _molecule(row: tuple[Any, ...]) -> RetrievedMolecule:
+    _, _, key, smiles, first_block, formula, exact_mass, vector, similarity = row
+    return RetrievedMolecule(
+        key=key,
+        smiles=smiles,
+        inchikey_first_block=first_block,
+        formula=formula,
+        exact_mass=exact_mass,
+        embedding=from_binary(vector),
+        embedding_similarity=similarity,
+    )

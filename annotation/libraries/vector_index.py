@@ -1,0 +1,58 @@
+"""HNSW indexes for open search, one per model version. Pre-retrieval in a mass window never uses them."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from django.db.models import Count
+
+from annotation.libraries.models import MoleculeEmbedding
+from annotation.results.models import ModelVersion
+
+# Below this many molecules an exact scan answers an open search in some ten milliseconds.
+WORTH_IT_FROM = 20_000
+
+
+def build_missing() -> ModelVersion | None:
+    """Build the index of one model version that has grown large enough; None if there is none.
+
+    Writers of embeddings wait meanwhile (a minute or two for half a million molecules); readers do not.
+    """
+    for model_version in _large_enough():
+        name = _name(model_version.pk)
+        if _exists(name):
+            continue
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Measured (500,000 vectors): a build that does not fit in this memory takes over twice the time.
+            cursor.execute("SET LOCAL maintenance_work_mem = '1GB'")
+            cursor.execute(
+                f"CREATE INDEX IF NOT EXISTS {name} ON annotation_moleculeembedding"
+                f" USING hnsw ((vector::halfvec({model_version.embedding_dim})) halfvec_ip_ops)"
+                f" WHERE model_version_id = {model_version.pk}"
+            )
+        return model_version
+    return None
+
+
+def drop(model_version_id: int) -> None:
+    """Before a bulk load: loading into an existing index is some hundred times slower than building anew."""
+    name = _name(model_version_id)
+    if _exists(name):
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def _large_enough() -> list[ModelVersion]:
+    counts = MoleculeEmbedding.objects.order_by().values("model_version").annotate(n=Count("pk"))
+    return list(
+        ModelVersion.objects.filter(pk__in=counts.filter(n__gt=WORTH_IT_FROM).values("model_version"))
+    )
+
+
+def _name(model_version_id: int) -> str:
+    return f"embedding_hnsw_{int(model_version_id)}"
+
+
+def _exists(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_indexes WHERE indexname = %s", [name])
+        return cursor.fetchone() is not None

@@ -1,0 +1,49 @@
+"""Embeddings to and from PostgreSQL in pgvector's own formats, without a detour over Python floats."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import connection
+
+from models_ml.outcomes import Embedding
+
+_HEADER = struct.Struct(">HH")  # dimensions, unused
+
+
+def to_text(vector: Embedding) -> str:
+    """For a query parameter."""
+    return "[" + ",".join(map(str, vector.tolist())) + "]"
+
+
+def to_binary(vector: Embedding) -> bytes:
+    """For a binary COPY."""
+    return _HEADER.pack(vector.shape[0], 0) + vector.astype(">f4").tobytes()
+
+
+def from_binary(data: bytes) -> Embedding:
+    """From a column of a binary cursor."""
+    return np.frombuffer(data, dtype=">f4", offset=_HEADER.size).astype(np.float32)
+
+
+def store(model_version_id: int, molecule_ids: Sequence[int], vectors: Embedding) -> None:
+    """Write embeddings (B, D) for molecules; those that are there already stay. Inside a transaction."""
+    connection.ensure_connection()
+    with connection.connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS embedding_in (molecule_id bigint, vector vector)"
+            " ON COMMIT DELETE ROWS"
+        )
+        with cursor.copy("COPY embedding_in FROM STDIN (FORMAT binary)") as copy:
+            # On the wire a binary field is only bytes; the server reads them as the column's type.
+            copy.set_types(["int8", "bytea"])
+            for molecule_id, vector in zip(molecule_ids, vectors, strict=True):
+                copy.write_row((molecule_id, to_binary(vector)))
+        cursor.execute(
+            "INSERT INTO annotation_moleculeembedding (molecule_id, model_version_id, vector)"
+            " SELECT molecule_id, %s, vector FROM embedding_in ON CONFLICT DO NOTHING",
+            [model_version_id],
+        )
+        cursor.execute("TRUNCATE embedding_in")

@@ -1,0 +1,259 @@
+"""Uploads: a file becomes stored spectra and a report. Bad content never raises; it is refused in words."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import transaction
+
+from annotation.accounts.models import Project
+from annotation.spectra import reading
+from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
+from annotation.spectra.records import clean, to_exchange, to_row
+from models_ml.isolation import IsolationError, run_bounded
+from models_ml.spectra import formats
+from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally
+
+__all__ = ["PreflightReport", "preflight", "store_upload", "to_exchange"]
+
+ROWS_PER_INSERT = 500
+# A survey run holds a hundred thousand MS1 scans; the counts cover all, the stored list this many of a kind.
+MAX_STORED_ISSUES = 5_000
+
+Source = Path | File  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightReport:
+    """What storing the file would give. `refusal` is empty unless the whole file would be refused."""
+
+    format: str
+    found: int
+    ms2: int
+    usable: int
+    repaired: int
+    rejected: int
+    skipped: int
+    issues: tuple[formats.SpectrumIssue, ...]  # the first MAX_STORED_ISSUES of each severity
+    refusal: str = ""
+
+
+def store_upload(project: Project, user: User, source: Source, file_name: str) -> Upload:
+    """Keep the file, store its spectra and the report. A refused file keeps its row and the reason."""
+    upload = Upload.objects.create(
+        project=project,
+        uploaded_by=user,
+        file_name=clean(Path(file_name).name, 255) or "unnamed",
+        size_bytes=0,
+        sha256="",
+    )
+    with _opened(source) as content:
+        if content.size > settings.GLMR_MAX_UPLOAD_BYTES:
+            upload.size_bytes = content.size
+            return _refuse(upload, _too_large(content.size))
+        hashing = _Hashing(content)
+        # A name of our own: the caller's is kept for display and never meets the file system.
+        upload.file.save(uuid.uuid4().hex, hashing, save=False)
+    upload.size_bytes, upload.sha256 = hashing.n_bytes, hashing.digest.hexdigest()
+    upload.save()
+    try:
+        with transaction.atomic():
+            _store_content(upload)
+    except _Refusal as refusal:
+        return _refuse(upload, str(refusal))
+    upload.state = Upload.State.READY
+    upload.save()
+    return upload
+
+
+def preflight(source: Source, file_name: str) -> PreflightReport:
+    """Read the file to its end and store nothing."""
+    del file_name  # the content alone decides what a file is
+    tally, issues, kind, refusal = Tally(), _IssueList(), "", ""
+    with _on_disk(source) as path:
+        try:
+            _check_size(path.stat().st_size)
+            for item in _read(path):
+                match item:
+                    case reading.Detected(format=name):
+                        kind = name
+                    case reading.Placed(spectrum=spectrum):
+                        tally.add(spectrum)
+                    case formats.SpectrumIssue():
+                        tally.add(item)
+                        issues.add(item)
+            refusal = _no_spectra(tally.report, issues)
+        except _Refusal as refused:
+            refusal = str(refused)
+    report = tally.report
+    return PreflightReport(
+        format=kind,
+        found=report.found,
+        ms2=report.ms2,
+        usable=report.usable,
+        repaired=report.repaired,
+        rejected=report.rejected,
+        skipped=report.skipped,
+        issues=tuple(issues.kept),
+        refusal=refusal,
+    )
+
+
+class _Refusal(Exception):
+    """The whole file is refused; the message is for the person who sent it."""
+
+
+class _Hashing(File):  # type: ignore[type-arg]
+    """A file that is hashed while the storage copies it."""
+
+    def __init__(self, content: File) -> None:  # type: ignore[type-arg]
+        super().__init__(content.file, content.name)
+        self.digest = hashlib.sha256()
+        self.n_bytes = 0
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        for chunk in super().chunks(chunk_size or 2**20):
+            self.digest.update(chunk)
+            self.n_bytes += len(chunk)
+            yield chunk
+
+
+class _IssueList:
+    """The first issues of each severity."""
+
+    def __init__(self) -> None:
+        self.kept: list[formats.SpectrumIssue] = []
+        self._n: Counter[str] = Counter()
+
+    def add(self, issue: formats.SpectrumIssue) -> bool:
+        self._n[issue.severity] += 1
+        if room := self._n[issue.severity] <= MAX_STORED_ISSUES:
+            self.kept.append(issue)
+        return room
+
+
+def _store_content(upload: Upload) -> None:
+    """Spectra and issues of the stored file, and the counts on the upload (unsaved). Raises _Refusal."""
+    tally, issues = Tally(), _IssueList()
+
+    def rows() -> Iterator[Spectrum]:
+        for item in _read(Path(upload.file.path)):
+            match item:
+                case reading.Detected(format=name):
+                    upload.format = name
+                case reading.Placed(source_index=index, spectrum=spectrum, splash=splash):
+                    tally.add(spectrum)
+                    yield to_row(upload, index, spectrum, splash)
+                case formats.SpectrumIssue():
+                    tally.add(item)
+                    issues.add(item)
+
+    spectra = rows()
+    while chunk := list(islice(spectra, ROWS_PER_INSERT)):
+        Spectrum.objects.bulk_create(chunk)
+    report = tally.report
+    for count in ("found", "ms2", "usable", "repaired", "rejected", "skipped"):
+        setattr(upload, f"n_{count}", getattr(report, count))
+    if refusal := _no_spectra(report, issues):
+        raise _Refusal(refusal)
+    SpectrumIssue.objects.bulk_create((_issue_row(upload, issue) for issue in issues.kept), batch_size=2000)
+
+
+def _issue_row(upload: Upload, issue: formats.SpectrumIssue) -> SpectrumIssue:
+    return SpectrumIssue(
+        upload=upload,
+        source_index=issue.index,
+        position=clean(issue.position, 300),
+        severity=issue.severity,
+        code=clean(issue.code, 40),
+        reason=clean(issue.reason),
+        remedy=clean(issue.remedy),
+        title=clean(issue.title, 300),
+    )
+
+
+def _read(path: Path) -> Iterator[reading.Item]:
+    """The file's items from the bounded child. Raises _Refusal, in the child's words or ours."""
+    limits = ReadLimits(
+        max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
+        max_spectra=settings.GLMR_MAX_SPECTRA_PER_UPLOAD,
+        max_peaks_per_spectrum=settings.GLMR_MAX_PEAKS_PER_SPECTRUM,
+    )
+    child: Iterator[reading.Item] = run_bounded(
+        reading.read,
+        path,
+        limits,
+        memory_bytes=settings.GLMR_PARSE_MEMORY_BYTES,
+        cpu_seconds=settings.GLMR_PARSE_TIMEOUT_S,
+        wall_seconds=settings.GLMR_PARSE_TIMEOUT_S,
+    )
+    try:
+        for item in child:
+            if isinstance(item, reading.Refused):
+                raise _Refusal(item.reason)
+            yield item
+    except IsolationError as error:
+        raise _Refusal(
+            f"The file could not be read safely: {error} Split it into smaller files, or export it again."
+        ) from error
+
+
+def _no_spectra(report: ReadReport, issues: _IssueList) -> str:
+    """Why a file without a single record is refused; a file with only bad spectra is not, it has a report."""
+    if report.found:
+        return ""
+    about_file = [issue for issue in issues.kept if issue.index == WHOLE_FILE]
+    return " ".join(f"{issue.reason} {issue.remedy}" for issue in about_file) or "The file holds no spectra."
+
+
+def _check_size(n_bytes: int) -> None:
+    if n_bytes > settings.GLMR_MAX_UPLOAD_BYTES:
+        raise _Refusal(_too_large(n_bytes))
+
+
+def _too_large(n_bytes: int) -> str:
+    return (
+        f"The file has {n_bytes:,} bytes and the limit is {settings.GLMR_MAX_UPLOAD_BYTES:,}. "
+        "Split it, or ask the administrator to raise GLMR_MAX_UPLOAD_BYTES."
+    )
+
+
+def _refuse(upload: Upload, reason: str) -> Upload:
+    upload.state, upload.refusal = Upload.State.REFUSED, clean(reason)
+    for count in ("found", "ms2", "usable", "repaired", "rejected", "skipped"):
+        setattr(upload, f"n_{count}", 0)
+    upload.save()
+    return upload
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[File]:  # type: ignore[type-arg]
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield File(stream, name=source.name)
+    else:
+        yield source
+
+
+@contextmanager
+def _on_disk(source: Source) -> Iterator[Path]:
+    """A path for the child to read: the file itself, or a copy that lives as long as the block."""
+    if isinstance(source, Path):
+        yield source
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        for chunk in source.chunks():
+            copy.write(chunk)
+        copy.flush()
+        yield Path(copy.name)

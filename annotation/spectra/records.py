@@ -1,0 +1,101 @@
+"""Spectrum rows from exchange objects and back. Peaks pass through unchanged; text is cut to the columns."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from annotation.spectra.models import Spectrum, Upload
+from models_ml.spectra import spectrum as exchange
+
+# PostgreSQL text cannot hold NUL, and the other control characters only spoil pages and exports.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+MAX_METADATA_FIELDS = 200
+MAX_METADATA_TEXT = 2000
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """The text without control characters and lone surrogates, on one line, cut to the limit."""
+    return _CONTROL.sub(" ", text).strip()[:limit]
+
+
+def _column_limit(column: str) -> int | None:
+    limit: int | None = getattr(Spectrum._meta.get_field(column), "max_length", None)
+    return limit
+
+
+_LIMITS = {
+    column: _column_limit(column)
+    for column in (
+        "title",
+        "external_id",
+        "adduct",
+        "ion_mode",
+        "collision_energy",
+        "instrument",
+        "instrument_type",
+        "license",
+        "claimed_inchikey",
+    )
+}
+
+
+def to_row(upload: Upload, source_index: int, spectrum: exchange.Spectrum, splash: str) -> Spectrum:
+    """An unsaved row of the upload. What the file leaves unsaid stays null or empty."""
+    texts = {
+        "title": spectrum.title,
+        "external_id": spectrum.external_id,
+        "adduct": spectrum.adduct or "",
+        "ion_mode": spectrum.ion_mode or "",
+        "collision_energy": spectrum.collision_energy,
+        "instrument": spectrum.instrument,
+        "instrument_type": spectrum.instrument_type,
+        "license": spectrum.license,
+        "claimed_inchikey": spectrum.inchikey,
+    }
+    return Spectrum(
+        upload=upload,
+        project_id=upload.project_id,
+        source_index=source_index,
+        precursor_mz=spectrum.precursor_mz,
+        charge=spectrum.charge,
+        ms_level=spectrum.ms_level,
+        collision_energy_ev=spectrum.collision_energy_ev,
+        retention_time_s=spectrum.retention_time_s,
+        claimed_smiles=clean(spectrum.smiles),
+        metadata=_clean_metadata(spectrum),
+        n_peaks=spectrum.n_peaks,
+        mz_bytes=np.asarray(spectrum.mz, dtype="<f8").tobytes(),
+        intensity_bytes=np.asarray(spectrum.intensity, dtype="<f8").tobytes(),
+        splash=splash,
+        **{column: clean(text, _LIMITS[column]) for column, text in texts.items()},
+    )
+
+
+def _clean_metadata(spectrum: exchange.Spectrum) -> dict[str, str]:
+    fields = list(spectrum.metadata.items())[:MAX_METADATA_FIELDS]
+    return {clean(str(key), 200): clean(str(value), MAX_METADATA_TEXT) for key, value in fields}
+
+
+def to_exchange(row: Spectrum) -> exchange.Spectrum:
+    """What the model may see: the measurement, without the structure that the file claims."""
+    fields: dict[str, Any] = {"ion_mode": row.ion_mode or None, "adduct": row.adduct or None}
+    return exchange.Spectrum(
+        mz=row.mz,
+        intensity=row.intensity,
+        precursor_mz=row.precursor_mz,
+        charge=row.charge,
+        ms_level=row.ms_level,
+        collision_energy=row.collision_energy,
+        collision_energy_ev=row.collision_energy_ev,
+        retention_time_s=row.retention_time_s,
+        instrument=row.instrument,
+        instrument_type=row.instrument_type,
+        title=row.title,
+        external_id=row.external_id,
+        license=row.license,
+        metadata=row.metadata,
+        **fields,
+    )
