@@ -8,20 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 import numpy as np
 
-from models_ml.spectra import adducts
+from models_ml.spectra.formats.field_names import first_value, index_fields
+from models_ml.spectra.formats.ion_fields import Ion, read_ion
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
-from models_ml.spectra.spectrum import FloatArray, IonMode, Spectrum
+from models_ml.spectra.spectrum import FloatArray, Spectrum
 
 # Field names as they stand once letters are lower-cased and everything but letters and digits is dropped;
 # the first that has a value wins.
 _PRECURSOR = ("pepmass", "precursormz", "precursormass", "precursor", "parentmz")
-_ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype")
-_CHARGE = ("charge", "precursorcharge", "chargestate")
-_ION_MODE = ("ionmode", "polarity", "ionizationmode", "ionpolarity")
 _LEVEL = ("mslevel", "mstype", "spectrumtype")
 _TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
 _IDENTIFIER = (
@@ -34,8 +31,6 @@ _FORMULA = ("formula", "molecularformula", "chformula")
 _INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
 _INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
 
-_NULLS = frozenset({"", "n/a", "na", "nan", "none", "null", "unknown", "-", "?", "not available"})
-_CHARGE_TEXT = re.compile(r"^(?:([+-]?)(\d{1,2})|(\d{1,2})([+-])|([+-]))$")
 _TIME = re.compile(r"^(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\.?$", re.I)
 _EV = re.compile(r"^[^\d%]*?(\d+(?:\.\d+)?)\s*eV\b[^\d%]*$", re.I)
 _NOT_EV = re.compile(r"\bN?CE\b.*%|normali[sz]ed|\bNCE\b|ramp", re.I)
@@ -45,8 +40,8 @@ _MAX_PRECURSOR_MZ = 100_000.0  # beyond any tandem instrument: a unit or column 
 
 def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
     """Yield the Spectrum after an issue per repair, or one rejected or skipped issue in its place."""
-    values = _index(record.fields)
-    title = _text(values, _TITLE)[:500]
+    values = index_fields(record.fields)
+    title = _title(values)
 
     def issue(severity: str, fault: Fault) -> SpectrumIssue:
         return SpectrumIssue(
@@ -66,15 +61,27 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
     try:
         mz, intensity = _peaks(record, limits)
         precursor_mz = _precursor(values)
-        adduct, charge, ion_mode = _ion(values, repairs)
+        ion = read_ion(values, repairs)
     except _Unusable as unusable:
         yield issue("rejected", unusable.fault)
         return
     for repair in repairs:
         yield issue("repaired", repair)
-    energy = _text(values, _ENERGY)
-    inchikey = _text(values, _INCHIKEY)
-    yield Spectrum(
+    yield _build(record, values, mz, intensity, precursor_mz, ion)
+
+
+def _build(
+    record: RawRecord,
+    values: Mapping[str, str],
+    mz: FloatArray,
+    intensity: FloatArray,
+    precursor_mz: float,
+    ion: Ion,
+) -> Spectrum:
+    adduct, charge, ion_mode = ion
+    energy = first_value(values, _ENERGY)
+    inchikey = first_value(values, _INCHIKEY)
+    return Spectrum(
         mz=mz,
         intensity=intensity,
         precursor_mz=precursor_mz,
@@ -85,14 +92,14 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
         collision_energy=energy,
         collision_energy_ev=_energy_ev(values, energy),
         retention_time_s=_retention_time(values, record.time_unit_s),
-        instrument=_text(values, _INSTRUMENT),
-        instrument_type=_text(values, _INSTRUMENT_TYPE),
-        title=title,
-        external_id=_text(values, _IDENTIFIER),
-        license=_text(values, ("license", "licence")),
-        smiles=_text(values, _SMILES),
+        instrument=first_value(values, _INSTRUMENT),
+        instrument_type=first_value(values, _INSTRUMENT_TYPE),
+        title=_title(values),
+        external_id=first_value(values, _IDENTIFIER),
+        license=first_value(values, ("license", "licence")),
+        smiles=first_value(values, _SMILES),
         inchikey=inchikey if _INCHIKEY_TEXT.match(inchikey) else "",
-        formula=_text(values, _FORMULA),
+        formula=first_value(values, _FORMULA),
         metadata=record.fields,
     )
 
@@ -103,29 +110,12 @@ class _Unusable(Exception):
         self.fault = Fault(code, reason, remedy)
 
 
-@lru_cache(maxsize=8192)
-def field_key(name: str) -> str:
-    """One key for PRECURSOR_MZ, PrecursorMZ and "precursor m/z"."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _index(fields: Mapping[str, str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in fields.items():
-        if value.strip().lower() not in _NULLS:
-            values.setdefault(field_key(name), value.strip())
-    return values
-
-
-def _text(values: Mapping[str, str], names: tuple[str, ...]) -> str:
-    for name in names:
-        if name in values:
-            return values[name]
-    return ""
+def _title(values: Mapping[str, str]) -> str:
+    return first_value(values, _TITLE)[:500]
 
 
 def _level(values: Mapping[str, str]) -> int | None:
-    text = _text(values, _LEVEL).upper().replace(" ", "")
+    text = first_value(values, _LEVEL).upper().replace(" ", "")
     if text in ("MS", "MS1", "1"):
         return 1
     if text in ("MS/MS", "MSMS"):
@@ -184,7 +174,7 @@ def too_many_peaks(limits: ReadLimits) -> _Unusable:
 
 def _precursor(values: Mapping[str, str]) -> float:
     remedy = "Add it (PEPMASS in MGF, PrecursorMZ in MSP, MS$FOCUSED_ION: PRECURSOR_M/Z in MassBank)."
-    text = _text(values, _PRECURSOR)
+    text = first_value(values, _PRECURSOR)
     if not text:
         raise _Unusable("no_precursor", "It has no precursor m/z.", remedy)
     first = re.split(r"[\s;,]+", text)[0] if not re.match(r"^\d+,\d+$", text) else text
@@ -200,90 +190,11 @@ def _precursor(values: Mapping[str, str]) -> float:
     return number
 
 
-def _ion(values: Mapping[str, str], repairs: list[Fault]) -> tuple[str | None, int | None, IonMode | None]:
-    """Adduct, signed charge and ion mode. Where they contradict each other the adduct is believed, then the
-    ion mode, and the contradiction is said."""
-    ion_mode = _read_ion_mode(_text(values, _ION_MODE))
-    magnitude, sign = _read_charge(values, repairs)
-    adduct = _read_adduct(values, ion_mode, repairs)
-    if adduct is not None:
-        charge = adducts.parse(adduct).charge
-        of_adduct: IonMode = "positive" if charge > 0 else "negative"
-        if ion_mode is not None and ion_mode != of_adduct:
-            repairs.append(_contradiction(f"ion mode {ion_mode}", f"adduct {adduct}"))
-        if magnitude and (magnitude != abs(charge) or (sign and sign != math.copysign(1, charge))):
-            repairs.append(_contradiction(f"charge {sign * magnitude or magnitude:+d}", f"adduct {adduct}"))
-        return adduct, charge, of_adduct
-    if ion_mode is None:
-        if sign:
-            ion_mode = "positive" if sign > 0 else "negative"
-        return None, (sign or 1) * magnitude or None, ion_mode
-    mode_sign = 1 if ion_mode == "positive" else -1
-    if magnitude and sign and sign != mode_sign:
-        repairs.append(_contradiction(f"charge {sign * magnitude:+d}", f"ion mode {ion_mode}"))
-    return None, mode_sign * magnitude or None, ion_mode
-
-
-def _contradiction(loser: str, winner: str) -> Fault:
-    return Fault(
-        "contradiction", f"The {loser} contradicts the {winner}; the {winner} is used.",
-        "Correct the file, or choose the adduct at submission.",
-    )  # fmt: skip
-
-
-def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: list[Fault]) -> str | None:
-    text = _text(values, _ADDUCT)
-    if not text:
-        return None
-    adduct = adducts.normalise(text, ion_mode)
-    if adduct is None:
-        repairs.append(
-            Fault(
-                "unknown_adduct",
-                f"The adduct {text[:60]!r} is not understood.",
-                "Choose the adduct at submission, or write it like [M+H]+.",
-            )
-        )
-    return adduct
-
-
-def _read_ion_mode(text: str) -> IonMode | None:
-    word = text.strip().lower()
-    if word in ("positive", "pos", "p", "+", "1", "+1", "positive ion mode", "esi+"):
-        return "positive"
-    if word in ("negative", "neg", "n", "-", "-1", "negative ion mode", "esi-"):
-        return "negative"
-    return None
-
-
-def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, int]:
-    """(magnitude, sign); 0 where the file does not say. A charge of 0 means unknown, as GNPS writes it."""
-    text = _text(values, _CHARGE)
-    pepmass = values.get("pepmass", "").split()
-    if not text and len(pepmass) > 2:
-        text = pepmass[2]
-    if not text:
-        return 0, 0
-    found = _CHARGE_TEXT.match(text.replace(" ", ""))
-    if not found:
-        repairs.append(
-            Fault(
-                "unknown_charge",
-                f"The charge reads {text[:60]!r}, not one charge; it is left open.",
-                "Write one charge, such as 1+ or 2-.",
-            )
-        )
-        return 0, 0
-    before, number, number2, after, alone = found.groups()
-    mark = before or after or alone or ""
-    return int(number or number2 or 1), {"+": 1, "-": -1, "": 0}[mark]
-
-
 def _retention_time(values: Mapping[str, str], default_unit_s: float | None) -> float | None:
     for name, unit_s in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
         if name in values:
             return _not_negative(values[name], unit_s)
-    text = _text(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
+    text = first_value(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
     found = _TIME.match(text)
     if found:
         return _not_negative(found[1], 60.0 if found[2].lower().startswith("m") else 1.0)

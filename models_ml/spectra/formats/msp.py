@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.fields import field_key
+from models_ml.spectra.formats.field_names import field_key
 from models_ml.spectra.formats.items import Fault, RawRecord
 from models_ml.spectra.formats.peak_text import check_count, put_field, put_peaks
 from models_ml.spectra.formats.source import Source, decode

@@ -52,17 +52,21 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
+        """Fill the whole buffer where the data allows: what a file is gets told from the first filling."""
         view = memoryview(buffer)  # type: ignore[arg-type]
-        if self.broken:
-            return 0
-        try:
-            data = self._inner.read(len(view))
-        except _DAMAGE as error:
-            self.broken = str(error) or type(error).__name__
-            return 0
-        self._budget.spend(len(data), self._where)
-        view[: len(data)] = data
-        return len(data)
+        filled = 0
+        while filled < len(view) and not self.broken:
+            try:
+                data = self._inner.read(len(view) - filled)
+            except _DAMAGE as error:
+                self.broken = str(error) or type(error).__name__
+                break
+            if not data:
+                break
+            self._budget.spend(len(data), self._where)
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
 
 
 class Source:
