@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "annotation.api.middleware.problem_details",
     "django.middleware.security.SecurityMiddleware",
     "glmr_server.security.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -207,17 +208,30 @@ if HTTPS:
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
 
 # --- REST ------------------------------------------------------------------------------------------
+# Views name their own authentication, permissions and limits (annotation.api.views.base).
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+GLMR_API_RATE = env.text("GLMR_API_RATE", "600/min")  # requests of each token or person, in each web process
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",
+    "DESCRIPTION": "Submit tandem mass spectra, watch jobs, collect ranked molecule candidates, record verdicts.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v\d+",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "annotation.jobs.models.Job.State",
+        "ItemStateEnum": "annotation.jobs.models.JobItem.State",
+        "UploadStateEnum": "annotation.spectra.models.Upload.State",
+        "LibraryVersionStateEnum": "annotation.libraries.models.LibraryVersion.State",
+        "DecisionEnum": "annotation.review.models.Verdict.Decision",
+        "LevelEnum": "annotation.review.models.Verdict.Level",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

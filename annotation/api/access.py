@@ -80,7 +80,9 @@ def project_to_submit_to(request: Request, slug: str) -> Project:
         return request.auth.project
     choices = list(projects(request, Role.SUBMITTER)[:2])
     if not choices:
-        raise Problem(403, "You may submit to no project. Ask the manager of one for the role of a submitter.")
+        raise Problem(
+            403, "You may submit to no project. Ask the manager of one for the role of a submitter."
+        )
     if len(choices) > 1:
         detail = "You may submit to several projects: name one by its slug."
         raise Problem(422, detail, errors=[{"pointer": "/project", "detail": detail}])

@@ -1,12 +1,12 @@
-"""Who is calling: a machine by its token, or a person by the session of the web pages, CSRF check included."""
+"""Who is calling: a machine by its token, or a person by the session of the web pages, CSRF checked."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -38,7 +38,7 @@ class BearerToken(BaseAuthentication):
         return SCHEME
 
 
-class BearerTokenScheme(OpenApiAuthenticationExtension):
+class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI document names it."""
 
     target_class = BearerToken

@@ -27,7 +27,9 @@ def problem_details(
         html = response.headers.get("Content-Type", "").partition(";")[0] != CONTENT_TYPE
         if response.status_code < 400 or not html or not request.path.startswith(PREFIX):
             return response
-        problem = Problem(response.status_code, REMEDIES.get(response.status_code, "The request was refused."))
+        problem = Problem(
+            response.status_code, REMEDIES.get(response.status_code, "The request was refused.")
+        )
         return JsonResponse(
             body(problem, request.path), status=response.status_code, content_type=CONTENT_TYPE
         )

@@ -43,5 +43,7 @@ class Pages(CursorPagination):
         except NotFound:
             raise Problem(400, "The cursor is not one of ours. Start again without it.") from None
 
-    def answer(self, rows: Sequence[Any]) -> Response:
-        return Response({"next": self.get_next_link(), "previous": self.get_previous_link(), "results": rows})
+    def answer(self, rows: Any) -> Response:
+        return Response(
+            {"next": self.get_next_link(), "previous": self.get_previous_link(), "results": list(rows)}
+        )

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,11 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         got_request_exception.send(sender=type(context["view"]), request=request._request)
         detail = "The server failed; nothing of this request was stored. The log of the server says why."
         problem = Problem(500, detail)
+    return answer(problem, request)
+
+
+def answer(problem: Problem, request: Request) -> Response:
+    """For a view that must not raise, because what it stored is to stay."""
     return Response(
         body(problem, request.path),
         status=problem.status_code,
@@ -80,11 +86,15 @@ def _as_problem(error: Exception) -> Problem | None:
         case Problem():
             return error
         case exceptions.ValidationError():
-            return Problem(422, "The request cannot be understood as it stands.", errors=pointed(error.detail))
+            return Problem(
+                422, "The request cannot be understood as it stands.", errors=pointed(error.detail)
+            )
         case DjangoValidationError():
             return Problem(400, " ".join(error.messages))
         case Http404():
-            return Problem(404, "There is no such thing here, or it belongs to a project that you cannot see.")
+            return Problem(
+                404, "There is no such thing here, or it belongs to a project that you cannot see."
+            )
         case PermissionDenied():
             return Problem(403, str(error) or "You may not do this.")
         case RequestDataTooBig():

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from annotation.api.views import catalogue, documents, jobs, results, status
+
+app_name = "api"
+
+urlpatterns = [
+    path("jobs", jobs.JobsView.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>", jobs.JobView.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel", jobs.CancelView.as_view(), name="job-cancel"),
+    path("jobs/<uuid:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),
+    path("jobs/<uuid:job_id>/items", jobs.ItemsView.as_view(), name="job-items"),
+    path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
+    path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
+    path("annotations/<uuid:public_id>", results.AnnotationView.as_view(), name="annotation"),
+    path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
+    path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
+    path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),
+    path("projects", catalogue.ProjectsView.as_view(), name="projects"),
+    path("libraries", catalogue.LibrariesView.as_view(), name="libraries"),
+    path(
+        "libraries/<path:name>/versions/<int:number>",
+        catalogue.LibraryVersionView.as_view(),
+        name="library-version",
+    ),
+    path("models", catalogue.ModelsView.as_view(), name="models"),
+    path("status", status.StatusView.as_view(), name="status"),
+    path("schema", documents.SchemaView.as_view(), name="schema"),
+    path("docs", documents.DocsView.as_view(), name="docs"),
+]

@@ -101,7 +101,7 @@ def _structure_errors(proposal: Proposal, candidates: Sequence[Candidate]) -> di
             errors["candidate"] = "Accept means rank 1. To take another rank, use the decision 'choose'."
     elif proposal.decision == Decision.CHOOSE and (rank is None or rank == 1):
         errors["candidate"] = "Name the candidate to choose: any rank but 1, which is 'accept'."
-    elif proposal.decision not in NAMES_A_STRUCTURE + (Decision.CHOOSE,) and proposal.candidate is not None:
+    elif proposal.decision not in NAMES_A_STRUCTURE and proposal.candidate is not None:
         errors["candidate"] = f"The decision {proposal.decision!r} names no candidate. Leave it out."
     if proposal.decision == Decision.PROPOSE:
         if proposal.candidate is not None:
@@ -119,12 +119,18 @@ def _level_errors(proposal: Proposal) -> dict[str, str]:
         return {"level": f"Must be one of {', '.join(Level.values)}."}
     if proposal.decision not in NAMES_A_STRUCTURE:
         if level and level not in (Level.L4, Level.L5):
-            return {"level": "Without a structure only level 4 (formula), 5 (exact mass) or none can be given."}
+            return {
+                "level": "Without a structure only level 4 (formula), 5 (exact mass) or none can be given."
+            }
         return {}
     if level == Level.L1 and not (STANDARD.search(reason) and RETENTION_TIME.search(reason)):
-        return {"reason": "Level 1 needs a reference standard and its retention time: name both in the reason."}
+        return {
+            "reason": "Level 1 needs a reference standard and its retention time: name both in the reason."
+        }
     if level == Level.L2A and not REFERENCE_ID.search(reason):
-        return {"reason": "Level 2a needs the reference spectrum: give its identifier (MSBNK-…) in the reason."}
+        return {
+            "reason": "Level 2a needs the reference spectrum: give its identifier (MSBNK-…) in the reason."
+        }
     if level == Level.L2B and not reason:
         return {"reason": "Level 2b needs diagnostic evidence: say in the reason which."}
     return {}

@@ -1,0 +1,118 @@
+"""What all views of the interface share: who may call, what is spoken, and answers to repeated POSTs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+from rest_framework.views import APIView
+
+from annotation.accounts.models import ApiToken
+from annotation.api import problems
+from annotation.api.access import HasScope, caller
+from annotation.api.authentication import BearerToken, PerCaller
+from annotation.api.parsers import BoundedJSON
+from annotation.api.problems import Problem
+from annotation.integration.idempotency import LONGEST_KEY, Answer, KeyReused, StillInFlight, turn
+
+P = ParamSpec("P")
+V = TypeVar("V", bound=APIView)
+Handler = Callable[Concatenate[V, Request, P], Response]
+
+KEPT_HEADERS = ("Location", "Retry-After", "ETag")
+
+
+class View(APIView):
+    """Base of every view. `write_scope` is what a token needs for anything but reading."""
+
+    authentication_classes = (BearerToken, SessionAuthentication)
+    permission_classes = (HasScope,)
+    throttle_classes = (PerCaller,)
+    renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
+    parser_classes = (BoundedJSON, MultiPartParser)
+    write_scope = ApiToken.Scope.SUBMIT
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+        return problems.handle
+
+
+def idempotent(*, required: bool) -> Callable[[Handler[V, P]], Handler[V, P]]:
+    """Honour Idempotency-Key: the same key and body get the first answer again, and work is done once."""
+
+    def decorate(handler: Handler[V, P]) -> Handler[V, P]:
+        @functools.wraps(handler)
+        def once(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Response:
+            key = request.headers.get("Idempotency-Key", "")
+            if not key and not required:
+                return handler(view, request, *args, **kwargs)
+            _check(key)
+            token = request.auth if isinstance(request.auth, ApiToken) else None
+            try:
+                with turn(user=caller(request), token=token, key=key, request_sha256=digest(request)) as mine:
+                    if mine.answer is not None:
+                        headers = {**mine.answer.headers, "Idempotent-Replayed": "true"}
+                        return Response(mine.answer.body, status=mine.answer.status, headers=headers)
+                    response = handler(view, request, *args, **kwargs)
+                    if response.status_code < 400:
+                        mine.keep(_answer(response))
+                    return response
+            except KeyReused:
+                detail = (
+                    "This Idempotency-Key came before with another request. Use a new key for a new request."
+                )
+                raise Problem(422, detail, code="idempotency-key-reused") from None
+            except StillInFlight:
+                detail = (
+                    "The first request with this Idempotency-Key is still being answered. Try again shortly."
+                )
+                raise Problem(409, detail, code="in-flight", headers={"Retry-After": "2"}) from None
+
+        return once
+
+    return decorate
+
+
+def digest(request: Request) -> str:
+    """SHA-256 over method, address and body; a file counts by its content, read in chunks."""
+    sha256 = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    data = request.data
+    if not isinstance(data, QueryDict):
+        sha256.update(json.dumps(data, sort_keys=True, separators=(",", ":")).encode())
+        return sha256.hexdigest()
+    for name in sorted(data):
+        for value in data.getlist(name):
+            content = _file_digest(value) if isinstance(value, UploadedFile) else json.dumps(value)
+            sha256.update(f"{json.dumps(name)}={content}\n".encode())
+    return sha256.hexdigest()
+
+
+def _file_digest(file: UploadedFile[Any]) -> str:
+    sha256 = hashlib.sha256()
+    for chunk in file.chunks():
+        sha256.update(chunk)
+    file.seek(0)
+    return f"{json.dumps(file.name)} {sha256.hexdigest()}"
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return Answer(response.status_code, headers, json.loads(json.dumps(response.data, cls=JSONEncoder)))
+
+
+def _check(key: str) -> None:
+    if not key:
+        detail = "Send an Idempotency-Key header, new for each job, so that a retry cannot submit twice."
+        raise Problem(400, detail, code="idempotency-key-missing")
+    if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise Problem(400, f"An Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters.")

@@ -1,0 +1,91 @@
+"""How the server is: database, broker, workers, queue, model. Tells what is, not what a process claims."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from kombu.exceptions import OperationalError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.api import openapi
+from annotation.api.serializers.catalogue import StatusShape
+from annotation.api.views.base import View
+from annotation.jobs.models import JobItem, WorkerHeartbeat
+from annotation.results.models import ModelVersion
+
+
+class StatusView(View):
+    @extend_schema(operation_id="get_status", responses={200: StatusShape, **openapi.PROBLEMS})
+    def get(self, request: Request) -> Response:
+        """Degraded means that something is missing that work waits for; nothing is lost meanwhile."""
+        return Response(StatusShape(status()).data)
+
+
+def status() -> dict[str, Any]:
+    """Four queries and one connection to the broker."""
+    workers, queue, broker = _workers(), _queue(), _broker()
+    model = ModelVersion.objects.filter(is_default=True).first()
+    alive = [worker for worker in workers if worker["alive"]]
+    return {
+        "state": "ok" if broker["ok"] and alive and model else "degraded",
+        "database": _database(),
+        "broker": broker,
+        "workers": workers,
+        "queue": queue,
+        "default_model": str(model) if model else None,
+        "model_loaded": model is not None and any(worker["model"] == str(model) for worker in alive),
+    }
+
+
+def _database() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version')")
+        return {"ok": True, "detail": f"PostgreSQL {cursor.fetchone()[0]}"}
+
+
+def _broker() -> dict[str, Any]:
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            return {"ok": True, "detail": f"{broker.transport.driver_name} answers"}
+    except (OperationalError, OSError):
+        return {"ok": False, "detail": "The broker does not answer; work waits for the next ring."}
+
+
+def _workers() -> list[dict[str, Any]]:
+    since = timezone.now() - timedelta(seconds=2 * settings.GLMR_HEARTBEAT_S)
+    # A worker that stopped long ago is history, not status.
+    recent = WorkerHeartbeat.objects.filter(last_seen_at__gte=timezone.now() - timedelta(days=1))
+    return [
+        {
+            "name": worker.name,
+            "device": worker.device,
+            "alive": worker.stopped_at is None and worker.last_seen_at >= since,
+            "last_seen_at": worker.last_seen_at,
+            "activity": worker.activity,
+            "model": str(worker.model_version) if worker.model_version else None,
+        }
+        for worker in recent.select_related("model_version")[:100]
+    ]
+
+
+def _queue() -> dict[str, Any]:
+    states = JobItem.State
+    counts = JobItem.objects.filter(
+        job__finished_at=None, state__in=[states.PENDING, states.RUNNING]
+    ).aggregate(
+        pending=Count("pk", filter=Q(state=states.PENDING)),
+        running=Count("pk", filter=Q(state=states.RUNNING)),
+        oldest=Min("job__created_at", filter=Q(state=states.PENDING)),
+    )
+    oldest = counts.pop("oldest")
+    age = (timezone.now() - oldest).total_seconds() if oldest else None
+    return {**counts, "oldest_pending_s": age}
