@@ -34,6 +34,8 @@ class Child:
         environment: Mapping[str, str] | None = None,
         identity: str = "same",
         stop_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -49,6 +51,8 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                pass_fds=pass_fds,
+                cwd=folder,
             )
 
     @property

@@ -43,6 +43,8 @@ OWN_DATABASE = "Or use your own PostgreSQL with pgvector: set GLMR_DATABASE_URL.
 class EmbeddedPostgres:
     """A PostgreSQL cluster in a held data directory; `start` may be called again after a crash."""
 
+    name = "PostgreSQL"
+
     def __init__(self, directory: DataDirectory, settings: Mapping[str, str] | None = None) -> None:
         self.cluster = directory.path / "postgres"
         self.log = directory.path / "log" / "postgres.log"
@@ -78,7 +80,7 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
         }
         self._child = Child(
-            "PostgreSQL",
+            self.name,
             [
                 str(self._binaries / "postgres"),
                 "-D",

@@ -25,6 +25,8 @@ OWN_BROKER = "Or use your own Redis or RabbitMQ: set GLMR_BROKER_URL."
 class EmbeddedRedis:
     """A Redis server in a held data directory; `start` may be called again after a crash."""
 
+    name = "Redis"
+
     def __init__(self, directory: DataDirectory) -> None:
         self.folder = directory.path / "redis"
         self.log = directory.path / "log" / "redis.log"
@@ -77,7 +79,7 @@ class EmbeddedRedis:
             "daemonize": "no",
         }
         arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
-        self._child = Child("Redis", [str(self._binary), *arguments], self.log)
+        self._child = Child(self.name, [str(self._binary), *arguments], self.log)
         try:
             self._wait_until_ready(self._child)
         except BaseException:

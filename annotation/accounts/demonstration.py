@@ -1,0 +1,75 @@
+"""The three log-ins and the project of a fresh one-machine server, so that somebody can walk in.
+
+A person who exists already is left as they are, password and all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from annotation.accounts.models import Membership, Project, Role
+
+PROJECT_SLUG = "demonstration"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    username: str
+    password: str  # empty: the person existed before, with a password that only they know
+    role: str
+
+
+_PEOPLE = (("admin", "administrator"), ("curator", Role.CURATOR), ("submitter", Role.SUBMITTER))
+
+
+def make_logins(passwords_file: Path) -> list[Login]:
+    """Make the missing people and say who can sign in.
+
+    Passwords are drawn once and kept in the file, which only its owner can read.
+    """
+    passwords = _read(passwords_file)
+    missing = [name for name, _ in _PEOPLE if not User.objects.filter(username=name).exists()]
+    if missing:
+        passwords |= {name: secrets.token_urlsafe(9) for name in missing}
+        # Written before the people are made: a password that nobody knows would lock everybody out.
+        _write(passwords_file, passwords)
+        _make_people(missing, passwords)
+    return [Login(name, passwords.get(name, ""), str(role)) for name, role in _PEOPLE]
+
+
+@transaction.atomic
+def _make_people(missing: list[str], passwords: dict[str, str]) -> None:
+    project, _ = Project.objects.get_or_create(
+        slug=PROJECT_SLUG,
+        defaults={"name": "Demonstration", "description": "Made by the first start of this server."},
+    )
+    for name, role in _PEOPLE:
+        if name not in missing:
+            continue
+        if name == "admin":
+            User.objects.create_superuser(username=name, password=passwords[name])
+            continue
+        user = User.objects.create_user(username=name, password=passwords[name])
+        Membership.objects.create(project=project, user=user, role=role)
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _write(file: Path, passwords: dict[str, str]) -> None:
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump(passwords, stream, indent=1)
+    unfinished.replace(file)

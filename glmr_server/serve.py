@@ -1,0 +1,81 @@
+"""Become one of the server's processes: `python -m glmr_server.serve web|worker|beat`.
+
+`make run` and the containers both start the processes through here, so that they are the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from glmr_server import environment as env
+
+_NO_KEY = (
+    "No secret key is set, so log-ins would end with each restart. Set GLMR_SECRET_KEY to a long random "
+    "text, the same for every web process, or keep one in the file {file}."
+)
+
+
+def web_command() -> list[str]:
+    """gunicorn with threads: requests wait on the database, not on the processor."""
+    return [
+        *("-m", "gunicorn", "glmr_server.wsgi:application"),
+        *("--bind", env.text("GLMR_BIND", "127.0.0.1:8000")),
+        *("--worker-class", "gthread"),
+        *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", 1, minimum=1))),
+        *("--threads", str(env.whole_number("GLMR_WEB_THREADS", 8, minimum=1))),
+        # An upload of a gigabyte over a slow line, and its parsing.
+        *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 900, minimum=10))),
+        *("--graceful-timeout", "5"),
+        *("--access-logfile", "-" if env.flag("GLMR_ACCESS_LOG", False) else "/dev/null"),
+        "--no-control-socket",
+    ]
+
+
+def worker_command() -> list[str]:
+    """One process, one task at a time: a forked child could not use the GPU."""
+    from glmr_server.celery import WORK_QUEUE, WORKER_MODULES
+
+    return [
+        *("-m", "celery", "--app", "glmr_server", "worker"),
+        *("--pool", "solo", "--queues", WORK_QUEUE, "--include", WORKER_MODULES),
+        *("--without-gossip", "--without-mingle"),
+        *("--hostname", env.text("GLMR_WORKER_NAME", "worker") + "@%h"),
+        *("--loglevel", env.text("GLMR_LOG_LEVEL", "INFO")),
+    ]
+
+
+def beat_command() -> list[str]:
+    """The schedule is one interval, so nothing is kept on disk that a crash could spoil."""
+    return [
+        *("-m", "celery", "--app", "glmr_server", "beat"),
+        *("--scheduler", "celery.beat:Scheduler", "--pidfile", ""),
+        *("--loglevel", env.text("GLMR_LOG_LEVEL", "INFO")),
+    ]
+
+
+COMMANDS = {"web": web_command, "worker": worker_command, "beat": beat_command}
+
+
+def _check_secret_key() -> None:
+    from django.conf import settings
+
+    if not env.text("GLMR_SECRET_KEY", "") and not settings.SECRET_KEY_FILE.is_file():
+        sys.exit(_NO_KEY.format(file=settings.SECRET_KEY_FILE))
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        sys.exit(f"Usage: python -m glmr_server.serve {'|'.join(COMMANDS)}")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
+    try:
+        if arguments[0] == "web":
+            _check_secret_key()
+        command = COMMANDS[arguments[0]]()
+    except env.BadSetting as problem:
+        sys.exit(f"Error: {problem}")
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606, no shell is wanted
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

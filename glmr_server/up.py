@@ -1,0 +1,255 @@
+"""The whole server on one machine in one supervisor: what `make run` starts.
+
+It alone starts and stops the others. It stores nothing itself, so that it may be killed at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+
+from glmr_server import environment as env
+from glmr_server.embedded.child import ServiceFailed
+from glmr_server.embedded.data_directory import DataDirectory, DirectoryHeld, DirectoryUnusable
+from glmr_server.supervision import ServerProcess, Service, Supervisor
+from glmr_server.terminal import Terminal
+
+_BASE_DIR = Path(__file__).resolve().parent.parent
+_FIRST_PORT = 8000
+_PORTS_TRIED = 100
+_WEB_START_S = 60.0
+_GIVE_UP_AFTER_DEATHS = 4
+
+
+class OneMachine:
+    """The services of one data directory, started in order; `stop` undoes whatever has been started."""
+
+    def __init__(self, directory: DataDirectory, terminal: Terminal) -> None:
+        self.directory = directory
+        self.terminal = terminal
+        self.supervisor = Supervisor(terminal.warn)
+        self.logs = directory.path / "log"
+        self._stop_first: list[Service] = []
+
+    def start_stores(self) -> None:
+        """PostgreSQL and Redis, each only if the settings name no other."""
+        if not env.text("GLMR_DATABASE_URL", ""):
+            from glmr_server.embedded.postgres import EmbeddedPostgres
+
+            postgres = EmbeddedPostgres(self.directory)
+            with self.terminal.step("PostgreSQL with pgvector"):
+                self.supervisor.start(postgres)
+            os.environ["GLMR_DATABASE_URL"] = postgres.url
+        if not env.text("GLMR_BROKER_URL", ""):
+            from glmr_server.embedded.redis import EmbeddedRedis
+
+            redis = EmbeddedRedis(self.directory)
+            with self.terminal.step("Redis"):
+                self.supervisor.start(redis)
+            os.environ["GLMR_BROKER_URL"] = redis.url
+
+    def start_processes(self, listener: socket.socket) -> ServerProcess:
+        """The web server, one worker and beat; returns the worker."""
+        web = ServerProcess("Web server", "web", self.logs / "web.log", listener=listener)
+        # A mini-batch in hand may take some seconds; what is cut off comes back when its lease ends.
+        worker = ServerProcess("Worker", "worker", self.logs / "worker.log", patience_s=8.0)
+        beat = ServerProcess("Beat", "beat", self.logs / "beat.log", patience_s=3.0)
+        self._stop_first = [web, worker, beat]
+        with self.terminal.step(f"Web server on {_address(listener)}"):
+            self.supervisor.start(web)
+            self.supervisor.start(worker)
+            self.supervisor.start(beat)
+            self._wait_for_web(_address(listener))
+        return worker
+
+    def _wait_for_web(self, address: str) -> None:
+        deadline = time.monotonic() + _WEB_START_S
+        while True:
+            self.supervisor.tend()
+            try:
+                with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310, our own http
+                    return
+            except (urllib.error.URLError, OSError) as problem:
+                if time.monotonic() > deadline:
+                    raise ServiceFailed(
+                        f"The web server does not answer ({problem}). See its log, {self.logs / 'web.log'}."
+                    ) from None
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        started = [service for service in self._stop_first if service.alive]
+        self.supervisor.stop(started)
+
+
+def prepare(data_dir: Path, terminal: Terminal) -> list[tuple[str, str, str]]:
+    """Secret key, tables, static files, model version and log-ins; each does nothing the second time."""
+    keep_secret_key(data_dir)
+    os.environ |= {"GLMR_STATIC_COLLECTED": "true", "DJANGO_SETTINGS_MODULE": "glmr_server.settings"}
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from annotation.accounts.demonstration import make_logins
+
+    with terminal.step("Tables"):
+        call_command("migrate", interactive=False, verbosity=0)
+    with terminal.step("Static files"):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    _optional("register_checkpoint", "Model checkpoint", terminal)
+    logins = make_logins(data_dir / "logins.json")
+    return [(login.username, login.password, login.role) for login in logins]
+
+
+def _optional(command: str, title: str, terminal: Terminal) -> None:
+    """A step whose failure leaves a server that is still worth having."""
+    from django.core.management import CommandError, call_command
+
+    try:
+        with terminal.step(title):
+            call_command(command)
+    except CommandError as problem:
+        terminal.warn(str(problem))
+
+
+def watch_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
+    """Return when the demonstration batch has ended, or cannot end because the worker keeps dying."""
+    from django.db import OperationalError, close_old_connections
+
+    title = "Demonstration batch annotated"
+    with machine.terminal.step(title):
+        while True:
+            with contextlib.suppress(OperationalError):  # PostgreSQL is being started again
+                done, total, ended = _demonstration_counts()
+                if ended:
+                    return
+                machine.terminal.progress(title, done, total)
+            close_old_connections()
+            machine.supervisor.tend()
+            if machine.supervisor.deaths(worker) >= _GIVE_UP_AFTER_DEATHS:
+                raise ServiceFailed(f"The worker keeps ending. The reason is in {worker.log}.")
+            time.sleep(0.3)
+
+
+def _demonstration_counts() -> tuple[int, int, bool]:
+    """Items done, items in all, and whether the batch, the first job of its project, has ended."""
+    from annotation.accounts.demonstration import PROJECT_SLUG
+    from annotation.jobs.models import Job, JobItem
+
+    job = Job.objects.filter(project__slug=PROJECT_SLUG).order_by("created_at").first()
+    if job is None:
+        return 0, 0, True
+    done = JobItem.objects.filter(job=job, state__in=JobItem.FINAL).count()
+    return done, JobItem.objects.filter(job=job).count(), job.finished_at is not None
+
+
+def claim_port() -> socket.socket:
+    """A listening socket on loopback: GLMR_PORT exactly, or the first free port from 8000 on."""
+    wanted = env.whole_number("GLMR_PORT", 0)
+    candidates = [wanted] if wanted else list(range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED))
+    for port in candidates:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise ServiceFailed(
+        f"Port {candidates[0]} of 127.0.0.1 is taken or forbidden. Choose another with GLMR_PORT, "
+        "or leave GLMR_PORT unset to take a free one."
+    )
+
+
+def _address(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def keep_secret_key(data_dir: Path) -> None:
+    """Draw the key once; it stays beside the data, readable by its owner alone."""
+    file = data_dir / "secret_key"
+    if not file.exists():
+        unfinished = file.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(secrets.token_urlsafe(50))
+        unfinished.replace(file)
+
+
+def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) -> None:
+    """Start everything, print where it is, and tend it until interrupted."""
+    machine = OneMachine(directory, terminal)
+    try:
+        machine.start_stores()
+        logins = prepare(directory.path, terminal)
+        with claim_port() as listener:
+            worker = machine.start_processes(listener)
+            directory.announce(_address(listener))
+            if demonstration:
+                _show_demonstration(machine, worker)
+            terminal.say(f"\nGLMR Server is up: {terminal.bold(_address(listener))}\nSign in as")
+            for name, password, role in logins:
+                terminal.say(f"  {name:<10} {password or '(password as before)':<14} ({role})")
+            terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.")
+            while True:
+                machine.supervisor.tend()
+                time.sleep(0.5)
+    finally:
+        with terminal.step("Stopping"):
+            machine.stop()
+
+
+def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
+    from django.db import connections
+
+    _optional("load_demonstration", "Demonstration library and batch", machine.terminal)
+    try:
+        watch_demonstration(machine, worker)
+    except ServiceFailed as problem:
+        machine.terminal.warn(f"{problem} The pages work; the batch waits.")
+    connections.close_all()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """First signal: an orderly stop. The next: the kernel's own way, and the children go with us."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="glmr_server.up", description=__doc__)
+    parser.add_argument("--no-demo", action="store_true", help="load no demonstration library and batch")
+    options = parser.parse_args()
+    terminal = Terminal()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    data_dir = Path(env.text("GLMR_DATA_DIR", str(_BASE_DIR / "data"))).expanduser().resolve()
+    os.environ["GLMR_DATA_DIR"] = str(data_dir)
+    try:
+        with DataDirectory(data_dir) as directory:
+            run(directory, terminal, demonstration=not options.no_demo)
+    except KeyboardInterrupt:
+        return 0
+    except (DirectoryHeld, DirectoryUnusable) as problem:
+        terminal.fail(str(problem))
+        return 2
+    except (ServiceFailed, env.BadSetting) as problem:
+        terminal.fail(str(problem))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
