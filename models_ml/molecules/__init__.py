@@ -3,4 +3,4 @@
 from rdkit import RDLogger
 
 # RDKit prints every doubtful structure on stderr; whatever matters is raised or returned here instead.
-RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+RDLogger.DisableLog("rdApp.*")

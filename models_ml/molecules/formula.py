@@ -26,7 +26,7 @@ def exact_mass(mol: Chem.Mol) -> float:
     The electrons that a permanent cation lacks are not taken off: the mass of the electron belongs to
     the adduct, so that the ion of choline as ``[M]+`` comes out right, taken off once.
     """
-    return float(rdMolDescriptors.CalcExactMolWt(mol)) + Chem.GetFormalCharge(mol) * ELECTRON_MASS
+    return float(rdMolDescriptors.CalcExactMolWt(mol) + Chem.GetFormalCharge(mol) * ELECTRON_MASS)
 
 
 def parse_formula(text: str) -> dict[str, int]:

@@ -163,13 +163,18 @@ def _why_unparsable(text: str, kind: str) -> UnusableStructure:
     if problems:
         return UnusableStructure(
             "impossible_chemistry",
-            f"The structure{shown} is not possible: {problems[0].Message().rstrip('.')}.",
+            f"The structure{shown} is not possible: {_counted_from_one(problems[0].Message())}.",
             "Correct the valences, charges or aromatic rings in the drawing.",
         )
     name = {"smiles": "SMILES", "inchi": "InChI", "molfile": "molfile record"}[kind]
     return UnusableStructure(
         "unparsable", f"The {name}{shown} cannot be read.", "Check its spelling, or export it again."
     )
+
+
+def _counted_from_one(message: str) -> str:
+    """RDKit's finding with atoms numbered as people and molfiles number them."""
+    return re.sub(r"# (\d+)", lambda match: str(int(match.group(1)) + 1), message).rstrip(". ")
 
 
 _READERS = {"smiles": _read_smiles, "inchi": _read_inchi, "molfile": _read_molfile}

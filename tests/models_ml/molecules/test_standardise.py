@@ -142,10 +142,10 @@ def test_canonical_smiles_of_generated_text() -> None:
 def test_standard_form_is_stable_and_agrees_with_the_shared_library(shared_data: Path) -> None:
     """The library is canonical and stereo-free already; what changes is charged drawings, under 1 %."""
     with gzip.open(shared_data / "library" / "candidates.smi.gz", "rt") as lines:
-        texts = [line.split()[0] for line in islice(lines, 0, 40_000, 20)]
+        texts = [line.split()[0] for line in islice(lines, 0, 40_000, 50)]
     molecules = [standardise(text) for text in texts]
     same = sum(molecule.smiles == text for molecule, text in zip(molecules, texts, strict=True))
     assert same / len(texts) > 0.99
     assert len({molecule.inchikey_first_block for molecule in molecules}) == len(texts)
-    for molecule in molecules[:300]:
+    for molecule in molecules[:200]:
         assert standardise(molecule.smiles).smiles == molecule.smiles

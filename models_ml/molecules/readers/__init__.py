@@ -1,0 +1,19 @@
+"""Structure files read row by row: SMILES, tables and SDF, plain or gzipped, told apart by content."""
+
+from models_ml.molecules.readers.read import read_structures
+from models_ml.molecules.readers.rows import (
+    StandardRow,
+    StructureFileLimits,
+    StructureIssue,
+    StructureRow,
+)
+from models_ml.molecules.readers.standardised import standardised_rows
+
+__all__ = [
+    "StandardRow",
+    "StructureFileLimits",
+    "StructureIssue",
+    "StructureRow",
+    "read_structures",
+    "standardised_rows",
+]

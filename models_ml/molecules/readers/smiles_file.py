@@ -1,0 +1,35 @@
+"""SMILES files: one structure a line (or an InChI), then its identifier and name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from models_ml.molecules.readers.columns import is_structure_header
+from models_ml.molecules.readers.rows import StructureFormat, StructureRow
+from models_ml.molecules.readers.source import Line
+
+
+def read_smiles_file(lines: Iterable[Line]) -> Iterator[StructureRow]:
+    """A row for every line that is not blank, not a comment ("#") and not a header."""
+    row_number = 0
+    for line in lines:
+        fields = split_smiles_line(line.text)
+        if not fields or (row_number == 0 and is_structure_header(fields[0])):
+            continue
+        row_number += 1
+        structure = fields[0]
+        kind: StructureFormat = "inchi" if structure.startswith("InChI=") else "smiles"
+        source_id, name = (*fields[1:3], "", "")[:2]
+        yield StructureRow(row_number, f"line {line.number:,}", structure, kind, source_id, name)
+
+
+def split_smiles_line(text: str) -> list[str]:
+    """Structure, identifier, name; tabs separate, or else the first blank. Empty for nothing to read."""
+    text = text.strip()
+    if not text or text.startswith("#"):
+        return []
+    fields = text.split("\t") if "\t" in text else text.split(None, 1)
+    fields = [field.strip() for field in fields]
+    if len(fields) > 1 and fields[1].startswith("|"):  # ChemAxon's extensions between SMILES and name
+        fields[1] = fields[1].rpartition("|")[2].strip()
+    return fields

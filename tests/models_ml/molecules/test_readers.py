@@ -1,0 +1,187 @@
+"""Structure files in every common shape are read row by row, and refused with place and remedy."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from rdkit import Chem
+
+from models_ml.molecules.readers import StructureFileLimits, StructureIssue, StructureRow, read_structures
+from models_ml.unreadable import UnreadableFile
+
+CAFFEINE = "Cn1cnc2c1c(=O)n(C)c(=O)n2C"
+CAFFEINE_INCHI = "InChI=1S/C8H10N4O2/c1-10-4-9-6-5(10)7(13)12(3)8(14)11(6)2/h4H,1-3H3"
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+
+
+Write = Callable[[str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "structures.dat"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def brief(path: Path) -> list[tuple[str, str, str]]:
+    """(structure or issue code, identifier, name) of every row; molfiles as SMILES."""
+    found = []
+    for row in read_structures(path):
+        if isinstance(row, StructureIssue):
+            found.append((row.code, row.source_id, ""))
+            continue
+        text = row.structure
+        if row.format == "molfile":
+            text = Chem.MolToSmiles(Chem.MolFromMolBlock(text))
+        found.append((text, row.source_id, row.name))
+    return found
+
+
+SMILES_FILES = [
+    f"{CAFFEINE}\tC1\tcaffeine\n{ASPIRIN}\tA1\taspirin\n",
+    f"# comment\n\n{CAFFEINE}\tC1\tcaffeine\r\n{ASPIRIN}\tA1\taspirin",
+    f"smiles\tid\tname\n{CAFFEINE}\tC1\tcaffeine\n{ASPIRIN}\tA1\taspirin\n",
+]
+TABLES = [
+    f"id,name,SMILES\nC1,caffeine,{CAFFEINE}\nA1,aspirin,{ASPIRIN}\n",
+    f"\ufeffCompound_ID;Compound Name;Canonical SMILES\nC1;caffeine;{CAFFEINE}\nA1;aspirin;{ASPIRIN}\n",
+    f"ID|Title|smiles|mass\nC1|caffeine|{CAFFEINE}|194\n\nA1|aspirin|{ASPIRIN}|180\n",
+    f'"SMILES","ID","Name","N"\n"{CAFFEINE}","C1","caffeine","a,b"\n"{ASPIRIN}","A1","aspirin","c\nd"\n',
+    f"cas\tdrawing\tlabel\nC1\t{CAFFEINE}\tcaffeine\nA1\t{ASPIRIN}\taspirin\n",  # found by its content
+]
+
+
+@pytest.mark.parametrize("content", SMILES_FILES + TABLES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_spelling_of_one_list_reads_alike(write: Write, content: str, packed: bool) -> None:
+    path = write(gzip.compress(content.encode()) if packed else content)
+    assert brief(path) == [(CAFFEINE, "C1", "caffeine"), (ASPIRIN, "A1", "aspirin")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_names_keep_their_letters(write: Write, encoding: str) -> None:
+    assert brief(write(f"smiles,name\n{ASPIRIN},Säure\n".encode(encoding))) == [(ASPIRIN, "", "Säure")]
+
+
+def test_blank_separated_smiles_keep_the_rest_as_identifier(write: Write) -> None:
+    assert brief(write(f"{ASPIRIN} acetylsalicylic acid\n{CAFFEINE} |r| caff\nCCO\n")) == [
+        (ASPIRIN, "acetylsalicylic acid", ""),
+        (CAFFEINE, "caff", ""),
+        ("CCO", "", ""),
+    ]
+
+
+def test_inchi_columns_and_their_commas(write: Write) -> None:
+    path = write(f'id,inchi\nC1,"{CAFFEINE_INCHI}"\nC2,{CAFFEINE_INCHI}\nC3,\n')
+    rows = list(read_structures(path))
+    assert isinstance(rows[0], StructureRow)
+    assert (rows[0].structure, rows[0].format) == (CAFFEINE_INCHI, "inchi")
+    assert [row.code for row in rows[1:] if isinstance(row, StructureIssue)] == ["too_many_cells", "empty"]
+    assert rows[1].position == "line 3"
+    assert "quotation marks" in rows[1].remedy  # type: ignore[union-attr]
+
+
+def test_an_empty_smiles_cell_falls_back_on_the_inchi(write: Write) -> None:
+    path = write(f"smiles\tinchi\n{ASPIRIN}\t\n\t{CAFFEINE_INCHI}\n")
+    assert [row[0] for row in brief(path)] == [ASPIRIN, CAFFEINE_INCHI]
+
+
+def test_an_open_quotation_mark_costs_rows_but_not_the_file(write: Write) -> None:
+    filler = "\n".join(f"{CAFFEINE},x{number}" for number in range(6000))
+    rows = brief(write(f'smiles,id\n{ASPIRIN},A1\n"{ASPIRIN},A2\n{filler}\n'))
+    assert rows[0] == (ASPIRIN, "A1", "")
+    assert rows[1][0] == "bad_row"
+    assert rows[-1] == (CAFFEINE, "x5999", "")
+
+
+def sd_record(smiles: str, title: str = "", properties: str = "", v3000: bool = False) -> str:
+    mol = Chem.MolFromSmiles(smiles)
+    mol.SetProp("_Name", title)
+    molfile = str(Chem.MolToV3KMolBlock(mol) if v3000 else Chem.MolToMolBlock(mol))
+    return molfile + properties + "$$$$\n"
+
+
+def test_sdf_records_with_a_bad_one_between(write: Write) -> None:
+    cut = "\n".join(sd_record("CCO", "broken").splitlines()[:6]) + "\n$$$$\n"
+    content = (
+        sd_record("CCO", "ethanol", "> <Compound_ID>\nE1\n\n> <note>\nany\nthing\n\n")
+        + cut
+        + sd_record("CCN", "ethylamine", v3000=True)
+        + sd_record("CCC", "P", ">  <ID> (3)\nP1\n\n> <NAME>\npropane\n\n")
+    )
+    expected = [("CCO", "E1", "ethanol"), ("truncated_record", "broken", "")]
+    expected += [("CCN", "ethylamine", ""), ("CCC", "P1", "propane")]
+    assert brief(write(content)) == expected
+    assert brief(write(content.replace("\n", "\r\n"))) == expected
+    assert brief(write(gzip.compress(content.removesuffix("$$$$\n").encode()))) == expected
+    issue = list(read_structures(write(content)))[1]
+    assert issue.position.startswith("record 2 (line ")
+
+
+def test_a_record_without_end_is_bounded(write: Write) -> None:
+    content = sd_record("CCO") + "x" * 50 + "\n" + ("y" * 70 + "\n") * 1000 + "$$$$\n" + sd_record("CCN")
+    rows = list(read_structures(write(content), limits=StructureFileLimits(max_record_length=5_000)))
+    assert [getattr(row, "code", "ok") for row in rows] == ["ok", "too_long", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "The file is empty"),
+        (b"  \n \n", "The file is empty"),
+        (b"smiles,id\n", "only a heading"),
+        (b"\x00\x01\x02\x03" * 100, "binary file"),
+        (b"PK\x03\x04" + b"\0" * 50, "zip archive or a spreadsheet"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"mass,title\n12.1,x\n13.4,y\n", "the columns are 'mass', 'title'"),
+        (b"Dear colleagues,\nplease find enclosed\nthe list of compounds.\n", "No structures are found"),
+        (b"BEGIN IONS\nPEPMASS=195.1\n100 1\nEND IONS\n", "spectra, not of structures"),
+    ],
+)
+def test_files_that_hold_no_structures_say_what_they_are(write: Write, content: bytes, says: str) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        list(read_structures(write(content)))
+    assert says in str(caught.value)
+    assert "structures.dat" in caught.value.where
+    assert caught.value.remedy
+
+
+def test_a_truncated_gzip_gives_what_it_holds_and_then_says_where_it_ends(write: Write) -> None:
+    lines = "".join(f"{'C' * (3 + number % 40)}O\tX{number * 7919 % 10007}\n" for number in range(20_000))
+    whole = gzip.compress(lines.encode())
+    rows: Iterator[StructureRow | StructureIssue] = read_structures(write(whole[: len(whole) // 2]))
+    assert all(isinstance(row, StructureRow) for row in islice(rows, 1000))
+    with pytest.raises(UnreadableFile, match="damaged or cut off"):
+        list(rows)
+    with pytest.raises(UnreadableFile, match="damaged or cut off"):
+        list(read_structures(write(whole[:15])))
+
+
+def test_a_gzip_bomb_is_stopped(write: Write) -> None:
+    content = gzip.compress(b"CCO\n" + b"# nothing at all\n" * 2_000_000)
+    with pytest.raises(UnreadableFile, match="once unpacked"):
+        list(read_structures(write(content), limits=StructureFileLimits(max_decompressed_bytes=1_000_000)))
+
+
+def test_an_endless_line_is_stopped(write: Write) -> None:
+    with pytest.raises(UnreadableFile, match="line 2"):
+        list(read_structures(write("CCO\n" + "C" * 2_000_000)))
+
+
+def test_real_sd_files(shared_data: Path) -> None:
+    folder = shared_data / "formats" / "sdf"
+    assert len(brief(folder / "MetFrag_Candidates.sdf")) == 167
+    assert brief(folder / "MetFrag_Candidates.sdf")[0][1:] == (
+        "50465",
+        "2-[(4-amino-3,5-dichloro-6-fluoro-2-pyridyl)oxy]acetic acid",
+    )
+    assert len(list(read_structures(folder / "odd_drawings.sdf"))) == 4
+    assert len(list(read_structures(folder / "standardiser_examples.in.sdf"))) == 77
