@@ -149,12 +149,14 @@ def fail(item: ClaimedItem, *, code: str, reason: str) -> bool:
     return changed == 1
 
 
-def retry(item: ClaimedItem, *, code: str, reason: str) -> bool:
+def retry(item: ClaimedItem, *, code: str, reason: str, alone: bool = False) -> bool:
     """Back to pending with the error kept, for a fault that may pass; failed at the last attempt."""
     if item.attempt >= settings.GLMR_MAX_ATTEMPTS:
         return fail(item, code=code, reason=f"{reason} (attempt {item.attempt}, the last)")
     with transaction.atomic():
-        changed = JobItem.objects.held([item]).back_to_pending(error_code=code[:40], error=_text(reason))
+        changed = JobItem.objects.held([item]).back_to_pending(
+            error_code=code[:40], error=_text(reason), isolated=alone
+        )
         touch([item.job_id])
     return changed == 1
 

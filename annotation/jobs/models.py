@@ -153,6 +153,7 @@ class WorkerHeartbeat(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now)
     stopped_at = models.DateTimeField(null=True)
     activity = models.CharField(max_length=200, blank=True)
+    problem = models.TextField(blank=True, help_text="Why the worker cannot work, and the remedy.")
     model_version = models.ForeignKey(
         "annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -54,19 +54,20 @@ def progress(job: Job) -> Progress:
     counts = _counts([job])[job.pk]
     rate = ahead = None
     waiting_for = ""
+    heartbeat, problem = _workers()
     if job.finished_at is None:
         rate = _rate(job)
         ahead = JobItem.objects.filter(
             job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
         ).count()
-        waiting_for = _embedding_in_the_way(job)
-    return _assemble(job, counts, _last_heartbeat(), rate=rate, ahead=ahead or 0, waiting_for=waiting_for)
+        waiting_for = problem or _embedding_in_the_way(job)
+    return _assemble(job, counts, heartbeat, rate=rate, ahead=ahead or 0, waiting_for=waiting_for)
 
 
 def with_progress(jobs: Iterable[Job]) -> list[tuple[Job, Progress]]:
     """For lists: one query for all counts and one for the heartbeat; pace and queue place are left out."""
     rows = list(jobs)
-    counts, heartbeat = _counts(rows), _last_heartbeat()
+    counts, (heartbeat, _) = _counts(rows), _workers()
     return [(job, _assemble(job, counts[job.pk], heartbeat)) for job in rows]
 
 
@@ -80,11 +81,16 @@ def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
     return counts
 
 
-def _last_heartbeat() -> datetime | None:
-    last: datetime | None = WorkerHeartbeat.objects.filter(stopped_at=None).aggregate(at=Max("last_seen_at"))[
-        "at"
-    ]
-    return last
+def _workers() -> tuple[datetime | None, str]:
+    """The last sign of life of any worker, and what the live ones say keeps them from working."""
+    rows = WorkerHeartbeat.objects.filter(stopped_at=None).order_by("-last_seen_at")
+    seen = list(rows.values_list("last_seen_at", "problem")[:20])
+    live = [problem for at, problem in seen if timezone.now() - at <= _silence()]
+    return (seen[0][0] if seen else None), (live[0] if live and all(live) else "")
+
+
+def _silence() -> timedelta:
+    return timedelta(seconds=2 * settings.GLMR_HEARTBEAT_S)
 
 
 def _assemble(
@@ -98,8 +104,7 @@ def _assemble(
 ) -> Progress:
     n = {state: counts[state] for state in JobItem.State.values}
     n_open = n["pending"] + n["running"]
-    silence = timedelta(seconds=2 * settings.GLMR_HEARTBEAT_S)
-    stalled = n_open > 0 and (heartbeat is None or timezone.now() - heartbeat > silence)
+    stalled = n_open > 0 and (heartbeat is None or timezone.now() - heartbeat > _silence())
     if stalled:
         waiting_for = "No worker is running. The job goes on by itself when one is started."
     return Progress(

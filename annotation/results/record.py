@@ -1,0 +1,134 @@
+"""Write what a batch gave: results and ends of items in one transaction, and only for items still held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from django.db import transaction
+
+from annotation.jobs import ledger
+from annotation.jobs.ledger import Batch, ClaimedItem
+from annotation.jobs.models import JobItem
+from annotation.libraries.models import LibraryEntry
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from models_ml.outcomes import Annotated, CannotAnnotate, Outcome, RankedCandidate
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a result besides the job's pins. Field names are those of `Annotation`."""
+
+    code_version: str
+    rdkit_version: str
+    torch_version: str
+    preprocessing_version: str
+    device: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    done: int
+    failed: int
+    lost: int  # items that another worker holds or ended by now; nothing was written for them
+
+
+def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) -> Recorded:
+    """Record each item's outcome once. Calling it twice, or late, writes nothing more. One transaction."""
+    with transaction.atomic():
+        held = set(
+            JobItem.objects.held(batch.items).select_for_update().order_by("pk").values_list("pk", flat=True)
+        )
+        current = [pair for pair in zip(batch.items, outcomes, strict=True) if pair[0].id in held]
+        answered = [(item, outcome) for item, outcome in current if isinstance(outcome, Annotated)]
+        _write(batch, answered, provenance)
+        JobItem.objects.held(item for item, _ in answered).end(
+            JobItem.State.DONE, error_code="", error="", isolated=False
+        )
+        for item, outcome in current:
+            if isinstance(outcome, CannotAnnotate):
+                JobItem.objects.held([item]).end(
+                    JobItem.State.FAILED, error_code=outcome.code[:40], error=outcome.reason
+                )
+        ledger.close_finished({item.job_id for item, _ in current})
+    return Recorded(
+        done=len(answered), failed=len(current) - len(answered), lost=len(batch.items) - len(current)
+    )
+
+
+def _write(batch: Batch, answered: Sequence[tuple[ClaimedItem, Annotated]], provenance: Provenance) -> None:
+    annotations = Annotation.objects.bulk_create(
+        _annotation(item, outcome, provenance) for item, outcome in answered
+    )
+    written = list(zip(annotations, (outcome for _, outcome in answered), strict=True))
+    Candidate.objects.bulk_create(
+        Candidate(
+            annotation=annotation,
+            rank=candidate.rank,
+            molecule_id=candidate.key,
+            mass_error_ppm=candidate.mass_error_ppm,
+            retrieval_rank=candidate.retrieval_rank,
+            embedding_similarity=candidate.embedding_similarity,
+            generated_similarity=candidate.generated_similarity,
+        )
+        for annotation, outcome in written
+        for candidate in outcome.candidates
+    )
+    in_library = _in_library(batch.library_version_id, (outcome for _, outcome in written))
+    GeneratedMolecule.objects.bulk_create(
+        GeneratedMolecule(
+            annotation=annotation,
+            **asdict(generated),
+            in_library=generated.inchikey_first_block in in_library,
+        )
+        for annotation, outcome in written
+        for generated in outcome.generated
+    )
+
+
+def _annotation(item: ClaimedItem, outcome: Annotated, provenance: Provenance) -> Annotation:
+    best = outcome.candidates[0] if outcome.candidates else None
+    return Annotation(
+        item_id=item.id,
+        job_id=item.job_id,
+        spectrum_id=item.spectrum_id,
+        adduct=outcome.adduct,
+        adduct_assumed=outcome.adduct_assumed,
+        neutral_mass=outcome.neutral_mass,
+        n_in_window=outcome.n_in_window,
+        n_candidates=len(outcome.candidates),
+        # Schymanski: in-silico ranks alone are tentative candidates; without any, only a mass is known.
+        proposed_level="3" if best else "5",
+        top_molecule_id=best.key if best else None,
+        top_generated_similarity=best.generated_similarity if best else None,
+        top_embedding_similarity=best.embedding_similarity if best else None,
+        margin=_margin(outcome.candidates),
+        attempt=item.attempt,
+        timings_s=dict(outcome.timings_s),
+        **asdict(provenance),
+    )
+
+
+def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
+    """Rank 1 less rank 2 in the score that ranked them: similarity to generated molecules where there is one."""
+    if len(candidates) < 2:
+        return None
+    first, second = candidates[0], candidates[1]
+    if first.generated_similarity is not None and second.generated_similarity is not None:
+        return first.generated_similarity - second.generated_similarity
+    return first.embedding_similarity - second.embedding_similarity
+
+
+def _in_library(library_version_id: int, outcomes: Iterable[Annotated]) -> frozenset[str]:
+    """First blocks among the generated molecules that the library version holds. One query."""
+    blocks = {
+        generated.inchikey_first_block
+        for outcome in outcomes
+        for generated in outcome.generated
+        if generated.inchikey_first_block
+    }
+    entries = LibraryEntry.objects.filter(
+        version=library_version_id, molecule__inchikey_first_block__in=blocks
+    )
+    return frozenset(entries.values_list("molecule__inchikey_first_block", flat=True))

@@ -1,0 +1,102 @@
+"""Claims: no item twice, turns round the jobs, batches of one configuration, suspects alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from annotation.jobs import ledger
+from annotation.models import JobItem, LibraryEmbedding
+from tests.annotation.builders import make_job, make_library_version, make_model_version
+
+
+@pytest.mark.django_db
+def test_claimed_items_run_under_a_lease_with_a_new_fence() -> None:
+    job = make_job(n_spectra=2)
+
+    batch = ledger.claim(limit=10, worker="w1")
+
+    assert batch is not None
+    assert [(item.fence, item.attempt) for item in batch.items] == [(1, 1), (1, 1)]
+    assert batch.items[0].spectrum.precursor_mz == pytest.approx(181.0495)
+    assert batch.params.n_candidates == 40
+    item = job.items.first()
+    assert item is not None
+    assert (item.state, item.worker) == ("running", "w1")
+    assert item.lease_expires_at is not None
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert ledger.claim(limit=10, worker="w2") is None
+
+
+@pytest.mark.django_db
+def test_a_small_new_job_does_not_wait_for_a_large_old_one() -> None:
+    large = make_job(n_spectra=30)
+    small = make_job(n_spectra=3)  # its own model, so that it cannot ride along
+
+    served = []
+    for _ in range(3):
+        batch = ledger.claim(limit=8, worker="w")
+        assert batch is not None
+        served.append(batch.items[0].job_id)
+
+    assert served == [large.pk, small.pk, large.pk]
+
+
+@pytest.mark.django_db
+def test_a_batch_is_filled_from_jobs_with_the_same_configuration_only() -> None:
+    model = make_model_version()
+    version = make_library_version(model_version=model)
+    first = make_job(n_spectra=2, model_version=model, library_version=version)
+    same = make_job(n_spectra=3, model_version=model, library_version=version)
+    other_parameters = make_job(2, model_version=model, library_version=version, params_sha256="1" * 64)
+
+    batch = ledger.claim(limit=8, worker="w")
+
+    assert batch is not None
+    assert Counter(item.job_id for item in batch.items) == {first.pk: 2, same.pk: 3}
+    rest = ledger.claim(limit=8, worker="w")
+    assert rest is not None
+    assert {item.job_id for item in rest.items} == {other_parameters.pk}
+
+
+@pytest.mark.django_db
+def test_a_job_waits_until_its_library_is_embedded_for_its_model() -> None:
+    job = make_job(n_spectra=1)
+    LibraryEmbedding.objects.filter(version=job.library_version).update(finished_at=None)
+
+    assert ledger.claim(limit=1, worker="w") is None
+
+
+@pytest.mark.django_db
+def test_an_isolated_item_is_claimed_alone_and_after_the_others() -> None:
+    job = make_job(n_spectra=3)
+    suspect = job.items.get(position=0)
+    JobItem.objects.filter(pk=suspect.pk).update(isolated=True)
+
+    claims = [ledger.claim(limit=8, worker="w") for _ in range(2)]
+
+    assert [[item.id == suspect.pk for item in batch.items] for batch in claims if batch] == [
+        [False, False],
+        [True],
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_claimers_never_share_an_item() -> None:
+    job = make_job(n_spectra=60)
+
+    def claim_until_empty(name: str) -> list[int]:
+        mine: list[int] = []
+        while batch := ledger.claim(limit=3, worker=name):
+            mine += [item.id for item in batch.items]
+        connection.close()
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [pk for ids in pool.map(claim_until_empty, ["a", "b", "c", "d"]) for pk in ids]
+
+    assert sorted(claimed) == sorted(job.items.values_list("pk", flat=True))
