@@ -2,6 +2,48 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from annotation.web.views import annotations, home, jobs, libraries, molecules, review, submit
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("jobs/", home.job_list, name="job-list"),
+    path("about/", home.about, name="about"),
+    path(
+        "sign-in/",
+        LoginView.as_view(template_name="annotation/sign_in.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("submit/", submit.submit, name="submit"),
+    path("submit/report/", submit.report, name="upload-report"),
+    path("uploads/<int:pk>/issues.csv", submit.issues_csv, name="upload-issues-csv"),
+    path("jobs/<uuid:public_id>/", jobs.detail, name="job-detail"),
+    path("jobs/<uuid:public_id>/progress/", jobs.job_progress, name="job-progress"),
+    path("jobs/<uuid:public_id>/spectra/", jobs.spectra, name="job-spectra"),
+    path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
+    path("jobs/<uuid:public_id>/retry/", jobs.retry, name="job-retry"),
+    path("jobs/<uuid:public_id>/results.csv", jobs.results_csv, name="job-csv"),
+    path("annotations/<uuid:public_id>/", annotations.detail, name="annotation-detail"),
+    path("annotations/<uuid:public_id>/spectrum/", annotations.spectrum_panel, name="annotation-spectrum"),
+    path("annotations/<uuid:public_id>/verdicts/", annotations.add_verdict, name="annotation-verdict"),
+    path(
+        "annotations/<uuid:public_id>/generated/<int:beam_rank>.svg",
+        molecules.generated_svg,
+        name="generated-svg",
+    ),
+    path(
+        "annotations/<uuid:public_id>/proposed/<int:verdict_id>.svg",
+        molecules.proposed_svg,
+        name="proposed-svg",
+    ),
+    path("molecules/<slug:inchikey_first_block>.svg", molecules.molecule_svg, name="molecule-svg"),
+    path("review/", review.queue, name="review-queue"),
+    path("libraries/", libraries.library_list, name="libraries"),
+    path("libraries/versions/<int:pk>/", libraries.library_version, name="library-version"),
+    path("libraries/versions/<int:pk>/issues.csv", libraries.row_issues_csv, name="library-issues-csv"),
+    path("models/", libraries.model_list, name="models"),
+    path("status/", libraries.status, name="status"),
+]

@@ -1,0 +1,45 @@
+"""Which annotations wait for a curator, the least certain first."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.http import QueryDict
+
+from annotation.accounts.models import Role
+from annotation.results.models import Annotation
+from annotation.review.models import Verdict
+from annotation.web import scope
+
+FILTERS = ("project", "job", "q")
+
+
+def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
+    """Annotations without a verdict in projects where the person is a curator, smallest margin first.
+
+    Those without a margin (fewer than two candidates) come last: there is nothing to weigh.
+    """
+    decided = Verdict.objects.filter(annotation=OuterRef("pk"))
+    waiting = Annotation.objects.filter(~Exists(decided), job__project__in=scope.projects(user, Role.CURATOR))
+    if project := asked.get("project"):
+        waiting = waiting.filter(job__project__slug=project)
+    if job := asked_job_id(asked):
+        waiting = waiting.filter(job__public_id=job)
+    if text := asked.get("q", "").strip():
+        waiting = waiting.filter(spectrum__title__icontains=text)
+    return waiting.order_by(F("margin").asc(nulls_last=True), "pk")
+
+
+def kept_filters(asked: QueryDict) -> dict[str, str]:
+    """The filters as they stand, to be carried through the pages of one sitting."""
+    return {name: value for name in FILTERS if (value := asked.get(name, "").strip())}
+
+
+def asked_job_id(asked: QueryDict) -> UUID | None:
+    text = asked.get("job")
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

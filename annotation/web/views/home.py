@@ -1,0 +1,54 @@
+"""The first page: the jobs of one's projects as they stand now, and the way to the next one."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from annotation.accounts.models import Role
+from annotation.jobs.models import Job
+from annotation.jobs.progress import with_progress
+from annotation.libraries.models import LibraryVersion
+from annotation.results.models import ModelVersion
+from annotation.web import scope
+from annotation.web.scope import SignedInRequest
+
+JOBS_PER_PAGE = 20
+
+
+@login_required
+def home(request: SignedInRequest) -> HttpResponse:
+    page, rows = _jobs(request)
+    context = {
+        "page": page,
+        "rows": rows,
+        "projects": scope.projects(request.user),
+        "may_submit": scope.projects(request.user, Role.SUBMITTER).exists(),
+        "has_library": scope.library_versions(request.user).filter(state=LibraryVersion.State.READY).exists(),
+        "has_model": ModelVersion.objects.exists(),
+    }
+    return render(request, "annotation/home.html", context)
+
+
+@login_required
+def job_list(request: SignedInRequest) -> HttpResponse:
+    """The table alone, which the first page asks for again while jobs are open."""
+    page, rows = _jobs(request)
+    return render(request, "annotation/_job_list.html", {"page": page, "rows": rows})
+
+
+def _jobs(request: SignedInRequest) -> tuple[Page[Job], list[object]]:
+    jobs = scope.jobs(request.user).select_related(
+        "project", "submitted_by", "library_version__library", "model_version"
+    )
+    if project := request.GET.get("project"):
+        jobs = jobs.filter(project__slug=project)
+    page = Paginator(jobs.order_by("-created_at"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
+    return page, list(with_progress(page.object_list))
+
+
+def about(request: HttpRequest) -> HttpResponse:
+    """What the scores and levels mean; open to all."""
+    return render(request, "annotation/about.html")

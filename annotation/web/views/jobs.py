@@ -1,0 +1,92 @@
+"""A job: how it stands, its spectra, its download, and what may be done to it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from annotation.accounts.models import Role
+from annotation.jobs import actions
+from annotation.jobs.models import Job
+from annotation.jobs.progress import progress
+from annotation.results import export
+from annotation.spectra.models import Upload
+from annotation.web import scope
+from annotation.web.demonstration import is_demonstration
+from annotation.web.scope import SignedInRequest
+from annotation.web.spectra_table import spectra_table
+
+
+@login_required
+def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    job = scope.job_or_404(request.user, public_id)
+    context = {
+        "job": job,
+        "progress": progress(job),
+        "uploads": Upload.objects.filter(spectra__job_items__job=job).distinct().order_by("pk")[:20],
+        "may_submit": scope.holds(request.user, job.project_id, Role.SUBMITTER),
+        "may_review": scope.holds(request.user, job.project_id, Role.CURATOR),
+        "is_demonstration": is_demonstration(job),
+    }
+    return render(request, "annotation/job.html", context | _table(request, job))
+
+
+@login_required
+def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """The progress alone, for polling. Once the job is final, the page loads anew and polls no more."""
+    job = scope.job_or_404(request.user, public_id)
+    now = progress(job)
+    may_submit = scope.holds(request.user, job.project_id, Role.SUBMITTER)
+    context = {"job": job, "progress": now, "may_submit": may_submit}
+    response = render(request, "annotation/_progress.html", context)
+    if now.is_final:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+def spectra(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """The table alone, asked for again while the job is open."""
+    job = scope.job_or_404(request.user, public_id)
+    context = {"job": job, "progress": progress(job)}
+    return render(request, "annotation/_spectra.html", context | _table(request, job))
+
+
+def _table(request: SignedInRequest, job: Job) -> dict[str, object]:
+    table = spectra_table(job, request.GET)
+    return {"table": table, "page": table.page, "sort": table.sort}
+
+
+@login_required
+@require_POST
+def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    job = scope.job_or_404(request.user, public_id)
+    scope.require(request.user, job.project_id, Role.SUBMITTER)
+    actions.cancel(job, request.user)
+    messages.info(
+        request, "Cancelled. Spectra that a worker holds now end with its next batch; results stay."
+    )
+    return redirect("job-detail", public_id)
+
+
+@login_required
+@require_POST
+def retry(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    job = scope.job_or_404(request.user, public_id)
+    scope.require(request.user, job.project_id, Role.SUBMITTER)
+    n = actions.retry_failed(job, request.user)
+    messages.info(request, f"{n} failed spectra wait for a worker again." if n else "Nothing had failed.")
+    return redirect("job-detail", public_id)
+
+
+@login_required
+def results_csv(request: SignedInRequest, public_id: UUID) -> StreamingHttpResponse:
+    job = scope.job_or_404(request.user, public_id)
+    headers = {"Content-Disposition": f'attachment; filename="{job.public_id}.csv"'}
+    lines = export.stream_csv(job, top=1)
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

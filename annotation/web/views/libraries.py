@@ -1,0 +1,78 @@
+"""Candidate libraries, model versions and workers, as everyone who annotates against them may see them."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from annotation.jobs.models import JobItem, WorkerHeartbeat
+from annotation.libraries.models import LibraryEmbedding, LibraryVersion
+from annotation.results.models import ModelVersion
+from annotation.web import scope
+from annotation.web.csv_text import csv_response
+from annotation.web.scope import SignedInRequest
+from annotation.web.workers import alive_since
+
+ROWS_PER_PAGE = 50
+ISSUE_COLUMNS = ("row", "position", "code", "reason", "remedy", "text")
+
+
+@login_required
+def library_list(request: SignedInRequest) -> HttpResponse:
+    embeddings = LibraryEmbedding.objects.select_related("model_version").order_by("-requested_at")
+    versions = LibraryVersion.objects.select_related("imported_by").prefetch_related(
+        Prefetch("embeddings", embeddings)
+    )
+    libraries = scope.libraries(request.user).select_related("project")
+    rows = libraries.prefetch_related(Prefetch("versions", versions.order_by("-number"))).order_by("name")
+    return render(request, "annotation/libraries.html", {"libraries": rows})
+
+
+@login_required
+def library_version(request: SignedInRequest, pk: int) -> HttpResponse:
+    rows = scope.library_versions(request.user).select_related("library__project", "imported_by")
+    version = get_object_or_404(rows, pk=pk)
+    context = {
+        "version": version,
+        "embeddings": version.embeddings.select_related("model_version").order_by("-requested_at"),
+        "issues": Paginator(version.issues.all(), ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "entries": version.entries.select_related("molecule")
+        .defer("molecule__fingerprint")
+        .order_by("row_number")[:12],
+    }
+    return render(request, "annotation/library_version.html", context)
+
+
+@login_required
+def row_issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
+    version = get_object_or_404(scope.library_versions(request.user), pk=pk)
+    rows = ((i.row_number, i.position, i.code, i.reason, i.remedy, i.text) for i in version.issues.iterator())
+    return csv_response(f"row-issues-{version.pk}.csv", ISSUE_COLUMNS, rows)
+
+
+@login_required
+def model_list(request: SignedInRequest) -> HttpResponse:
+    models = ModelVersion.objects.order_by("-is_default", "-registered_at")
+    return render(request, "annotation/models.html", {"models": models})
+
+
+@login_required
+def status(request: SignedInRequest) -> HttpResponse:
+    """Workers and the queue, counted over all projects: load is shared, contents are not."""
+    open_items = JobItem.objects.filter(state__in=[JobItem.State.PENDING, JobItem.State.RUNNING])
+    oldest = open_items.order_by("id").values_list("job__created_at", flat=True).first()
+    context = {
+        "workers_seen": WorkerHeartbeat.objects.select_related("model_version").order_by("-last_seen_at")[
+            :50
+        ],
+        "alive_since": alive_since(),
+        "now": timezone.now(),
+        "n_pending": open_items.filter(state=JobItem.State.PENDING).count(),
+        "n_running": open_items.filter(state=JobItem.State.RUNNING).count(),
+        "oldest": oldest,
+    }
+    return render(request, "annotation/status.html", context)

@@ -1,0 +1,40 @@
+"""The review queue: what waits for a verdict, least certain first."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.http import urlencode
+
+from annotation.accounts.models import Role
+from annotation.web import scope
+from annotation.web.review_queue import asked_job_id, kept_filters, review_queue
+from annotation.web.scope import SignedInRequest
+
+ROWS_PER_PAGE = 50
+
+
+@login_required
+def queue(request: SignedInRequest) -> HttpResponse:
+    projects = scope.projects(request.user, Role.CURATOR)
+    waiting = (
+        review_queue(request.user, request.GET)
+        .select_related("spectrum", "top_molecule", "job__project", "item")
+        .defer(
+            "spectrum__mz_bytes",
+            "spectrum__intensity_bytes",
+            "spectrum__metadata",
+            "top_molecule__fingerprint",
+        )
+    )
+    kept = kept_filters(request.GET)
+    context = {
+        "projects": projects,
+        "page": Paginator(waiting, ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "kept": kept,
+        "carried": urlencode({"queue": "1"} | kept),
+        "job": scope.jobs(request.user).filter(public_id=asked_job_id(request.GET)).first(),
+    }
+    return render(request, "annotation/review.html", context)

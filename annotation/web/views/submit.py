@@ -1,0 +1,146 @@
+"""Submitting in two steps: send files, read what was found in them, then annotate."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from annotation.accounts.models import Role
+from annotation.jobs import actions
+from annotation.jobs.models import Job, JobItem
+from annotation.spectra.ingest import store_upload
+from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
+from annotation.web import scope
+from annotation.web.csv_text import csv_response
+from annotation.web.forms import RunForm, SubmitForm
+from annotation.web.scope import SignedInRequest
+
+ISSUES_PER_PAGE = 50
+CARRIED = (
+    "name",
+    "library_version",
+    "model_version",
+    "precursor_tolerance_ppm",
+    "positive_adduct",
+    "negative_adduct",
+)
+ISSUE_COLUMNS = ("file", "position", "title", "severity", "code", "reason", "remedy")
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def submit(request: SignedInRequest) -> HttpResponse:
+    if not scope.projects(request.user, Role.SUBMITTER).exists():
+        return render(request, "annotation/submit_nowhere.html", status=403)
+    if request.method == "GET":
+        form = SubmitForm(request.user, initial=request.GET.dict())
+        return _submit_page(request, form, 200)
+    form = SubmitForm(request.user, request.POST, request.FILES)
+    if not form.is_valid():
+        return _submit_page(request, form, 422)
+    uploads = [
+        store_upload(form.cleaned_data["project"], request.user, file, file.name or "unnamed")
+        for file in form.cleaned_data["files"]
+    ]
+    if all(upload.state == Upload.State.REFUSED for upload in uploads):
+        for upload in uploads:
+            form.add_error("files", f"{upload.file_name}: {upload.refusal}")
+        return _submit_page(request, form, 422)
+    carried = [(name, request.POST.get(name, "")) for name in CARRIED]
+    asked = urlencode([("upload", upload.pk) for upload in uploads] + carried)
+    return redirect(f"{reverse('upload-report')}?{asked}")
+
+
+def _submit_page(request: SignedInRequest, form: SubmitForm, status: int) -> HttpResponse:
+    context = {"form": form, "max_bytes": settings.GLMR_MAX_UPLOAD_BYTES}
+    return render(request, "annotation/submit.html", context, status=status)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def report(request: SignedInRequest) -> HttpResponse:
+    """What was found in the uploads; from here, those who may submit start the job."""
+    uploads = _uploads(request)
+    may_submit = scope.holds(request.user, uploads[0].project_id, Role.SUBMITTER)
+    if request.method == "POST":
+        scope.require(request.user, uploads[0].project_id, Role.SUBMITTER)
+        form = RunForm(request.user, request.POST)
+        if form.is_valid():
+            try:
+                return redirect("job-detail", _start(request, uploads, form).public_id)
+            except actions.CannotSubmit as refusal:
+                form.add_error(None, str(refusal))
+    else:
+        given = {name: request.GET[name] for name in CARRIED if request.GET.get(name)}
+        form = RunForm(request.user, initial={"name": _default_name(uploads)} | given)
+    status = 422 if form.errors else 200
+    return render(
+        request, "annotation/report.html", _report(request, uploads, form, may_submit), status=status
+    )
+
+
+def _uploads(request: SignedInRequest) -> list[Upload]:
+    asked = [int(pk) for pk in request.GET.getlist("upload") if pk.isdecimal() and len(pk) < 19]
+    uploads = list(scope.uploads(request.user).filter(pk__in=asked).select_related("project").order_by("pk"))
+    if not uploads or len(uploads) != len(set(asked)) or len({upload.project_id for upload in uploads}) > 1:
+        raise Http404("No such upload in your projects.")
+    return uploads
+
+
+def _start(request: SignedInRequest, uploads: list[Upload], form: RunForm) -> Job:
+    spectra = Spectrum.objects.filter(upload__in=uploads).order_by("upload_id", "source_index")
+    return actions.submit(
+        project=uploads[0].project,
+        user=request.user,
+        name=form.cleaned_data["name"] or _default_name(uploads),
+        spectra=spectra,
+        library_version=form.cleaned_data["library_version"],
+        model_version=form.cleaned_data["model_version"],
+        params=form.params(),
+    )
+
+
+def _default_name(uploads: list[Upload]) -> str:
+    others = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
+    return f"{uploads[0].file_name[:180]}{others}"
+
+
+def _report(
+    request: SignedInRequest, uploads: list[Upload], form: RunForm, may_submit: bool
+) -> dict[str, object]:
+    issues = SpectrumIssue.objects.filter(upload__in=uploads).select_related("upload")
+    missing = Spectrum.objects.filter(upload__in=uploads).aggregate(
+        usable=Count("id"),
+        no_adduct=Count("id", filter=Q(adduct="")),
+        no_mode=Count("id", filter=Q(adduct="", ion_mode="")),
+        no_precursor=Count("id", filter=Q(precursor_mz=None)),
+    )
+    return {
+        "uploads": uploads,
+        "project": uploads[0].project,
+        "issues": Paginator(issues, ISSUES_PER_PAGE).get_page(request.GET.get("page")),
+        "missing": missing,
+        "form": form,
+        "may_submit": may_submit,
+        "jobs": scope.jobs(request.user)
+        .filter(pk__in=JobItem.objects.filter(spectrum__upload__in=uploads).values("job_id"))
+        .order_by("-created_at")[:10],
+    }
+
+
+@login_required
+def issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
+    upload = get_object_or_404(scope.uploads(request.user), pk=pk)
+    rows = (
+        (upload.file_name, i.position, i.title, i.severity, i.code, i.reason, i.remedy)
+        for i in upload.issues.iterator()
+    )
+    return csv_response(f"issues-{upload.pk}.csv", ISSUE_COLUMNS, rows)
