@@ -142,6 +142,8 @@ GLMR_DEVICE = env.text("GLMR_DEVICE", "auto")  # "auto", "cpu", "cuda", "cuda:1"
 
 # --- Work ------------------------------------------------------------------------------------------
 GLMR_BATCH_SIZE = env.whole_number("GLMR_BATCH_SIZE", 16, minimum=1)  # spectra per claim
+GLMR_EMBED_CHUNK = env.whole_number("GLMR_EMBED_CHUNK", 2048, minimum=1)  # molecules between looks for jobs
+GLMR_TORCH_THREADS = env.whole_number("GLMR_TORCH_THREADS", 0)  # per worker; 0: as torch decides
 GLMR_LEASE_S = env.whole_number("GLMR_LEASE_S", 120, minimum=5)
 GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
@@ -218,7 +220,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 GLMR_API_RATE = env.text("GLMR_API_RATE", "600/min")  # requests of each token or person, in each web process
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",
-    "DESCRIPTION": "Submit tandem mass spectra, watch jobs, collect ranked molecule candidates, record verdicts.",
+    "DESCRIPTION": "Submit tandem mass spectra, watch jobs, collect ranked candidates, record verdicts.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

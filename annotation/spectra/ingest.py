@@ -18,9 +18,10 @@ from django.core.files import File
 from django.db import transaction
 
 from annotation.accounts.models import Project
+from annotation.plain_text import clean
 from annotation.spectra import reading
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
-from annotation.spectra.records import clean, to_exchange, to_row
+from annotation.spectra.records import to_exchange, to_row
 from models_ml.isolation import IsolationError, run_bounded
 from models_ml.spectra import formats
 from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
+from annotation.plain_text import clean
 from annotation.spectra.models import Spectrum, Upload
 from models_ml.spectra import spectrum as exchange
 
-# PostgreSQL text cannot hold NUL, and the other control characters only spoil pages and exports.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 MAX_METADATA_FIELDS = 200
 MAX_METADATA_TEXT = 2000
-
-
-def clean(text: str, limit: int | None = None) -> str:
-    """The text without control characters and lone surrogates, on one line, cut to the limit."""
-    return _CONTROL.sub(" ", text).strip()[:limit]
 
 
 def _column_limit(column: str) -> int | None:

@@ -1,0 +1,192 @@
+"""A structure file becomes a new version of a library. A failed import leaves its version and the reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import rdkit
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Max
+from django.db.models.functions import Collate
+from django.utils import timezone
+
+from annotation.accounts.models import Project
+from annotation.libraries import embed, staging
+from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
+from annotation.plain_text import clean
+from annotation.results.models import ModelVersion
+from models_ml.molecules.readers import StandardRow, StructureFileLimits, StructureIssue, standardised_rows
+from models_ml.molecules.structure_text import StructureLimits
+from models_ml.unreadable import UnreadableFile
+
+ROWS_AT_ONCE = 2_000
+# Every rejected row is counted; a file that is wrong from top to bottom need not be stored as issues.
+MAX_STORED_ISSUES = 1_000
+
+ShowProgress = Callable[[int, int | None], None]  # rows so far, rows in all where that is known
+
+
+class CannotImport(Exception):
+    """No version was made: what is wrong and how to mend it."""
+
+
+def import_library(
+    name: str,
+    path: Path,
+    *,
+    user: User | None = None,
+    project: Project | None = None,
+    description: str = "",
+    license: str = "",
+    progress: ShowProgress | None = None,
+) -> LibraryVersion:
+    """The new version of the library of that name, READY or FAILED with the reason; earlier ones stay.
+
+    Streams: a few thousand rows are in memory at a time. Once ready, workers begin to embed it for the
+    default model. Raises CannotImport where the name is taken by another project.
+    """
+    version = _new_version(name, path, user, project, {"description": description, "license": license})
+    try:
+        report = _Import(version, progress).run(path)
+    except UnreadableFile as refusal:
+        return _fail(version, str(refusal))
+    except BaseException as error:
+        # A bug, a full disk or Ctrl-C: the version says so instead of importing for ever.
+        _fail(version, f"The import stopped: {type(error).__name__}: {error}. Import the file again.")
+        raise
+    for field, value in report.items():
+        setattr(version, field, value)
+    version.state, version.finished_at = LibraryVersion.State.READY, timezone.now()
+    version.save()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE annotation_molecule, annotation_libraryentry")
+    if default := ModelVersion.objects.filter(is_default=True).first():
+        embed.request_embedding(version, default)
+    return version
+
+
+class _Import:
+    """The rows of one file on their way into one version, counted."""
+
+    def __init__(self, version: LibraryVersion, progress: ShowProgress | None) -> None:
+        self.version = version
+        self.progress = progress
+        self.n_rows = self.n_molecules = self.n_rejected = 0
+
+    def run(self, path: Path) -> dict[str, object]:
+        """The fields of the finished version. Raises UnreadableFile."""
+        rows: list[StandardRow] = []
+        issues: list[StructureIssue] = []
+        for row in standardised_rows(path, limits=_limits()):
+            self._count(row)
+            if isinstance(row, StructureIssue):
+                issues.append(row)
+            else:
+                rows.append(row)
+            if len(rows) + len(issues) >= ROWS_AT_ONCE:
+                self._store(rows, issues)
+                rows, issues = [], []
+        self._store(rows, issues)
+        if self.n_molecules == 0:
+            raise UnreadableFile(
+                f"None of its {self.n_rows:,} rows is a usable structure; the report has the reasons.",
+                path.name,
+                "Check that the file holds SMILES, InChI or molfiles, and its column headings.",
+            )
+        return {
+            "content_sha256": content_sha256(self.version),
+            "n_rows": self.n_rows,
+            "n_molecules": self.n_molecules,
+            "n_merged": self.n_rows - self.n_rejected - self.n_molecules,
+            "n_rejected": self.n_rejected,
+            "rdkit_version": rdkit.__version__,
+        }
+
+    def _count(self, row: StandardRow | StructureIssue) -> None:
+        self.n_rows += 1
+        if self.n_rows > settings.GLMR_MAX_LIBRARY_ROWS:
+            raise UnreadableFile(
+                f"The file has more than {settings.GLMR_MAX_LIBRARY_ROWS:,} rows.",
+                row.position,
+                "Split it into several libraries, or ask the administrator to raise GLMR_MAX_LIBRARY_ROWS.",
+            )
+
+    def _store(self, rows: list[StandardRow], issues: list[StructureIssue]) -> None:
+        if rows:
+            self.n_molecules += staging.add_rows(self.version.pk, rows)
+        room = max(0, MAX_STORED_ISSUES - self.n_rejected)
+        LibraryRowIssue.objects.bulk_create(_issue_row(self.version, issue) for issue in issues[:room])
+        self.n_rejected += len(issues)
+        if self.progress is not None:
+            self.progress(self.n_rows, None)
+
+
+def content_sha256(version: LibraryVersion) -> str:
+    """SHA-256 over the sorted first blocks, one a line: equal hash, equal candidates."""
+    blocks = LibraryEntry.objects.filter(version=version).values_list(
+        "molecule__inchikey_first_block", flat=True
+    )
+    digest = hashlib.sha256()
+    for block in blocks.order_by(Collate("molecule__inchikey_first_block", "C")).iterator(chunk_size=10_000):
+        digest.update(f"{block}\n".encode())
+    return digest.hexdigest()
+
+
+def _new_version(
+    name: str, path: Path, user: User | None, project: Project | None, about: dict[str, str]
+) -> LibraryVersion:
+    with path.open("rb") as stream:
+        source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    with transaction.atomic():
+        # The library's row is the lock under which numbers are given out.
+        Library.objects.get_or_create(name=name, defaults={"project": project, **about})
+        library = Library.objects.select_for_update().get(name=name)
+        if library.project != project:
+            owner = f"project {library.project}" if library.project else "all projects"
+            raise CannotImport(
+                f"There is a library {name!r} already, and it belongs to {owner}. Choose another name."
+            )
+        last = library.versions.aggregate(last=Max("number"))["last"] or 0
+        return LibraryVersion.objects.create(
+            library=library,
+            number=last + 1,
+            source_file_name=clean(path.name, 255),
+            source_sha256=source_sha256,
+            imported_by=user,
+        )
+
+
+def _fail(version: LibraryVersion, reason: str) -> LibraryVersion:
+    """The version without entries. Molecules that only it had stay; they belong to no library."""
+    with transaction.atomic():
+        LibraryEntry.objects.filter(version=version).delete()
+        version.state, version.failure, version.finished_at = (
+            LibraryVersion.State.FAILED,
+            clean(reason),
+            timezone.now(),
+        )
+        version.save()
+    return version
+
+
+def _limits() -> StructureFileLimits:
+    return StructureFileLimits(
+        max_decompressed_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
+        structure=StructureLimits(max_heavy_atoms=settings.GLMR_MAX_ATOMS_PER_MOLECULE),
+    )
+
+
+def _issue_row(version: LibraryVersion, issue: StructureIssue) -> LibraryRowIssue:
+    return LibraryRowIssue(
+        version=version,
+        row_number=issue.row_number,
+        position=clean(issue.position, 200),
+        code=clean(issue.code, 40),
+        reason=clean(issue.reason),
+        remedy=clean(issue.remedy),
+        text=clean(issue.source_id, 300),
+    )

@@ -1,0 +1,12 @@
+"""Text from outside made fit for a column: PostgreSQL refuses NUL, control characters spoil pages and CSV."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """The text on one line, without control characters and lone surrogates, cut to the limit."""
+    return _CONTROL.sub(" ", text).strip()[:limit]

@@ -1,0 +1,92 @@
+"""What one worker process holds for its lifetime: its name, its device, the loaded model, the wish to stop.
+
+One model at a time: loading takes about a second, and two might not fit on a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from rdkit import rdBase
+from safetensors import SafetensorError
+
+from annotation.results.models import ModelVersion
+from annotation.results.record import Provenance
+from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
+from models_ml.spectra.preprocess import PREPROCESS_VERSION
+from worker import device
+
+
+class ModelUnavailable(Exception):
+    """This worker cannot load the model that a job asks for; another worker perhaps can."""
+
+
+class Runtime:
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.stopping = threading.Event()
+        self._loaded: GlmrModel | None = None
+
+    @cached_property
+    def device(self) -> torch.device:
+        device.set_threads()
+        return device.choose()
+
+    @cached_property
+    def device_name(self) -> str:
+        return device.describe(self.device)
+
+    def model(self, version: ModelVersion) -> GlmrModel:
+        """The version's weights, checked against its hash. Raises ModelUnavailable."""
+        if self._loaded is None or self._loaded.sha256 != version.checkpoint_sha256:
+            self._loaded = None  # first, so that two models never share the memory
+            device.free_memory()
+            self._loaded = self._load(version)
+        return self._loaded
+
+    def _load(self, version: ModelVersion) -> GlmrModel:
+        folder = Path(version.folder)
+        remedy = "Put the checkpoint there on every worker machine, or register it again where it is now."
+        try:
+            model = load_checkpoint(folder, device=str(self.device))
+        except (BrokenCheckpoint, SafetensorError, OSError, RuntimeError) as error:
+            raise ModelUnavailable(
+                f"Model {version} cannot be loaded from {folder}: {error} {remedy}"
+            ) from error
+        if model.sha256 != version.checkpoint_sha256:
+            raise ModelUnavailable(
+                f"The weights in {folder} have SHA-256 {model.sha256}, not {version.checkpoint_sha256} "
+                f"as registered for model {version}. {remedy}"
+            )
+        return model
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        return Provenance(
+            code_version=code_version(),
+            rdkit_version=rdBase.rdkitVersion,
+            torch_version=torch.__version__,
+            preprocessing_version=PREPROCESS_VERSION,
+            device=self.device_name,
+            worker=self.name,
+        )
+
+
+def code_version() -> str:
+    """GLMR_CODE_VERSION (an image sets its commit there), else the installed package's version."""
+    if given := os.environ.get("GLMR_CODE_VERSION"):
+        return given[:60]
+    try:
+        return metadata.version("glmr-server")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+runtime = Runtime()

@@ -1,0 +1,96 @@
+"""What a worker does next: annotate, else embed a chunk of a library, else build a search index."""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from django.db import Error, connection
+
+from annotation.jobs import ledger
+from annotation.jobs.ledger import Batch
+from annotation.libraries import embed, search, vector_index
+from annotation.results import record
+from annotation.results.models import ModelVersion
+from models_ml.inference import annotate as inference
+from models_ml.outcomes import Outcome
+from worker.batching import Batching, OnStage
+from worker.pulse import Pulse
+from worker.runtime import ModelUnavailable, Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Work:
+    """The steps of one worker process."""
+
+    def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
+        self._runtime = runtime
+        self._pulse = pulse
+        self._batching = Batching(
+            annotate=self._annotate,
+            record=lambda batch, outcomes: record.finish(batch, outcomes, runtime.provenance),
+            stopping=runtime.stopping.is_set,
+            limit=settings.GLMR_BATCH_SIZE,
+        )
+
+    def step(self) -> bool:
+        """Do one piece of work; False if there is none, or none that this worker can do."""
+        try:
+            return self._annotate_some() or self._embed_some() or self._index_one()
+        except ModelUnavailable as error:
+            log.error("%s", error)
+            self._pulse.say("", problem=str(error))
+            return False
+        except Error:
+            # What was claimed comes back when its lease runs out; the next ring starts with a new connection.
+            log.exception("The database failed in the middle of the work")
+            connection.close()
+            return False
+
+    def _annotate_some(self) -> bool:
+        batch = ledger.claim(limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name)
+        if batch is None:
+            return False
+        self._pulse.hold(batch)
+        self._pulse.say(f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id)
+        try:
+            self._runtime.model(_model_version(batch.model_version_id))
+            self._batching.run(batch)
+        except ModelUnavailable:
+            # The fault is this worker's, not the spectra's: it costs them no attempt.
+            ledger.release(batch.items)
+            raise
+        finally:
+            self._pulse.let_go()
+        self._pulse.say("", model_version_id=batch.model_version_id)
+        return True
+
+    def _annotate(self, batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        return inference.annotate(
+            batch.spectra,
+            model=self._runtime.model(_model_version(batch.model_version_id)),
+            retrieve=search.retrieve_from(batch.library_version_id, batch.model_version_id),
+            params=batch.params,
+            on_stage=on_stage,
+        )
+
+    def _embed_some(self) -> bool:
+        run = embed.next_run()
+        if run is None:
+            return False
+        model = self._runtime.model(run.model_version)
+        self._pulse.say(f"embedding {run.version}", model_version_id=run.model_version_id)
+        done = embed.embed_chunk(run, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
+        self._pulse.say("", model_version_id=run.model_version_id)
+        return done is not None  # None: another worker is at it
+
+    def _index_one(self) -> bool:
+        self._pulse.say("building a search index")
+        built = vector_index.build_missing()
+        self._pulse.say("")
+        return built is not None
+
+
+def _model_version(model_version_id: int) -> ModelVersion:
+    return ModelVersion.objects.get(pk=model_version_id)
