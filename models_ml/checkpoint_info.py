@@ -1,0 +1,87 @@
+"""Reads what a checkpoint folder says about itself. Imports no torch, so that the web side can register it.
+
+The folder holds model.safetensors, config.json, tokenizer.json, metrics.json and MODEL_CARD.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+TOKENIZER_FILE = "tokenizer.json"
+METRICS_FILE = "metrics.json"
+CARD_FILE = "MODEL_CARD.md"
+
+
+class BrokenCheckpoint(Exception):
+    """The folder cannot be used as a checkpoint: what is wrong, where, and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    name: str
+    method: str  # "glmr"
+    checkpoint_sha256: str  # of the weights file, as it lies in the folder
+    tokenizer_sha256: str  # of the tokenizer file
+    embedding_dim: int
+    config: Mapping[str, Any]  # sizes of the networks, models_ml.config.GlmrConfig
+    training: Mapping[str, Any]  # data, commands, minutes
+    metrics: Mapping[str, Any]  # as measured by models_ml.evaluate
+    license: str
+    preprocess_version: str
+    folder: Path
+
+
+def read_checkpoint_info(folder: Path) -> CheckpointInfo:
+    """Raises BrokenCheckpoint if a file is missing, unreadable, or not the one that config.json names."""
+    config = _read_json(folder / CONFIG_FILE)
+    weights_sha256 = _sha256(folder / WEIGHTS_FILE)
+    try:
+        info = CheckpointInfo(
+            name=config["name"],
+            method=config["method"],
+            checkpoint_sha256=weights_sha256,
+            tokenizer_sha256=_sha256(folder / TOKENIZER_FILE),
+            embedding_dim=config["network"]["embedding_dim"],
+            config=config["network"],
+            training=config["training"],
+            metrics=_read_json(folder / METRICS_FILE) if (folder / METRICS_FILE).exists() else {},
+            license=config["license"],
+            preprocess_version=config["preprocess_version"],
+            folder=folder,
+        )
+    except KeyError as error:
+        raise BrokenCheckpoint(
+            f"{folder / CONFIG_FILE} has no entry {error}. Pack the checkpoint again: "
+            "python -m models_ml.training pack."
+        ) from error
+    if weights_sha256 != config.get("checkpoint_sha256"):
+        raise BrokenCheckpoint(
+            f"{folder / WEIGHTS_FILE} is not the file that {CONFIG_FILE} names (SHA-256 "
+            f"{weights_sha256[:12]}… instead of {str(config.get('checkpoint_sha256'))[:12]}…). "
+            "Copy the checkpoint again, all files of it."
+        )
+    return info
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        raise BrokenCheckpoint(f"{path} is missing. Copy the checkpoint again, all files of it.")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BrokenCheckpoint(f"{path} is missing. Copy the checkpoint again, all files of it.") from error
+    except ValueError as error:
+        raise BrokenCheckpoint(f"{path} is no JSON ({error}). Copy the checkpoint again.") from error
+    return values

@@ -1,0 +1,205 @@
+"""The whole method, spectrum to ranked molecules. Server and evaluation run this one function."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models_ml.inference.beams import Beam, beam_search
+from models_ml.inference.checkpoint import GlmrModel
+from models_ml.inference.question import Question, ask, no_candidates
+from models_ml.inference.rerank import rank_candidates
+from models_ml.molecules.standardise import identify
+from models_ml.outcomes import (
+    Annotated,
+    AnnotateParams,
+    CannotAnnotate,
+    Embedding,
+    GeneratedMolecule,
+    Outcome,
+    Query,
+    RankedCandidate,
+    Retrieve,
+    Retrieved,
+)
+from models_ml.spectra.spectrum import Spectrum
+
+StageCallback = Callable[[str], None]
+# A batch of 64 takes seconds; a hundred times that means a machine that cannot do its work.
+GENERATION_DEADLINE_S = 600.0
+
+
+def annotate(
+    spectra: Sequence[Spectrum],
+    *,
+    model: GlmrModel,
+    retrieve: Retrieve,
+    params: AnnotateParams,
+    on_stage: StageCallback | None = None,
+) -> list[Outcome]:
+    """One outcome a spectrum, in order. A batch gives what its spectra give alone.
+
+    `on_stage` hears each stage's name as it begins; what it raises ends the batch (a cancelled job).
+    """
+    clock = _Clock(on_stage)
+    with clock.stage("preprocess"):
+        asked = preprocess_spectra(spectra, model, params)
+    open_places = [place for place, question in enumerate(asked) if isinstance(question, Question)]
+    questions = [question for question in asked if isinstance(question, Question)]
+    outcomes: list[Outcome | None] = [one if isinstance(one, CannotAnnotate) else None for one in asked]
+    for place, outcome in zip(open_places, _answer(questions, model, retrieve, params, clock), strict=True):
+        outcomes[place] = outcome
+    shares = clock.shares(len(spectra))
+    return [
+        replace(o, timings_s=shares) if isinstance(o, Annotated) else o for o in outcomes if o is not None
+    ]
+
+
+def _answer(
+    questions: list[Question], model: GlmrModel, retrieve: Retrieve, params: AnnotateParams, clock: _Clock
+) -> list[Outcome]:
+    if not questions:
+        return []
+    with clock.stage("embed"):
+        embeddings, features, keep = embed_spectra(questions, model)
+    with clock.stage("retrieve"):
+        retrieved = retrieve_candidates(questions, embeddings, retrieve, params)
+    some = [place for place, one in enumerate(retrieved) if one.molecules]
+    outcomes: list[Outcome] = [no_candidates(question, params) for question in questions]
+    if not some:
+        return outcomes
+    kept = [questions[place] for place in some]
+    found = [retrieved[place] for place in some]
+    with clock.stage("generate"):
+        generated = generate_molecules(kept, found, features[some], keep[some], model, params)
+    with clock.stage("rerank"):
+        ranked = rerank_candidates(kept, found, generated, model)
+    for place, question, one, beams, candidates in zip(some, kept, found, generated, ranked, strict=True):
+        outcomes[place] = Annotated(
+            adduct=question.adduct,
+            adduct_assumed=question.adduct_assumed,
+            neutral_mass=question.neutral_mass,
+            n_in_window=one.n_in_window,
+            candidates=candidates,
+            generated=tuple(beams),
+            timings_s={},
+        )
+    return outcomes
+
+
+def preprocess_spectra(
+    spectra: Sequence[Spectrum], model: GlmrModel, params: AnnotateParams
+) -> list[Question | CannotAnnotate]:
+    max_peaks = model.network.config.max_peaks
+    return [ask(spectrum, params, max_peaks=max_peaks) for spectrum in spectra]
+
+
+def embed_spectra(questions: Sequence[Question], model: GlmrModel) -> tuple[Embedding, Tensor, Tensor]:
+    """E^s (B, D), token features H^s (B, T, Ds) and their keep mask."""
+    return model.encode_features([question.features for question in questions])
+
+
+def retrieve_candidates(
+    questions: Sequence[Question], embeddings: Embedding, retrieve: Retrieve, params: AnnotateParams
+) -> Sequence[Retrieved]:
+    queries = [
+        Query(embedding=embedding, neutral_mass=question.neutral_mass, tolerance_da=question.tolerance_da)
+        for question, embedding in zip(questions, embeddings, strict=True)
+    ]
+    return retrieve(queries, params.n_candidates)
+
+
+def generate_molecules(
+    questions: Sequence[Question],
+    retrieved: Sequence[Retrieved],
+    features: Tensor,
+    keep: Tensor,
+    model: GlmrModel,
+    params: AnnotateParams,
+) -> list[list[GeneratedMolecule]]:
+    """The beams of each spectrum, likeliest first, invalid ones too."""
+    candidates, candidate_keep = _pad_candidates(retrieved, model)
+    with torch.inference_mode():
+        memory = model.network.fusion(features, candidates, candidate_keep)
+    found = beam_search(
+        model.network.decoder,
+        memory,
+        keep,
+        beam_size=params.beam_size,
+        max_tokens=min(params.max_tokens, model.network.config.max_tokens),
+        deadline_s=GENERATION_DEADLINE_S,
+    )
+    return [
+        [_molecule(beam, rank, question, model) for rank, beam in enumerate(beams, start=1)]
+        for question, beams in zip(questions, found, strict=True)
+    ]
+
+
+def rerank_candidates(
+    questions: Sequence[Question],
+    retrieved: Sequence[Retrieved],
+    generated: Sequence[Sequence[GeneratedMolecule]],
+    model: GlmrModel,
+) -> list[tuple[RankedCandidate, ...]]:
+    """Each distinct generated molecule is encoded once for the whole batch."""
+    smiles = sorted({molecule.smiles for beams in generated for molecule in beams if molecule.is_valid})
+    vectors = model.embed_molecules(smiles)
+    embeddings = dict(zip(smiles, vectors, strict=True))
+    return [
+        rank_candidates(question, one, beams, embeddings)
+        for question, one, beams in zip(questions, retrieved, generated, strict=True)
+    ]
+
+
+def _molecule(beam: Beam, rank: int, question: Question, model: GlmrModel) -> GeneratedMolecule:
+    text = model.tokenizer.decode(beam.tokens)
+    standard = identify(text)
+    if standard is None:
+        return GeneratedMolecule(beam_rank=rank, text=text, log_likelihood=beam.log_likelihood)
+    return GeneratedMolecule(
+        beam_rank=rank,
+        text=text,
+        log_likelihood=beam.log_likelihood,
+        smiles=standard.smiles,
+        inchikey_first_block=standard.inchikey_first_block,
+        formula=standard.formula,
+        exact_mass=standard.exact_mass,
+        mass_error_ppm=question.mass_error_ppm(standard.exact_mass),
+    )
+
+
+def _pad_candidates(retrieved: Sequence[Retrieved], model: GlmrModel) -> tuple[Tensor, Tensor]:
+    """Candidate embeddings (B, K, D) and their keep mask (B, K)."""
+    longest = max(len(one.molecules) for one in retrieved)
+    vectors = np.zeros((len(retrieved), longest, model.embedding_dim), np.float32)
+    keep = np.zeros((len(retrieved), longest), bool)
+    for place, one in enumerate(retrieved):
+        for column, molecule in enumerate(one.molecules):
+            vectors[place, column] = molecule.embedding
+            keep[place, column] = True
+    return torch.from_numpy(vectors).to(model.device), torch.from_numpy(keep).to(model.device)
+
+
+class _Clock:
+    """Seconds of each stage of a batch, and the news that a stage begins."""
+
+    def __init__(self, on_stage: StageCallback | None) -> None:
+        self.on_stage = on_stage
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self.on_stage is not None:
+            self.on_stage(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+    def shares(self, n: int) -> dict[str, float]:
+        return {name: seconds / n for name, seconds in self.seconds.items()}

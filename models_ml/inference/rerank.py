@@ -1,0 +1,72 @@
+"""Orders retrieved candidates by how near they lie to the generated molecules in the encoder's space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from models_ml.inference.question import Question
+from models_ml.outcomes import Embedding, GeneratedMolecule, RankedCandidate, Retrieved
+
+# Similarities are compared to this many decimals: float32 sums differ beyond it with the batch's shape,
+# and a rank must not depend on what else was in the batch.
+DECIMALS = 5
+
+
+def generated_similarities(
+    candidates: Embedding, generated: Sequence[GeneratedMolecule], embeddings: Mapping[str, Embedding]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+    """Cosine of each candidate (K, D) to the valid beams, combined over them; None if none is valid.
+
+    The combination is the beams' mean weighted by their likelihoods.
+    """
+    valid = [molecule for molecule in generated if molecule.is_valid]
+    if not valid:
+        return None
+    vectors = np.stack([embeddings[molecule.smiles] for molecule in valid])
+    likelihoods = np.array([molecule.log_likelihood for molecule in valid])
+    weights = np.exp(likelihoods - likelihoods.max())
+    combined: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = (
+        (candidates @ vectors.T) @ (weights / weights.sum())
+    ).astype(np.float32)
+    return combined
+
+
+def rank_candidates(
+    question: Question,
+    retrieved: Retrieved,
+    generated: Sequence[GeneratedMolecule],
+    embeddings: Mapping[str, Embedding],
+) -> tuple[RankedCandidate, ...]:
+    """By generated similarity, embedding similarity, key. Without a valid beam retrieval's order stays."""
+    molecules = retrieved.molecules
+    similarities = generated_similarities(
+        np.stack([molecule.embedding for molecule in molecules]), generated, embeddings
+    )
+    rounded: list[float | None] = [None] * len(molecules)
+    if similarities is not None:
+        rounded = [round(float(similarity), DECIMALS) for similarity in similarities]
+    order = sorted(
+        range(len(molecules)),
+        key=lambda place: (
+            -(rounded[place] or 0.0),
+            -round(molecules[place].embedding_similarity, DECIMALS),
+            molecules[place].key,
+        ),
+    )
+    return tuple(
+        RankedCandidate(
+            rank=rank,
+            key=molecules[place].key,
+            smiles=molecules[place].smiles,
+            inchikey_first_block=molecules[place].inchikey_first_block,
+            formula=molecules[place].formula,
+            exact_mass=molecules[place].exact_mass,
+            mass_error_ppm=question.mass_error_ppm(molecules[place].exact_mass),
+            retrieval_rank=place + 1,
+            embedding_similarity=molecules[place].embedding_similarity,
+            generated_similarity=rounded[place],
+        )
+        for rank, place in enumerate(order, start=1)
+    )

@@ -1,0 +1,121 @@
+"""Transformer parts that every network here shares: attention with a key/value cache, pre-norm blocks.
+
+Axes: B batch, T queries, S keys, H heads, D width. A `keep` mask is bool (B, S), True for real positions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass
+class KeyValues:
+    """Keys and values of one attention, each (B, H, S, D/H); grows while a sequence is decoded."""
+
+    keys: Tensor
+    values: Tensor
+
+    def append(self, keys: Tensor, values: Tensor) -> KeyValues:
+        return KeyValues(torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2))
+
+    def select(self, rows: Tensor) -> KeyValues:
+        return KeyValues(self.keys.index_select(0, rows), self.values.index_select(0, rows))
+
+
+class Attention(nn.Module):
+    """Multi-head attention. Queries and keys may have different widths."""
+
+    def __init__(self, d_query: int, d_key: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(d_query, d_query)
+        self.key_value = nn.Linear(d_key, 2 * d_query)
+        self.out = nn.Linear(d_query, d_query)
+
+    def project(self, source: Tensor) -> KeyValues:
+        """(B, S, d_key) to keys and values."""
+        keys, values = self.key_value(source).chunk(2, dim=-1)
+        return KeyValues(self._split(keys), self._split(values))
+
+    def forward(
+        self, x: Tensor, key_values: KeyValues, *, keep: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """x (B, T, d_query) to (B, T, d_query)."""
+        mask = None if keep is None else keep[:, None, None, :]
+        mixed = functional.scaled_dot_product_attention(
+            self._split(self.query(x)), key_values.keys, key_values.values, attn_mask=mask, is_causal=causal
+        )
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, T, D) to (B, H, T, D/H)."""
+        return x.view(x.shape[0], x.shape[1], self.n_heads, -1).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, d: int, d_hidden: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(d, d_hidden)
+        self.outer = nn.Linear(d_hidden, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        out: Tensor = self.outer(functional.gelu(self.inner(x)))
+        return out
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention and feed-forward, each behind its own norm (pre-norm)."""
+
+    def __init__(self, d: int, n_heads: int, d_ff: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(d)
+        self.attention = Attention(d, d, n_heads)
+        self.norm_ff = nn.LayerNorm(d)
+        self.ff = FeedForward(d, d_ff)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
+        """x (B, T, D), keep (B, T) to (B, T, D)."""
+        normed = self.norm_attention(x)
+        x = x + self.dropout(self.attention(normed, self.attention.project(normed), keep=keep))
+        out: Tensor = x + self.dropout(self.ff(self.norm_ff(x)))
+        return out
+
+
+class DecoderBlock(nn.Module):
+    """Causal self-attention, attention to the memory, feed-forward; pre-norm."""
+
+    def __init__(self, d: int, n_heads: int, d_ff: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_self = nn.LayerNorm(d)
+        self.self_attention = Attention(d, d, n_heads)
+        self.norm_memory = nn.LayerNorm(d)
+        self.memory_attention = Attention(d, d, n_heads)
+        self.norm_ff = nn.LayerNorm(d)
+        self.ff = FeedForward(d, d_ff)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, past: KeyValues | None, memory: KeyValues, memory_keep: Tensor
+    ) -> tuple[Tensor, KeyValues]:
+        """x (B, T, D): a whole prefix with no `past`, or its one next position after `past`."""
+        normed = self.norm_self(x)
+        own = self.self_attention.project(normed)
+        seen = own if past is None else past.append(own.keys, own.values)
+        x = x + self.dropout(self.self_attention(normed, seen, causal=past is None))
+        x = x + self.dropout(self.memory_attention(self.norm_memory(x), memory, keep=memory_keep))
+        return x + self.dropout(self.ff(self.norm_ff(x))), seen
+
+
+def sinusoids(n_positions: int, d: int) -> Tensor:
+    """Fixed position vectors, (n_positions, d)."""
+    frequencies = torch.exp(torch.arange(0, d, 2) * (-math.log(10_000.0) / d))
+    angles = torch.arange(n_positions)[:, None] * frequencies
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)

@@ -1,0 +1,121 @@
+"""The molecule side: a ChemFormer-style BART over SMILES tokens, and the embedding head on its encoder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models_ml.config import GlmrConfig
+from models_ml.networks.attention import DecoderBlock, EncoderBlock, KeyValues, sinusoids
+from models_ml.tokenizer import PAD
+
+
+class TokenEmbedding(nn.Module):
+    """Token vectors scaled by the root of the width, plus fixed positions."""
+
+    positions: Tensor
+
+    def __init__(self, config: GlmrConfig) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(config.vocabulary_size, config.d_molecule, padding_idx=PAD)
+        nn.init.normal_(self.tokens.weight, std=config.d_molecule**-0.5)
+        self.scale = math.sqrt(config.d_molecule)
+        self.register_buffer("positions", sinusoids(config.max_tokens, config.d_molecule), persistent=False)
+
+    def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
+        """tokens (B, T) standing at positions start, start+1, ... to (B, T, D)."""
+        vectors: Tensor = self.tokens(tokens) * self.scale
+        return vectors + self.positions[start : start + tokens.shape[1]]
+
+
+class MoleculeEncoder(nn.Module):
+    """SMILES tokens to token features H^m and one unit-length molecule embedding E^m."""
+
+    def __init__(self, config: GlmrConfig, embedding: TokenEmbedding) -> None:
+        super().__init__()
+        d = config.d_molecule
+        self.embedding = embedding
+        self.blocks = nn.ModuleList(
+            EncoderBlock(d, config.molecule_heads, config.molecule_ff, config.dropout)
+            for _ in range(config.molecule_layers)
+        )
+        self.norm = nn.LayerNorm(d)
+        # Position 0 (BOS, the paper's [CLS]) beside the mean over tokens: a fingerprint is a sum of
+        # local environments, which a mean carries after far fewer steps than one attended position.
+        self.head = nn.Linear(2 * d, config.embedding_dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens (B, T), PAD after the end, to H^m (B, T, D)."""
+        keep = tokens != PAD
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            x = block(x, keep)
+        out: Tensor = self.norm(x)
+        return out
+
+    def embed(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """H^m (B, T, D) to E^m (B, embedding_dim), unit length."""
+        weights = (tokens != PAD).to(features.dtype)[:, :, None]
+        mean = (features * weights).sum(1) / weights.sum(1)
+        return functional.normalize(self.head(torch.cat([features[:, 0], mean], dim=-1)).float(), dim=-1)
+
+
+@dataclass
+class DecoderState:
+    """What decoding keeps between steps: per layer the prefix's and the memory's keys and values."""
+
+    prefix: list[KeyValues | None]
+    memory: list[KeyValues]
+    memory_keep: Tensor  # (B, S)
+    length: int = 0
+
+    def select(self, rows: Tensor) -> DecoderState:
+        """The same for `rows` of the batch, in that order. Memory too, so rows may cross spectra."""
+        return DecoderState(
+            [None if past is None else past.select(rows) for past in self.prefix],
+            [memory.select(rows) for memory in self.memory],
+            self.memory_keep.index_select(0, rows),
+            self.length,
+        )
+
+    def reorder_prefix(self, rows: Tensor) -> DecoderState:
+        """Cheaper than `select`, for rows that stay with their own memory (beams of one spectrum)."""
+        prefix = [None if past is None else past.select(rows) for past in self.prefix]
+        return DecoderState(prefix, self.memory, self.memory_keep, self.length)
+
+
+class MoleculeDecoder(nn.Module):
+    """Writes SMILES token by token from a memory (B, S, D); its output layer is the token embedding."""
+
+    def __init__(self, config: GlmrConfig, embedding: TokenEmbedding) -> None:
+        super().__init__()
+        d = config.d_molecule
+        self.embedding = embedding
+        self.blocks = nn.ModuleList(
+            DecoderBlock(d, config.molecule_heads, config.molecule_ff, config.dropout)
+            for _ in range(config.molecule_layers)
+        )
+        self.norm = nn.LayerNorm(d)
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
+
+    def start(self, memory: Tensor, memory_keep: Tensor) -> DecoderState:
+        projected = [block.memory_attention.project(memory) for block in self._blocks()]
+        return DecoderState([None] * len(projected), projected, memory_keep)
+
+    def forward(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """tokens (B, T) after `state` to next-token logits (B, T, V). T > 1 only from a fresh state."""
+        x = self.embedding(tokens, state.length)
+        prefix: list[KeyValues | None] = []
+        for block, past, memory in zip(self._blocks(), state.prefix, state.memory, strict=True):
+            x, seen = block(x, past, memory, state.memory_keep)
+            prefix.append(seen)
+        logits = functional.linear(self.norm(x), self.embedding.tokens.weight, self.bias)
+        length = state.length + tokens.shape[1]
+        return logits, DecoderState(prefix, state.memory, state.memory_keep, length)
+
+    def _blocks(self) -> list[DecoderBlock]:
+        return [block for block in self.blocks if isinstance(block, DecoderBlock)]

@@ -1,0 +1,118 @@
+"""The spectrum side: a transformer over peaks, with precursor, adduct and collision energy as tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models_ml.config import GlmrConfig
+from models_ml.networks.attention import EncoderBlock
+
+N_ADDUCTS = 16  # places in the adduct table; models_ml.spectrum_features says which adduct has which
+N_ENERGY_KINDS = 4  # not stated, eV, percent, a bare number
+N_METADATA_TOKENS = 3  # precursor, adduct, collision energy
+BIN_WIDTH_DA = 0.1
+SHORTEST_WAVE_DA = 0.02  # a tenth of it is about 10 ppm at m/z 200
+LONGEST_WAVE_DA = 2000.0
+
+
+@dataclass
+class SpectrumBatch:
+    """B spectra of at most N peaks. Padding peaks have `keep` False and any value."""
+
+    mz: Tensor  # (B, N) float32
+    intensity: Tensor  # (B, N) float32, relative to the base peak, in (0, 1]
+    keep: Tensor  # (B, N) bool
+    precursor_mz: Tensor  # (B,) float32
+    adduct: Tensor  # (B,) int64, place in the adduct table
+    energy: Tensor  # (B,) float32, the stated number / 100
+    energy_kind: Tensor  # (B,) int64
+
+    def to(self, device: torch.device | str) -> SpectrumBatch:
+        return SpectrumBatch(
+            self.mz.to(device),
+            self.intensity.to(device),
+            self.keep.to(device),
+            self.precursor_mz.to(device),
+            self.adduct.to(device),
+            self.energy.to(device),
+            self.energy_kind.to(device),
+        )
+
+
+class MassFeatures(nn.Module):
+    """A mass in Da as sines and cosines of waves from 0.02 to 2000 Da, mixed by a small network."""
+
+    waves: Tensor
+
+    def __init__(self, config: GlmrConfig) -> None:
+        super().__init__()
+        steps = torch.linspace(0, 1, config.fourier_features // 2)
+        waves = SHORTEST_WAVE_DA * (LONGEST_WAVE_DA / SHORTEST_WAVE_DA) ** steps
+        self.register_buffer("waves", 2 * math.pi / waves, persistent=False)
+        self.bins = config.mz_bins
+        if self.bins:
+            self.table = nn.Embedding(self.bins, config.d_spectrum)
+            nn.init.normal_(self.table.weight, std=0.02)
+        self.mix = nn.Linear(config.fourier_features, config.d_spectrum)
+
+    def forward(self, mass: Tensor) -> Tensor:
+        """(...) in Da to (..., D)."""
+        angles = mass[..., None] * self.waves
+        features: Tensor = self.mix(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        if self.bins:
+            places = (mass / BIN_WIDTH_DA).long().clamp(0, self.bins - 1)
+            features = features + self.table(places)
+        return features
+
+
+class SpectrumEncoder(nn.Module):
+    """Spectra to token features H^s and one unit-length embedding E^s, by mean over the tokens."""
+
+    def __init__(self, config: GlmrConfig) -> None:
+        super().__init__()
+        d = config.d_spectrum
+        self.blind = config.spectrum_blind
+        self.mz = MassFeatures(config)
+        self.loss = MassFeatures(config)  # neutral loss: precursor m/z minus m/z
+        self.intensity = nn.Linear(2, d)
+        self.token_mlp = nn.Sequential(nn.GELU(), nn.Linear(d, d))
+        self.adduct = nn.Embedding(N_ADDUCTS, d)
+        self.energy_kind = nn.Embedding(N_ENERGY_KINDS, d)
+        self.energy = nn.Linear(1, d)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(d, config.spectrum_heads, config.spectrum_ff, config.dropout)
+            for _ in range(config.spectrum_layers)
+        )
+        self.norm = nn.LayerNorm(d)
+        self.head = nn.Linear(d, config.embedding_dim)
+
+    def forward(self, batch: SpectrumBatch) -> tuple[Tensor, Tensor]:
+        """To H^s (B, 3 + N, D) and its keep mask (B, 3 + N); the three metadata tokens come first."""
+        loss = batch.precursor_mz[:, None] - batch.mz
+        strength = torch.stack([batch.intensity, batch.intensity.sqrt()], dim=-1)
+        peaks = self.token_mlp(self.mz(batch.mz) + self.loss(loss) + self.intensity(strength))
+        metadata = torch.stack(
+            [
+                self.mz(batch.precursor_mz),
+                self.adduct(batch.adduct),
+                self.energy_kind(batch.energy_kind) + self.energy(batch.energy[:, None]),
+            ],
+            dim=1,
+        )
+        peak_keep = torch.zeros_like(batch.keep) if self.blind else batch.keep
+        keep = functional.pad(peak_keep, (N_METADATA_TOKENS, 0), value=True)
+        x = torch.cat([metadata.to(peaks.dtype), peaks], dim=1)
+        for block in self.blocks:
+            x = block(x, keep)
+        return self.norm(x), keep
+
+    def embed(self, features: Tensor, keep: Tensor) -> Tensor:
+        """H^s (B, T, D) to E^s (B, embedding_dim), unit length."""
+        weights = keep.to(features.dtype)[:, :, None]
+        mean = (features * weights).sum(1) / weights.sum(1)
+        return functional.normalize(self.head(mean).float(), dim=-1)

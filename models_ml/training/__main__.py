@@ -1,0 +1,135 @@
+"""Command line of training: prepare, pretrain, contrastive, generative, pack. A stage resumes where it was."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from models_ml.training.run import Budget
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = _parser().parse_args(arguments)
+    # Imported late: preparing needs RDKit and no torch, training needs torch and no RDKit.
+    if args.command == "prepare":
+        from models_ml.training.prepare import prepare
+
+        prepare(
+            structures=args.structures,
+            train=args.train,
+            val=args.val,
+            out=args.out,
+            variants=args.variants,
+            seed=args.seed,
+        )
+    elif args.command == "pack":
+        from models_ml.training.pack import pack
+
+        pack(run=args.run, data=args.data, out=args.out, name=args.name)
+    else:
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from models_ml.training import stages
+    from models_ml.training.contrastive import ContrastiveChoices
+    from models_ml.training.generative import GenerativeChoices
+    from models_ml.training.pretrain import PretrainChoices
+
+    options = stages.StageOptions(
+        data=args.data,
+        run=args.run,
+        budget=Budget(args.max_minutes, args.max_steps),
+        seed=args.seed,
+        device=args.device,
+        threads=args.threads,
+        rate=args.rate,
+        dropout=args.dropout,
+        check_every_s=args.check_every,
+        fresh=args.fresh,
+    )
+    if args.command == "pretrain":
+        stages.run_pretrain(
+            options,
+            config=args.config,
+            batch_size=args.batch_size,
+            choices=PretrainChoices(decoder_share=args.decoder_share),
+        )
+    elif args.command == "contrastive":
+        stages.run_contrastive(
+            options,
+            source=args.source or args.run,
+            blind=args.blind,
+            mass_negatives=args.mass_negatives,
+            choices=ContrastiveChoices(batch_size=args.batch_size),
+        )
+    else:
+        stages.run_generative(
+            options,
+            source=args.source or args.run,
+            per_compound=args.per_compound,
+            choices=GenerativeChoices(batch_size=args.batch_size),
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models_ml.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    prepare = commands.add_parser("prepare", help="turn files into arrays (needs RDKit, not torch)")
+    prepare.add_argument("--structures", type=Path, required=True, help="structures for pre-training")
+    prepare.add_argument("--train", type=Path, required=True, help="training spectra with structures")
+    prepare.add_argument("--val", type=Path, required=True, help="validation spectra with structures")
+    prepare.add_argument("--out", type=Path, required=True)
+    prepare.add_argument("--variants", type=int, default=2, help="random spellings of each structure")
+    prepare.add_argument("--seed", type=int, default=0)
+
+    pretrain = _stage(commands, "pretrain", "molecule side: denoise SMILES, predict fingerprints", 64, 0.0)
+    pretrain.add_argument("--config", default="small", help="small, paper, base or tiny")
+    pretrain.add_argument("--decoder-share", type=float, default=1.0, help="share of steps with the decoder")
+
+    contrastive = _stage(commands, "contrastive", "spectrum encoder: dual-path InfoNCE", 256, 0.1)
+    contrastive.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
+    contrastive.add_argument("--blind", action="store_true", help="the control: never show a peak")
+    contrastive.add_argument(
+        "--mass-negatives", action="store_true", help="add library molecules of near mass (not in the paper)"
+    )
+
+    generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
+    generative.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
+    generative.add_argument("--per-compound", type=int, default=8, help="spectra of a compound at most")
+
+    pack = commands.add_parser("pack", help="write a run as a checkpoint folder")
+    pack.add_argument("--run", type=Path, required=True)
+    pack.add_argument("--data", type=Path, required=True)
+    pack.add_argument("--out", type=Path, required=True)
+    pack.add_argument("--name", required=True)
+    return parser
+
+
+def _stage(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    batch_size: int,
+    dropout: float,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("--data", type=Path, required=True, help="folder of `prepare`")
+    parser.add_argument("--run", type=Path, required=True, help="folder of this run's states and logs")
+    parser.add_argument(
+        "--max-minutes", type=float, help="training time; more minutes on a later call resume"
+    )
+    parser.add_argument("--max-steps", type=int, help="steps; alone, it makes a run repeatable by seed")
+    parser.add_argument("--batch-size", type=int, default=batch_size)
+    parser.add_argument("--rate", type=float, default=7e-4, help="peak learning rate")
+    parser.add_argument("--dropout", type=float, default=dropout)
+    parser.add_argument("--check-every", type=float, default=120.0, help="seconds between validations")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--fresh", action="store_true", help="start over although a state is there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Stage 2: the spectrum encoder learns to land beside the frozen molecule encoder's vector of its molecule.
+
+Dual-path InfoNCE. ms2mol: a spectrum against the molecules of its batch. mol2ms: a molecule against
+its own spectrum and copies of that spectrum with random intensities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models_ml.networks.glmr import GlmrNetwork
+from models_ml.networks.spectrum import SpectrumBatch
+from models_ml.training.arrays import SpectrumArrays
+from models_ml.training.batches import spectrum_batch
+from models_ml.training.run import BestState, StageRun
+from models_ml.training.validation import NearMassNegatives, RetrievalCheck
+
+MIN_PERTURBED_PEAKS = 3  # of fewer, the intensities say next to nothing
+CHUNK_ROWS = 64  # spectra encoded together: sorted by peaks, so that short ones are not padded
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastiveChoices:
+    """What the paper leaves open, and what goes beyond it."""
+
+    batch_size: int = 256
+    perturbed_share: float = 0.25  # share of rows that also face their perturbed copy, for compute
+    mass_sorted_share: float = 0.5  # share of epochs whose batches hold molecules of similar mass
+    mass_spread_da: float = 15.0  # how loosely such batches are sorted
+    n_mass_negatives: int = 32  # only with `NearMassNegatives`, which the paper has not
+    peak_dropout: float = 0.15
+    mz_jitter_ppm: float = 5.0
+    intensity_noise: float = 0.2
+
+
+class Temperature(nn.Module):
+    """Learnt inverse temperature, from 1/0.07, at most 100."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def forward(self) -> Tensor:
+        return self.log_scale.clamp(max=math.log(100.0)).exp()
+
+
+def compound_batches(
+    compound: NDArray[np.int64],
+    mass: NDArray[np.float64],
+    choices: ContrastiveChoices,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.int64]]:
+    """Endless batches of spectrum rows, one spectrum of each compound an epoch: no false negatives."""
+    by_compound = np.argsort(compound, kind="stable")
+    _, first, count = np.unique(compound[by_compound], return_index=True, return_counts=True)
+    while True:
+        rows = by_compound[first + rng.integers(0, count)]
+        spread = choices.mass_spread_da if rng.random() < choices.mass_sorted_share else 1e6
+        order = np.argsort(mass[rows] + rng.normal(0, spread, len(rows)))
+        size = min(choices.batch_size, len(rows))
+        starts = range(0, len(rows) - size + 1, size)
+        for start in rng.permutation(np.array(starts)):
+            yield rows[order[start : start + size]]
+
+
+def augment(batch: SpectrumBatch, choices: ContrastiveChoices) -> SpectrumBatch:
+    """Drop peaks, shift m/z a little, scale intensities; at least the base peak stays."""
+    noise = torch.randn_like(batch.mz)
+    mz = batch.mz * (1 + noise * choices.mz_jitter_ppm * 1e-6)
+    scale = 1 + choices.intensity_noise * (2 * torch.rand_like(batch.mz) - 1)
+    intensity = (batch.intensity * scale).clamp(max=1.0)
+    stays = (torch.rand_like(batch.mz) >= choices.peak_dropout) | (batch.intensity >= 1.0)
+    return replace_peaks(batch, mz=mz, intensity=intensity, keep=batch.keep & stays)
+
+
+def perturb(batch: SpectrumBatch) -> SpectrumBatch:
+    """The same peaks with random intensities: the negative of the mol2ms path."""
+    heights = torch.rand_like(batch.intensity).clamp(min=1e-3) * batch.keep
+    return replace_peaks(batch, intensity=heights / heights.amax(1, keepdim=True).clamp(min=1e-3))
+
+
+def replace_peaks(batch: SpectrumBatch, **changes: Tensor) -> SpectrumBatch:
+    return replace(batch, **changes)
+
+
+def ms2mol_loss(spectra: Tensor, molecules: Tensor, scale: Tensor, extra: Tensor | None = None) -> Tensor:
+    """Spectra (B, D) against molecules (B, D) of the batch, and against own extra negatives (B, M, D)."""
+    logits = scale * spectra @ molecules.T
+    if extra is not None:
+        logits = torch.cat([logits, scale * torch.einsum("bd,bmd->bm", spectra, extra)], dim=1)
+    return functional.cross_entropy(logits, torch.arange(len(spectra), device=spectra.device))
+
+
+def mol2ms_loss(molecules: Tensor, spectra: Tensor, perturbed: Tensor, scale: Tensor) -> Tensor:
+    """Molecules (B, D) against their own spectra (B, D) and those perturbed (B, D)."""
+    right = (molecules * spectra).sum(1)
+    wrong = (molecules * perturbed).sum(1)
+    return functional.softplus(scale * (wrong - right)).mean()
+
+
+def train_contrastive(
+    run: StageRun,
+    temperature: Temperature,
+    spectra: SpectrumArrays,
+    vectors: NDArray[np.float32],
+    choices: ContrastiveChoices,
+    check: RetrievalCheck,
+    rng: np.random.Generator,
+    near_mass: NearMassNegatives | None = None,
+) -> None:
+    """Train until the budget is spent; the state with the best hit@1 on validation spectra is kept.
+
+    `vectors` (n_compounds, D) are E^m of the training compounds.
+    """
+    best = BestState(run, [run.network.spectrum_encoder], "val_hit@1", highest=True)
+    run.network.train()
+    run.pause()
+    for rows in compound_batches(spectra.compound, spectra.neutral_mass, choices, rng):
+        if run.check_due():
+            best.offer(check.measure(run.network, run.device))
+            run.network.train()
+            run.pause()
+        if run.done:
+            break
+        extra = None
+        if near_mass is not None:
+            own = vectors[spectra.compound[rows]]
+            extra = near_mass.draw(spectra.neutral_mass[rows], own, choices.n_mass_negatives, rng)
+        _learn(run, temperature, spectra, rows, vectors, choices, extra)
+    best.restore()
+    run.save(finished=True)
+
+
+def _learn(
+    run: StageRun,
+    temperature: Temperature,
+    spectra: SpectrumArrays,
+    rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    choices: ContrastiveChoices,
+    extra: NDArray[np.float32] | None,
+) -> None:
+    """One step on the spectra in `rows`."""
+    n_peaks = spectra.offsets[rows + 1] - spectra.offsets[rows]
+    order = np.argsort(n_peaks, kind="stable")
+    rows = rows[order]
+    molecules = torch.from_numpy(vectors[spectra.compound[rows]]).to(run.device)
+    own: list[Tensor] = []
+    pairs: list[tuple[Tensor, Tensor, Tensor]] = []
+    with run.autocast():
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = rows[start : start + CHUNK_ROWS]
+            batch = augment(spectrum_batch(spectra, chunk).to(run.device), choices)
+            own.append(run.network.embed_spectra(batch))
+            faces = (torch.rand(len(chunk), device=run.device) < choices.perturbed_share) & (
+                batch.keep.sum(1) >= MIN_PERTURBED_PEAKS
+            )
+            if faces.any() and not run.network.config.spectrum_blind:
+                perturbed = run.network.embed_spectra(perturb(_select(batch, faces)))
+                pairs.append((molecules[start : start + len(chunk)][faces], own[-1][faces], perturbed))
+    embedded = torch.cat(own)
+    scale = temperature()
+    negatives = None if extra is None else torch.from_numpy(extra[order]).to(run.device)
+    ms2mol = ms2mol_loss(embedded, molecules, scale, negatives)
+    mol2ms = torch.zeros((), device=run.device)
+    if pairs:
+        faced, right, wrong = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        mol2ms = mol2ms_loss(faced, right, wrong, scale)
+    run.learn(ms2mol + mol2ms, ms2mol=ms2mol, mol2ms=mol2ms, scale=scale)
+
+
+def _select(batch: SpectrumBatch, rows: Tensor) -> SpectrumBatch:
+    return SpectrumBatch(
+        batch.mz[rows],
+        batch.intensity[rows],
+        batch.keep[rows],
+        batch.precursor_mz[rows],
+        batch.adduct[rows],
+        batch.energy[rows],
+        batch.energy_kind[rows],
+    )
+
+
+def freeze_for_contrastive(network: GlmrNetwork) -> None:
+    for module in (network.molecule_encoder, network.decoder, network.fusion):
+        module.requires_grad_(False)

@@ -1,0 +1,203 @@
+"""Wires prepared data, a run folder and a stage's training together. One function a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models_ml.config import GlmrConfig, named_config
+from models_ml.networks.glmr import GlmrNetwork
+from models_ml.tokenizer import SmilesTokenizer
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.contrastive import (
+    ContrastiveChoices,
+    Temperature,
+    freeze_for_contrastive,
+    train_contrastive,
+)
+from models_ml.training.generative import (
+    NO_CANDIDATE,
+    GenerativeChoices,
+    GenerativeData,
+    retrieve_candidates,
+    spectra_per_compound,
+    train_generative,
+)
+from models_ml.training.pretrain import PretrainChoices, PretrainHeads, pretrain
+from models_ml.training.run import Budget, StageRun, load_network, load_state, seed_everything, set_dropout
+from models_ml.training.validation import NearMassNegatives, RetrievalCheck
+from models_ml.training.vectors import MassSorted, molecule_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class StageOptions:
+    """What every stage's command takes."""
+
+    data: Path  # folder of `prepare`
+    run: Path  # folder of this run's states and logs
+    budget: Budget
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 0  # 0: as many as torch likes
+    rate: float = 7e-4
+    dropout: float = 0.0
+    check_every_s: float = 120.0
+    fresh: bool = False  # start over although a state is there
+
+
+def run_pretrain(options: StageOptions, *, config: str, batch_size: int, choices: PretrainChoices) -> Path:
+    rng = _set_up(options)
+    tokenizer = SmilesTokenizer.load(options.data / "tokenizer.json")
+    network = GlmrNetwork(named_config(config, vocabulary_size=len(tokenizer)))
+    heads = PretrainHeads(network)
+    trained = {"molecule_encoder": network.molecule_encoder, "decoder": network.decoder, "heads": heads}
+    run = _start(
+        options,
+        "pretrain",
+        network,
+        trained,
+        {"config": config, "batch_size": batch_size, "decoder_share": choices.decoder_share},
+    )
+    arrays = MoleculeArrays.load(options.data / "pretrain.npz")
+    pretrain(run, heads, arrays, batch_size=batch_size, choices=choices, rng=rng)
+    return run.path
+
+
+def run_contrastive(
+    options: StageOptions, *, source: Path, blind: bool, mass_negatives: bool, choices: ContrastiveChoices
+) -> Path:
+    """`source` is the run folder whose pre-trained molecule side is used, often the same folder."""
+    rng = _set_up(options)
+    network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind)
+    freeze_for_contrastive(network)
+    temperature = Temperature()
+    trained = {"spectrum_encoder": network.spectrum_encoder, "temperature": temperature}
+    settings = {"source": source, "blind": blind, "mass_negatives": mass_negatives}
+    run = _start(options, "contrastive", network, trained, settings)
+    library, library_vectors = _library(options, network, source)
+    train, compounds = _spectra(options, "train")
+    vectors = molecule_vectors(network, compounds, device=options.device)
+    val, val_compounds = _spectra(options, "val")
+    check = RetrievalCheck.build(
+        val,
+        val_compounds,
+        molecule_vectors(network, val_compounds, device=options.device),
+        library,
+        library_vectors,
+        per_compound=4,
+        seed=0,
+    )
+    near = NearMassNegatives(library_vectors, MassSorted.of(library.exact_mass)) if mass_negatives else None
+    train_contrastive(run, temperature, train, vectors, choices, check, rng, near)
+    return run.path
+
+
+def run_generative(
+    options: StageOptions, *, source: Path, per_compound: int, choices: GenerativeChoices
+) -> Path:
+    """`source` is the run folder whose molecule vectors are used, often the same folder."""
+    rng = _set_up(options)
+    network = load_network(options.run / "contrastive.pt")
+    network.requires_grad_(False)
+    network.fusion.requires_grad_(True)
+    network.decoder.requires_grad_(True)
+    trained = {"fusion": network.fusion, "decoder": network.decoder}
+    run = _start(options, "generative", network, trained, {"per_compound": per_compound})
+    library, library_vectors = _library(options, network, source)
+    train = _generative_data(options, network, library, library_vectors, "train", per_compound, choices)
+    val = _generative_data(options, network, library, library_vectors, "val", 2, choices)
+    train_generative(run, train, val, choices, rng)
+    return run.path
+
+
+def _set_up(options: StageOptions) -> np.random.Generator:
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return seed_everything(options.seed)
+
+
+def _start(
+    options: StageOptions, stage: str, network: GlmrNetwork, trained: dict[str, Any], settings: dict[str, Any]
+) -> StageRun:
+    """A run on the device, resumed if its state is there and `fresh` was not asked for."""
+    set_dropout(network, options.dropout)
+    network.to(options.device)
+    for module in trained.values():
+        module.to(options.device)
+    run = StageRun(
+        folder=options.run,
+        stage=stage,
+        network=network,
+        trained=trained,
+        budget=options.budget,
+        peak_rate=options.rate,
+        device=options.device,
+        check_every_s=options.check_every_s,
+        settings={
+            "seed": options.seed,
+            "rate": options.rate,
+            "dropout": options.dropout,
+            "max_minutes": options.budget.max_minutes,
+            "max_steps": options.budget.max_steps,
+            **settings,
+        },
+    )
+    if not options.fresh and run.resume():
+        # Other numbers than at the start, or the run would see its first batches twice.
+        seed_everything(options.seed + run.step)
+    return run
+
+
+def _with_new_spectrum_side(path: Path, *, blind: bool) -> GlmrNetwork:
+    """The molecule side of a pre-trained state with a spectrum encoder and fusion fresh from the seed."""
+    state = load_state(path)
+    network = GlmrNetwork(replace(GlmrConfig.from_dict(state["config"]), spectrum_blind=blind))
+    for name in ("molecule_encoder", "decoder"):
+        getattr(network, name).load_state_dict(state["trained"][name])
+    return network
+
+
+def _library(
+    options: StageOptions, network: GlmrNetwork, source: Path
+) -> tuple[MoleculeArrays, NDArray[np.float32]]:
+    library = MoleculeArrays.load(options.data / "pretrain.npz")
+    cache = source / "library_vectors.npy"
+    return library, molecule_vectors(network, library, device=options.device, cache=cache)
+
+
+def _spectra(options: StageOptions, fold: str) -> tuple[SpectrumArrays, MoleculeArrays]:
+    return (
+        SpectrumArrays.load(options.data / f"{fold}_spectra.npz"),
+        MoleculeArrays.load(options.data / f"{fold}_compounds.npz"),
+    )
+
+
+def _generative_data(
+    options: StageOptions,
+    network: GlmrNetwork,
+    library: MoleculeArrays,
+    library_vectors: NDArray[np.float32],
+    fold: str,
+    per_compound: int,
+    choices: GenerativeChoices,
+) -> GenerativeData:
+    spectra, compounds = _spectra(options, fold)
+    row_of = {smiles: row for row, smiles in enumerate(library.smiles)}
+    own = np.array([row_of.get(smiles, NO_CANDIDATE) for smiles in compounds.smiles])
+    rows = spectra_per_compound(spectra, per_compound, np.random.default_rng(options.seed))
+    candidate_set = retrieve_candidates(
+        network,
+        spectra,
+        rows,
+        own,
+        library_vectors,
+        MassSorted.of(library.exact_mass),
+        choices.n_candidates,
+        options.device,
+    )
+    return GenerativeData(spectra, compounds, candidate_set, library_vectors, options.device)

@@ -1,0 +1,122 @@
+"""How well the spectrum encoder retrieves validation molecules by precursor window, while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models_ml.networks.glmr import GlmrNetwork
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.batches import spectrum_batch
+from models_ml.training.vectors import MassSorted
+
+WINDOW_PPM = 10.0
+EMBED_BATCH = 128
+
+
+def embed_spectrum_rows(
+    network: GlmrNetwork, spectra: SpectrumArrays, rows: NDArray[np.int64], device: str
+) -> NDArray[np.float32]:
+    """E^s (len(rows), D) in the order of `rows`."""
+    n_peaks = spectra.offsets[rows + 1] - spectra.offsets[rows]
+    order = np.argsort(n_peaks, kind="stable")
+    vectors = np.zeros((len(rows), network.config.embedding_dim), np.float32)
+    network.eval()
+    with torch.inference_mode(), torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
+        for start in range(0, len(rows), EMBED_BATCH):
+            places = order[start : start + EMBED_BATCH]
+            batch = spectrum_batch(spectra, rows[places]).to(device)
+            vectors[places] = network.embed_spectra(batch).float().cpu().numpy()
+    return vectors
+
+
+def expected_rank(similarities: NDArray[np.float32], truth: int) -> float:
+    """Rank of the truth, 1 is best; among equals the mean place."""
+    own = similarities[truth]
+    return float((similarities > own).sum() + ((similarities == own).sum() + 1) / 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RetrievalCheck:
+    """A fixed draw of validation spectra, each with the library molecules of its mass window."""
+
+    spectra: SpectrumArrays
+    rows: NDArray[np.int64]
+    vectors: NDArray[np.float32]  # E^m of library and validation compounds
+    mass_sorted: MassSorted
+    truth: NDArray[np.int64]  # row in `vectors` of each validation compound
+
+    @classmethod
+    def build(
+        cls,
+        spectra: SpectrumArrays,
+        compounds: MoleculeArrays,
+        compound_vectors: NDArray[np.float32],
+        library: MoleculeArrays,
+        library_vectors: NDArray[np.float32],
+        *,
+        per_compound: int,
+        seed: int,
+    ) -> RetrievalCheck:
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(spectra))
+        seen: dict[int, int] = {}
+        rows: list[int] = []
+        for row in order:
+            compound = int(spectra.compound[row])
+            seen[compound] = seen.get(compound, 0) + 1
+            if seen[compound] <= per_compound:
+                rows.append(int(row))
+        mass = np.concatenate([library.exact_mass, compounds.exact_mass])
+        return cls(
+            spectra=spectra,
+            rows=np.array(rows),
+            vectors=np.concatenate([library_vectors, compound_vectors]),
+            mass_sorted=MassSorted.of(mass),
+            truth=len(library) + np.arange(len(compounds)),
+        )
+
+    def measure(self, network: GlmrNetwork, device: str) -> dict[str, float]:
+        embedded = embed_spectrum_rows(network, self.spectra, self.rows, device)
+        ranks: list[float] = []
+        gap: list[float] = []
+        for vector, row in zip(embedded, self.rows, strict=True):
+            truth = self.truth[self.spectra.compound[row]]
+            tolerance = self.spectra.precursor_mz[row] * WINDOW_PPM * 1e-6
+            window = self.mass_sorted.window(self.spectra.neutral_mass[row], tolerance)
+            window = np.unique(np.append(window, truth))
+            similarities = self.vectors[window] @ vector
+            ranks.append(expected_rank(similarities, int(np.searchsorted(window, truth))))
+            gap.append(1 - float(self.vectors[truth] @ vector))
+        found = np.array(ranks)
+        return {
+            "val_hit@1": float((found < 1.5).mean()),
+            "val_hit@20": float((found < 20.5).mean()),
+            "val_mrr": float((1 / found).mean()),
+            "val_cosine_gap": float(np.mean(gap)),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearMassNegatives:
+    """Library molecules of nearly a molecule's mass, never the molecule itself."""
+
+    vectors: NDArray[np.float32]
+    mass_sorted: MassSorted
+    reach: int = 150  # places up and down the library sorted by mass
+
+    def draw(
+        self, mass: NDArray[np.float64], own: NDArray[np.float32], number: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """(B, number, D) for molecules of `mass` (B,) with vectors `own` (B, D)."""
+        middle = np.searchsorted(self.mass_sorted.mass, mass)
+        places = middle[:, None] + rng.integers(-self.reach, self.reach, (len(mass), number))
+        places = places.clip(0, len(self.mass_sorted.order) - 1)
+        drawn: NDArray[np.float32] = self.vectors[self.mass_sorted.order[places]]
+        # The molecule itself, or one the encoder cannot tell from it, would be a false negative.
+        same = np.einsum("bmd,bd->bm", drawn, own) > 0.999
+        drawn[same] = -drawn[same]
+        return drawn
