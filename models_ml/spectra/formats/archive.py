@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from models_ml.spectra.formats.items import LimitReached, ReadLimits, UnreadableFile
 from models_ml.spectra.formats.source import Readable
@@ -68,7 +68,7 @@ def _zip_members(stream: IO[bytes]) -> Iterator[Member]:
                 raise UnreadableFile("The zip archive is encrypted", f"member {info.filename[:200]}",
                                      "Pack it again without a password.")  # fmt: skip
             with archive.open(info) as inner:
-                yield info.filename[:200], inner
+                yield info.filename[:200], cast(Readable, inner)
 
 
 class _BoundedTarInfo(tarfile.TarInfo):
@@ -94,4 +94,4 @@ def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
             archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header of a long archive
             inner = archive.extractfile(info) if info.isreg() else None
             if inner is not None:
-                yield info.name[:200], inner
+                yield info.name[:200], cast(Readable, inner)

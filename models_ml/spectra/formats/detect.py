@@ -71,6 +71,6 @@ def _describe(head: bytes) -> str:
         return "XML of an unknown kind"
     lines = [line for line in head.splitlines()[:20] if line.strip()]
     for separator, name in ((b"\t", "a tab-separated table"), (b",", "a comma-separated table")):
-        if len(lines) > 1 and all(line.count(separator) > 0 for line in lines[:-1]):
+        if len(lines) > 1 and all(separator in line for line in lines):
             return name
     return "text of an unknown kind"

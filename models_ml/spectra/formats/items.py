@@ -31,10 +31,14 @@ class UnreadableFile(Exception):
     """The file as a whole is refused: what is wrong, where, and how to mend it."""
 
     def __init__(self, what: str, where: str, remedy: str) -> None:
-        super().__init__(f"{what} ({where}). {remedy}" if where else f"{what}. {remedy}")
+        super().__init__(what, where, remedy)  # all three, so that it crosses process borders
         self.what = what
         self.where = where
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.what}{place}. {self.remedy}"
 
 
 class LimitReached(UnreadableFile):

@@ -100,7 +100,12 @@ def _items(file: BufferedReader, limits: ReadLimits) -> Iterator[Item]:
 
 
 def _document_items(source: Source) -> Iterator[Item]:
-    yield from READERS[detect(source.head(), source.at("at its beginning"))](source)
+    beginning = source.at("at its beginning")
+    head = source.head()
+    if not head and source.broken:
+        what = f"The compressed data is damaged from the start ({source.broken})"
+        raise UnreadableFile(what, beginning, "Copy or export the file again.")
+    yield from READERS[detect(head, beginning)](source)
     if source.broken:
         yield _broken_off(source.broken, source.at("at the end of the readable part"))
 

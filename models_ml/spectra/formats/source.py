@@ -15,11 +15,11 @@ from models_ml.spectra.formats.items import LimitReached, ReadLimits, Unreadable
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 65_536
 _BUFFER_BYTES = 262_144
-_DAMAGE = (EOFError, zlib.error, OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
+DAMAGE = (EOFError, zlib.error, OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
 
 class Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read1(self, size: int = -1, /) -> bytes: ...
 
 
 class Budget:
@@ -57,8 +57,9 @@ class _Counted(io.RawIOBase):
         filled = 0
         while filled < len(view) and not self.broken:
             try:
-                data = self._inner.read(len(view) - filled)
-            except _DAMAGE as error:
+                # read1 gives what a damaged gz still holds before it raises; read would lose it.
+                data = self._inner.read1(len(view) - filled)
+            except DAMAGE as error:
                 self.broken = str(error) or type(error).__name__
                 break
             if not data:
@@ -110,7 +111,11 @@ class Source:
 def gunzip_if_needed(stream: Readable) -> Readable:
     """Decompress by magic bytes, whatever the name says."""
     buffered = io.BufferedReader(stream)  # type: ignore[type-var]
-    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == GZIP_MAGIC else buffered
+    try:
+        magic = buffered.peek(2)[:2]
+    except DAMAGE:
+        return buffered  # fails again where it is read, and is said there
+    return gzip.GzipFile(fileobj=buffered) if magic == GZIP_MAGIC else buffered
 
 
 def decode(line: bytes) -> str:

@@ -83,7 +83,12 @@ def binary_array(accession: str, data: bytes, compression: str = PLAIN, bits: in
 
 
 def mzml_spectrum(
-    number: int = 1, *, level: str = "2", precursor: str = SELECTED_ION, arrays: str | None = None, length: int = 3
+    number: int = 1,
+    *,
+    level: str = "2",
+    precursor: str = SELECTED_ION,
+    arrays: str | None = None,
+    length: int = 3,
 ) -> str:
     if arrays is None:
         mz = struct.pack(f"<{len(PEAKS)}d", *(mz for mz, _ in PEAKS))
@@ -103,7 +108,8 @@ def mzml_spectrum(
 
 def mzml_document(*spectra: str, prolog: str = "") -> str:
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>{prolog}<mzML xmlns="http://psi.hupo.org/ms/mzml" version="1.1.0">'
+        f'<?xml version="1.0" encoding="utf-8"?>{prolog}'
+        '<mzML xmlns="http://psi.hupo.org/ms/mzml" version="1.1.0">'
         "<referenceableParamGroupList><referenceableParamGroup id='common'>"
         + term("MS:1000130", "positive scan")
         + f"</referenceableParamGroup></referenceableParamGroupList><run><spectrumList>{''.join(spectra)}"

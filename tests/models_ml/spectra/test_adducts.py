@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from models_ml.spectra.adducts import neutral_mass, normalise, parse, precursor_mz
 
 TRAINING_ADDUCTS = [
-    "[M+H]+", "[M-H]-", "[M]+", "[M+Na]+", "[M+NH4]+", "[M+HCOO]-", "[M+CH3COO]-", "[M-H2O+H]+", "[M+K]+", "[M+Cl]-",
-]  # fmt: skip
+    "[M+H]+",
+    "[M-H]-",
+    "[M]+",
+    "[M+Na]+",
+    "[M+NH4]+",
+    "[M+HCOO]-",
+    "[M+CH3COO]-",
+    "[M-H2O+H]+",
+    "[M+K]+",
+    "[M+Cl]-",
+]
 
 
 @pytest.mark.parametrize("adduct", TRAINING_ADDUCTS)
@@ -21,26 +30,69 @@ def test_notation_of_the_training_data_is_ours(adduct: str) -> None:
 @pytest.mark.parametrize(
     ("text", "ours"),
     [
-        ("M+H", "[M+H]+"), ("[M+H]1+", "[M+H]+"), ("(M+H)+", "[M+H]+"), ("[M+H]", "[M+H]+"), ("[M + H]+", "[M+H]+"),
-        ("M+H+", "[M+H]+"), ("[M+H](+)", "[M+H]+"), ("[M−H]⁻", "[M-H]-"), ("M-H", "[M-H]-"),
-        ("[M+H-H2O]+", "[M-H2O+H]+"), ("M-H2O+H", "[M-H2O+H]+"), ("M+H-2H2O", "[M-2H2O+H]+"),
-        ("[M]+*", "[M]+"), ("[M]+.", "[M]+"), ("M+.", "[M]+"), ("M+", "[M]+"), ("[Cat]+", "[M]+"), ("[M]•+", "[M]+"),
-        ("[M+2H]++", "[M+2H]2+"), ("[M+2H]+2", "[M+2H]2+"), ("M+2H2+", "[M+2H]2+"), ("M+2H", "[M+2H]2+"),
-        ("[M+OAc]-", "[M+CH3COO]-"), ("[M+Hac-H]-", "[M+CH3COO]-"), ("[M+Ac-H]-", "[M+CH3COO]-"),
-        ("[M+C2H3O2]-", "[M+CH3COO]-"), ("[M+FA-H]-", "[M+HCOO]-"), ("[M+FA]-", "[M+HCOO]-"), ("[M+CHO2]-", "[M+HCOO]-"),
-        ("[M+CH2O2-H]-", "[M+HCOO]-"), ("[M+2Na-H]+", "[M-H+2Na]+"), ("[M+MeOH+H]+", "[M+CH3OH+H]+"),
-        ("[M+C2H3N+H]+", "[M+ACN+H]+"), ("[M+NH3+H]+", "[M+NH4]+"), ("[2M+H]+", "[2M+H]+"), ("2M-H", "[2M-H]-"),
+        ("M+H", "[M+H]+"),
+        ("[M+H]1+", "[M+H]+"),
+        ("(M+H)+", "[M+H]+"),
+        ("[M+H]", "[M+H]+"),
+        ("[M + H]+", "[M+H]+"),
+        ("M+H+", "[M+H]+"),
+        ("[M+H](+)", "[M+H]+"),
+        ("[M−H]⁻", "[M-H]-"),
+        ("M-H", "[M-H]-"),
+        ("[M+H-H2O]+", "[M-H2O+H]+"),
+        ("M-H2O+H", "[M-H2O+H]+"),
+        ("M+H-2H2O", "[M-2H2O+H]+"),
+        ("[M]+*", "[M]+"),
+        ("[M]+.", "[M]+"),
+        ("M+.", "[M]+"),
+        ("M+", "[M]+"),
+        ("[Cat]+", "[M]+"),
+        ("[M]•+", "[M]+"),
+        ("[M+2H]++", "[M+2H]2+"),
+        ("[M+2H]+2", "[M+2H]2+"),
+        ("M+2H2+", "[M+2H]2+"),
+        ("M+2H", "[M+2H]2+"),
+        ("[M+OAc]-", "[M+CH3COO]-"),
+        ("[M+Hac-H]-", "[M+CH3COO]-"),
+        ("[M+Ac-H]-", "[M+CH3COO]-"),
+        ("[M+C2H3O2]-", "[M+CH3COO]-"),
+        ("[M+FA-H]-", "[M+HCOO]-"),
+        ("[M+FA]-", "[M+HCOO]-"),
+        ("[M+CHO2]-", "[M+HCOO]-"),
+        ("[M+CH2O2-H]-", "[M+HCOO]-"),
+        ("[M+2Na-H]+", "[M-H+2Na]+"),
+        ("[M+MeOH+H]+", "[M+CH3OH+H]+"),
+        ("[M+C2H3N+H]+", "[M+ACN+H]+"),
+        ("[M+NH3+H]+", "[M+NH4]+"),
+        ("[2M+H]+", "[2M+H]+"),
+        ("2M-H", "[2M-H]-"),
         ("[2M+FA-H]-", "[2M+HCOO]-"),
     ],
-)  # fmt: skip
+)
 def test_common_spellings(text: str, ours: str) -> None:
     assert normalise(text) == ours
 
 
 @pytest.mark.parametrize(
-    "text", ["", "N/A", "M", "[M+Foo]+", "[M+13C]+", "[M+Ac]+", "[M+H]+/[M-H2O+H]+", "+H", "[H]+", "M+-", "[M+H]0+",
-             "[99M+H]+", "[M+H]" * 40, "[M+H]++-", "Unknown"],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "N/A",
+        "M",
+        "[M+Foo]+",
+        "[M+13C]+",
+        "[M+Ac]+",
+        "[M+H]+/[M-H2O+H]+",
+        "+H",
+        "[H]+",
+        "M+-",
+        "[M+H]0+",
+        "[99M+H]+",
+        "[M+H]" * 40,
+        "[M+H]++-",
+        "Unknown",
+    ],
+)
 def test_what_is_not_understood_is_none(text: str) -> None:
     assert normalise(text) is None
     with pytest.raises(ValueError, match=r"not understood.*\[M\+H\]\+"):
@@ -64,13 +116,27 @@ def test_singly_charged_m_minus_2h_is_another_ion_than_the_doubly_charged() -> N
 @pytest.mark.parametrize(
     ("adduct", "shift"),
     [
-        ("[M+H]+", 1.007276), ("[M-H]-", -1.007276), ("[M]+", -0.000549), ("[M]-", 0.000549), ("[M+Na]+", 22.989221),
-        ("[M+K]+", 38.963158), ("[M+NH4]+", 18.033826), ("[M+Cl]-", 34.969401), ("[M+HCOO]-", 44.998203),
-        ("[M+CH3COO]-", 59.013853), ("[M+OAc]-", 59.013853), ("[M-H2O+H]+", -17.003288), ("[M+ACN+H]+", 42.033826),
-        ("[M+Li]+", 7.015455), ("[M+Br]-", 78.918886), ("[M+2H]2+", 2.014553), ("[2M+H]+", 1.007276),
-        ("[M+TFA-H]-", 112.985587), ("[M+2Na-H]+", 44.971165),
+        ("[M+H]+", 1.007276),
+        ("[M-H]-", -1.007276),
+        ("[M]+", -0.000549),
+        ("[M]-", 0.000549),
+        ("[M+Na]+", 22.989221),
+        ("[M+K]+", 38.963158),
+        ("[M+NH4]+", 18.033826),
+        ("[M+Cl]-", 34.969401),
+        ("[M+HCOO]-", 44.998203),
+        ("[M+CH3COO]-", 59.013853),
+        ("[M+OAc]-", 59.013853),
+        ("[M-H2O+H]+", -17.003288),
+        ("[M+ACN+H]+", 42.033826),
+        ("[M+Li]+", 7.015455),
+        ("[M+Br]-", 78.918886),
+        ("[M+2H]2+", 2.014553),
+        ("[2M+H]+", 1.007276),
+        ("[M+TFA-H]-", 112.985587),
+        ("[M+2Na-H]+", 44.971165),
     ],
-)  # fmt: skip
+)
 def test_mass_shifts(adduct: str, shift: float) -> None:
     assert parse(adduct).mass_shift_da == pytest.approx(shift, abs=2e-6)
 

@@ -91,7 +91,11 @@ def test_massbank_records(shared_data: Path) -> None:
         assert detect_format(path) == "massbank"
         spectra, issues, report = read_all(path)
         assert report.found == 1, path.name
-        usable, rejected, skipped = usable + report.usable, rejected + report.rejected, skipped + report.skipped
+        usable, rejected, skipped = (
+            usable + report.usable,
+            rejected + report.rejected,
+            skipped + report.skipped,
+        )
         text = path.read_text(encoding="utf-8")
         if report.usable:
             assert spectra[0].n_peaks == int(re.findall(r"PK\$NUM_PEAK: (\d+)", text)[0])
@@ -108,9 +112,7 @@ def test_mgf_peaks_agree_with_pyteomics(shared_data: Path, name: str) -> None:
     path = shared_data / "formats" / name
     spectra, _, report = read_all(path)
     assert report.found == len(re.findall(r"(?m)^BEGIN IONS", path.read_text(encoding="utf-8")))
-    theirs = [
-        entry for entry in pyteomics_mgf.MGF(str(path)) if entry["params"].get("mslevel", "2") != "1"
-    ]
+    theirs = [entry for entry in pyteomics_mgf.MGF(str(path)) if entry["params"].get("mslevel", "2") != "1"]
     for ours, entry in zip(spectra, theirs, strict=True):
         np.testing.assert_array_equal(ours.mz, entry["m/z array"])
         np.testing.assert_array_equal(ours.intensity, entry["intensity array"])
