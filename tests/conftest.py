@@ -44,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     assert data_dir == settings.DATA_DIR  # loads the settings, so that pytest-django sets Django up
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    # Half a second for each person that a test makes, otherwise. Any server can check such a hash.
+    PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from annotation.api.problems import Problem
 
@@ -41,9 +44,24 @@ class Pages(CursorPagination):
         try:
             return super().decode_cursor(request)
         except NotFound:
-            raise Problem(400, "The cursor is not one of ours. Start again without it.") from None
+            raise _strange_cursor() from None
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ValidationError):
+            # A cursor's position is a value of the column that orders the rows; this one is not.
+            if "cursor" not in request.query_params:
+                raise
+            raise _strange_cursor() from None
 
     def answer(self, rows: Any) -> Response:
         return Response(
             {"next": self.get_next_link(), "previous": self.get_previous_link(), "results": list(rows)}
         )
+
+
+def _strange_cursor() -> Problem:
+    return Problem(400, "The cursor is not one of ours. Start again without it.")

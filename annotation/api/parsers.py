@@ -8,6 +8,7 @@ from typing import IO, Any
 from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 
 from annotation.api.problems import Problem
 
@@ -23,7 +24,7 @@ class BoundedJSON(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        announced = int(stream.META.get("CONTENT_LENGTH") or 0) if hasattr(stream, "META") else 0
+        announced = _announced((parser_context or {}).get("request"))
         limit = settings.GLMR_MAX_JSON_BYTES
         if announced > limit:
             raise Problem(
@@ -35,3 +36,9 @@ class BoundedJSON(JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+
+
+def _announced(request: Request | None) -> int:
+    """Bytes of the body by the request's own word, which is all that the server will read of it."""
+    length = str(request.META.get("CONTENT_LENGTH") or "") if request is not None else ""
+    return int(length) if length.isdigit() else 0

@@ -34,7 +34,8 @@ def test_secret_is_known_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda s: s[:-1], lambda s: s + "x", str.upper, lambda s: "", lambda s: "glmr_", lambda s: "é\ud800"]
+    "change",
+    [lambda s: s[:-1], lambda s: s + "x", str.upper, lambda s: "", lambda s: "glmr_", lambda s: "é\ud800"],
 )
 def test_any_other_text_is_refused(change) -> None:  # type: ignore[no-untyped-def]
     _, secret = make_token()

@@ -1,67 +1,22 @@
-"""A project with a person of each role, tokens, and clients that speak as them."""
+"""Fixtures of the interface's tests. Django is imported late: pytest reads this file before the settings stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib.auth.models import User
-from rest_framework.test import APIClient
 
-from annotation.accounts.tokens import issue
-from annotation.models import ApiToken, LibraryVersion, Membership, ModelVersion, Project, Role
-from tests.annotation.builders import make_library_version, make_model_version, make_project, make_user
+if TYPE_CHECKING:
+    from rest_framework.test import APIClient
 
-Scope = ApiToken.Scope
-
-ASPIRIN = {
-    "external_id": "vial-7",
-    "precursor_mz": 181.0495,
-    "adduct": "[M+H]+",
-    "ion_mode": "positive",
-    "collision_energy": "30 eV",
-    "peaks": [[65.0386, 12.0], [121.0284, 100.0], [139.0390, 40.0], [163.0390, 7.5]],
-}
-
-
-@dataclass(frozen=True)
-class World:
-    """What most tests need."""
-
-    project: Project
-    user: User
-    model: ModelVersion
-    version: LibraryVersion
-
-    def client(
-        self, role: Role = Role.MANAGER, scopes: Iterable[ApiToken.Scope] = tuple(Scope), **token: Any
-    ) -> APIClient:
-        """A client with a token of someone who holds the role in the project."""
-        user = make_user()
-        Membership.objects.create(project=self.project, user=user, role=role)
-        return client_for(self.project, user, scopes, **token)
-
-    def job(self, **overrides: Any) -> dict[str, Any]:
-        """A body for POST /jobs."""
-        return {"library": self.version.library.name, "spectra": [ASPIRIN], **overrides}
-
-
-def client_for(
-    project: Project, user: User, scopes: Iterable[ApiToken.Scope] = tuple(Scope), **token: Any
-) -> APIClient:
-    _, secret = issue(project=project, user=user, name="test", scopes=scopes, **token)
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-    return client
+    from tests.annotation.api.world import World
 
 
 @pytest.fixture
 def world(db: None) -> World:
-    user = make_user()
-    model = make_model_version(is_default=True)
-    return World(make_project(user), user, model, make_library_version(model_version=model))
+    from tests.annotation.api.world import make_world
+
+    return make_world()
 
 
 @pytest.fixture

@@ -96,7 +96,9 @@ def test_latest_verdicts_are_one_query(django_assert_num_queries: DjangoAssertNu
     curator = member(annotations[0])
     for annotation in annotations[:2]:
         seen = decide(annotation=annotation, user=curator, decision="accept", seen_verdict_id=None)
-        decide(annotation=annotation, user=curator, decision="mixture", reason="Two.", seen_verdict_id=seen.pk)
+        decide(
+            annotation=annotation, user=curator, decision="mixture", reason="Two.", seen_verdict_id=seen.pk
+        )
     with django_assert_num_queries(1):
         found = latest_verdicts([annotation.pk for annotation in annotations])
         assert {v.decided_by.username for v in found.values()} == {curator.username}

@@ -1,0 +1,125 @@
+"""GET /jobs and what can be done to one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from annotation.accounts.models import Role
+from annotation.models import Job, JobItem
+from tests.annotation.api.world import World
+from tests.annotation.builders import make_job, make_user
+
+
+def names(client: APIClient, query: str = "") -> list[str]:
+    answer = client.get(f"/api/v1/jobs{query}")
+    assert answer.status_code == 200, answer.json()
+    return [job["name"] for job in answer.json()["results"]]
+
+
+def make(world: World, **overrides: Any) -> Job:
+    fields = {"model_version": world.model, "library_version": world.version}
+    return make_job(1, world.project, world.user, **(fields | overrides))
+
+
+def test_newest_first_in_pages(world: World, client: APIClient) -> None:
+    for number in range(5):
+        make(world, name=f"job {number}")
+    address, seen = "/api/v1/jobs?limit=2", []
+    while address:
+        page = client.get(address).json()
+        seen += [job["name"] for job in page["results"]]
+        address = page["next"]
+    assert seen == [f"job {number}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_changed_since_oldest_change_first(world: World, client: APIClient) -> None:
+    now = timezone.now()
+    for hours in (1, 3, 2):
+        make(world, name=f"{hours} h ago", updated_at=now - timedelta(hours=hours))
+    since = quote((now - timedelta(hours=2, minutes=30)).isoformat())
+    assert names(client, f"?updated_since={since}") == ["2 h ago", "1 h ago"]
+    assert names(client, f"?updated_since={since}&limit=1") == ["2 h ago"]
+
+
+def test_by_external_id(world: World, client: APIClient) -> None:
+    make(world, name="mine", external_id="run-7")
+    make(world, name="other", external_id="run-8")
+    assert names(client, "?external_id=run-7") == ["mine"]
+
+
+def test_by_state_as_shown(world: World, client: APIClient) -> None:
+    now = timezone.now()
+    make(world, name="queued")
+    make(world, name="running", started_at=now)
+    make(world, name="done", started_at=now, finished_at=now)
+    make(world, name="cancelled", cancel_requested_at=now, finished_at=now)
+    for state in Job.State.values:
+        assert names(client, f"?state={state}") == [state]
+    assert {job["name"]: job["state"] for job in client.get("/api/v1/jobs").json()["results"]} == {
+        state: state for state in Job.State.values
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=501", "limit=x", "limit=²", "cursor=é", "cursor=cD14", "cursor=cD0lMDA="],
+)
+def test_nonsense_pages_are_400(world: World, client: APIClient, query: str) -> None:
+    answer = client.get(f"/api/v1/jobs?{query}")
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("query", ["state=maybe", "updated_since=yesterday", "external_id=%00"])
+def test_nonsense_filters_are_422(client: APIClient, query: str) -> None:
+    answer = client.get(f"/api/v1/jobs?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"/{query.partition('=')[0]}"
+
+
+def test_retry_after_only_while_open(world: World, client: APIClient) -> None:
+    job = make(world)
+    address = f"/api/v1/jobs/{job.public_id}"
+    assert int(client.get(address)["Retry-After"]) >= 2
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
+    assert "Retry-After" not in client.get(address)
+
+
+def test_cancel_ends_what_is_pending(world: World, client: APIClient) -> None:
+    job = make(world)
+    answer = client.post(f"/api/v1/jobs/{job.public_id}/cancel")
+    assert answer.status_code == 200
+    assert (answer.json()["state"], answer.json()["progress"]["cancelled"]) == ("cancelled", 1)
+
+
+def test_retry_makes_failed_pending_again(world: World, client: APIClient) -> None:
+    job = make(world)
+    job.items.update(state=JobItem.State.FAILED, error_code="no_adduct", error="No adduct.")
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
+    answer = client.post(f"/api/v1/jobs/{job.public_id}/retry")
+    assert answer.json()["n_retried"] == 1
+    assert answer.json()["job"]["progress"]["pending"] == 1
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_viewers_may_look_and_not_touch(world: World, action: str) -> None:
+    viewer, job = world.client(Role.VIEWER), make(world)
+    assert viewer.get(f"/api/v1/jobs/{job.public_id}").status_code == 200
+    assert viewer.post(f"/api/v1/jobs/{job.public_id}/{action}").status_code == 403
+
+
+def test_items_by_state(world: World, client: APIClient) -> None:
+    job = make_job(3, world.project, make_user(), model_version=world.model, library_version=world.version)
+    job.items.filter(position=1).update(
+        state=JobItem.State.FAILED, error_code="no_adduct", error="No adduct."
+    )
+    address = f"/api/v1/jobs/{job.public_id}/items"
+    assert [item["position"] for item in client.get(address).json()["results"]] == [0, 1, 2]
+    (failed,) = client.get(f"{address}?state=failed").json()["results"]
+    assert (failed["position"], failed["error_code"], failed["error"]) == (1, "no_adduct", "No adduct.")

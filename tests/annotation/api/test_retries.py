@@ -1,0 +1,79 @@
+"""A client that retries a POST never submits twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from annotation.models import Job
+from tests.annotation.api.test_submit_file import MGF
+from tests.annotation.api.world import ASPIRIN, World, client_for
+
+
+def post(client: APIClient, body: Any, key: str) -> Any:
+    return client.post("/api/v1/jobs", body, format="json", headers={"Idempotency-Key": key})
+
+
+def test_first_answer_is_given_again(world: World, client: APIClient) -> None:
+    first, second = post(client, world.job(), "k"), post(client, world.job(), "k")
+    assert "Idempotent-Replayed" not in first
+    assert second["Idempotent-Replayed"] == "true"
+    assert (second.status_code, second.json(), second["Location"]) == (202, first.json(), first["Location"])
+    assert Job.objects.count() == 1
+
+
+def test_order_of_keys_in_the_body_is_no_difference(world: World, client: APIClient) -> None:
+    post(client, world.job(name="n"), "k")
+    assert post(client, dict(reversed(world.job(name="n").items())), "k").status_code == 202
+    assert Job.objects.count() == 1
+
+
+def test_another_body_under_the_key_is_422(world: World, client: APIClient) -> None:
+    post(client, world.job(), "k")
+    answer = post(client, world.job(name="other"), "k")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:glmr:problem:idempotency-key-reused"
+    assert Job.objects.count() == 1
+
+
+def test_job_needs_a_key(world: World, client: APIClient) -> None:
+    answer = client.post("/api/v1/jobs", world.job(), format="json")
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:glmr:problem:idempotency-key-missing"
+
+
+def test_key_must_be_a_key(world: World, client: APIClient) -> None:
+    assert post(client, world.job(), "x" * 201).status_code == 400
+
+
+def test_refused_request_may_come_again_mended(world: World, client: APIClient) -> None:
+    assert post(client, world.job(spectra=[{**ASPIRIN, "peaks": []}]), "k").status_code == 422
+    assert post(client, world.job(), "k").status_code == 202
+
+
+def test_two_tokens_of_one_person_do_not_meet(world: World) -> None:
+    first, second = client_for(world.project, world.user), client_for(world.project, world.user)
+    assert post(first, world.job(), "batch-1").status_code == 202
+    assert post(second, world.job(name="other"), "batch-1").status_code == 202
+
+
+def test_file_counts_by_its_content(world: World, client: APIClient) -> None:
+    def send(content: bytes) -> Any:
+        body = {"library": world.version.library.name, "file": SimpleUploadedFile("a.mgf", content)}
+        return client.post("/api/v1/jobs", body, format="multipart", headers={"Idempotency-Key": "k"})
+
+    assert send(MGF).status_code == 202
+    assert send(MGF)["Idempotent-Replayed"] == "true"
+    assert send(MGF + b"\n").status_code == 422
+    assert Job.objects.count() == 1
+
+
+def test_cancel_and_retry_honour_a_key(world: World, client: APIClient) -> None:
+    links = post(client, world.job(), "k").json()["links"]
+    for action in ("retry", "cancel"):
+        for replayed in (None, "true"):
+            answer = client.post(links[action], headers={"Idempotency-Key": action})
+            assert answer.status_code == 200
+            assert answer.get("Idempotent-Replayed") == replayed

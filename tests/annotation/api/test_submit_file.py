@@ -1,0 +1,102 @@
+"""POST /jobs with a file, and the dry run of both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from annotation.models import Job, Spectrum, Upload
+from tests.annotation.api.world import World
+
+MGF = b"""BEGIN IONS
+TITLE=first
+PEPMASS=181.0495
+CHARGE=1+
+ADDUCT=[M+H]+
+65.0386 12
+121.0284 100
+END IONS
+BEGIN IONS
+TITLE=second
+CHARGE=1+
+121.0284 100
+END IONS
+"""
+
+
+def post(client: APIClient, world: World, content: bytes = MGF, query: str = "", **fields: Any) -> Any:
+    body = {
+        "library": world.version.library.name,
+        "file": SimpleUploadedFile("batch.mgf", content),
+        **fields,
+    }
+    return client.post(
+        f"/api/v1/jobs{query}", body, format="multipart", headers={"Idempotency-Key": fields.get("name", "k")}
+    )
+
+
+def test_file_becomes_a_job(world: World, client: APIClient) -> None:
+    answer = post(client, world, params='{"beam_size": 3}', external_id="run-3")
+    assert answer.status_code == 202, answer.json()
+    body = answer.json()
+    assert (body["name"], body["progress"]["total"], body["params"]["beam_size"]) == ("run-3", 1, 3)
+    assert body["report"]["format"] == "mgf"
+    (issue,) = body["report"]["issues"]
+    assert (issue["pointer"], issue["code"]) == ("", "no_precursor")
+    assert "line" in issue["position"]
+
+
+def test_upload_can_be_looked_at(world: World, client: APIClient) -> None:
+    upload = client.get(post(client, world).json()["upload"]).json()
+    assert (upload["n_found"], upload["n_usable"], upload["state"]) == (2, 1, "ready")
+    issues = client.get(f"{upload['url']}/issues").json()["results"]
+    assert [issue["source_index"] for issue in issues] == [1]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01\x02", b"no spectra here", b"\x1f\x8b\x08\x00broken", b"%PDF-1.7"]
+)
+def test_a_file_that_is_none_is_422_with_the_remedy(world: World, client: APIClient, content: bytes) -> None:
+    answer = post(client, world, content)
+    assert answer.status_code == 422
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert Upload.objects.get().state == Upload.State.REFUSED
+    assert not Job.objects.exists()
+
+
+def test_no_file_is_pointed_at(world: World, client: APIClient) -> None:
+    body = {"library": world.version.library.name}
+    answer = client.post("/api/v1/jobs", body, format="multipart", headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/file"]
+
+
+@pytest.mark.parametrize("params", ["{", '{"beam_size": "many"}', "[]", "5"])
+def test_params_that_cannot_be_read(world: World, client: APIClient, params: str) -> None:
+    answer = post(client, world, params=params)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/params")
+
+
+def test_dry_run_reports_and_stores_nothing(world: World, client: APIClient) -> None:
+    answer = post(client, world, query="?dry_run=1")
+    assert answer.status_code == 200, answer.json()
+    report = answer.json()
+    assert (report["format"], report["n_found"], report["n_usable"], report["n_rejected"]) == ("mgf", 2, 1, 1)
+    assert report["issues"][0]["remedy"]
+    assert not (Job.objects.exists() or Upload.objects.exists() or Spectrum.objects.exists())
+
+
+def test_dry_run_of_json_needs_no_key(world: World, client: APIClient) -> None:
+    answer = client.post("/api/v1/jobs?dry_run=1", world.job(), format="json")
+    assert (answer.status_code, answer.json()["n_usable"]) == (200, 1)
+
+
+def test_dry_run_of_rubbish_is_422(world: World, client: APIClient) -> None:
+    answer = post(client, world, b"", query="?dry_run=true")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/file"
