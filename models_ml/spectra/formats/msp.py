@@ -16,6 +16,8 @@ _QUOTED = re.compile(rb'"[^"]*"?')
 _COLON_PAIRS = re.compile(rb"^(?:[\d.eE+-]+:[\d.eE+-]+[\s,;]*)+$")
 _COMMENT_PAIR = re.compile(r'(?:^|\s)(?:"([^"=]{1,80})=([^"]*)"|([^\s"=]{1,80})="([^"]*)")')
 _LONE_NUMBERS = re.compile(rb"^[\d.eE+\-\s,;()]+$")
+_SEPARATORS = re.compile(rb'[";:()]')
+_DIGITS = b"0123456789"
 _MINUTES = 60.0
 
 
@@ -27,7 +29,7 @@ def read_msp(source: Source) -> Iterator[RawRecord]:
                 yield entry.finish()
                 entry = None
             continue
-        is_header = _HEADER.match(line) is not None
+        is_header = line[0] not in _DIGITS and _HEADER.match(line) is not None
         if entry is not None and is_header and entry.is_over(line):
             yield entry.finish()
             entry = None
@@ -110,6 +112,8 @@ class _Entry:
 
 def _pairs(line: bytes) -> list[bytes]:
     """Cut a line into "mz intensity" pieces."""
+    if not _SEPARATORS.search(line):
+        return [line]
     if b'"' in line:
         line = _QUOTED.sub(b"", line).strip()
     if b":" in line and _COLON_PAIRS.match(line):
