@@ -1,7 +1,7 @@
 """Writes requirements/*.lock: the exact versions installed here, as pyproject.toml needs them.
 
 What is locked is what was tested. Neither an index nor a path is written, and of torch only its public
-version: which build of it is taken, and so which CUDA packages come along, is the installing machine's choice.
+version: which build is taken, and so which CUDA packages come along, is the installing machine's choice.
 """
 
 from __future__ import annotations

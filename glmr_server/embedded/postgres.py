@@ -146,9 +146,9 @@ class EmbeddedPostgres:
             )
 
     def _clear_leftovers(self) -> None:
-        """End what a killed supervisor left behind, then drop its pid file.
+        """End what a killed supervisor left behind, then drop its lock files.
 
-        We hold the directory's lock, so no living supervisor owns these processes. The pid in the file
+        We hold the directory's lock, so no living supervisor owns these processes. The pid in a lock file
         may belong to an innocent process by now: it is neither signalled nor believed.
         """
         for number in (signal.SIGINT, signal.SIGQUIT):
@@ -164,6 +164,8 @@ class EmbeddedPostgres:
                 f"PostgreSQL: processes {leftovers} still work in {self.cluster}. End them, then start again."
             )
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.sockets.glob(".s.PGSQL.*"):
+            left.unlink()
 
     @property
     def _owner(self) -> tuple[int, int]:
