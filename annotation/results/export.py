@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
+from typing import TextIO
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
@@ -81,6 +85,8 @@ class ExportRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ExportRow))
+CANDIDATE_COLUMNS = COLUMNS[COLUMNS.index("rank") : COLUMNS.index("proposed_level")]
+JOB_COLUMNS = COLUMNS[COLUMNS.index("job_id") : COLUMNS.index("code_version")]
 
 
 def rows(job: Job, *, top: int = 1) -> Iterator[ExportRow]:
@@ -93,16 +99,49 @@ def rows(job: Job, *, top: int = 1) -> Iterator[ExportRow]:
 
 def stream_csv(job: Job, *, top: int = 1) -> Iterator[str]:
     """The table as CSV (RFC 4180, UTF-8 without a byte order mark), header first, many lines at a time."""
+    return _csv_lines(rows(job, top=top))
+
+
+def _csv_lines(table: Iterable[ExportRow]) -> Iterator[str]:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for row in rows(job, top=top):
+    for row in table:
         writer.writerow([safe(getattr(row, column)) for column in COLUMNS])
         if buffer.tell() > 64 * 1024:
             yield buffer.getvalue()
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
+
+
+def write_csv(job: Job, path: Path, *, top: int = 1) -> int:
+    """The table as a file; the number of spectra in it. An interrupted export leaves no half file."""
+    positions: set[int] = set()
+    with _whole_or_nothing(path) as stream:
+        stream.writelines(_csv_lines(_counted(rows(job, top=top), positions)))
+    return len(positions)
+
+
+def write_json(job: Job, path: Path, *, top: int = 1) -> int:
+    """The same as JSON: the job once, then each spectrum with its candidates; written as it goes."""
+    n_spectra = 0
+    with _whole_or_nothing(path) as stream:
+        shared: dict[str, Cell] = {}
+        stream.write('{"spectra": [')
+        for position, group in groupby(rows(job, top=top), key=lambda row: row.position):
+            table = [asdict(row) for row in group]
+            shared = {name: table[0][name] for name in JOB_COLUMNS}
+            spectrum = {
+                name: cell for name, cell in table[0].items() if name not in JOB_COLUMNS + CANDIDATE_COLUMNS
+            }
+            candidates = [{name: row[name] for name in CANDIDATE_COLUMNS} for row in table if row["rank"]]
+            stream.write(",\n" if position and n_spectra else "\n")
+            json.dump({**spectrum, "candidates": candidates}, stream, default=_as_text)
+            n_spectra += 1
+        about = {**shared, "name": job.name, "params": job.params, "submitted_at": job.created_at}
+        stream.write(f'\n], "job": {json.dumps(about, default=_as_text)}}}\n')
+    return n_spectra
 
 
 def csv_name(job: Job) -> str:
@@ -219,3 +258,24 @@ def _decided_smiles(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     return verdict.proposed_smiles or (verdict.candidate.molecule.smiles if verdict.candidate else "")
+
+
+def _counted(table: Iterator[ExportRow], positions: set[int]) -> Iterator[ExportRow]:
+    for row in table:
+        positions.add(row.position)
+        yield row
+
+
+@contextmanager
+def _whole_or_nothing(path: Path) -> Iterator[TextIO]:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -102,6 +102,7 @@ class WorkerShape(serializers.Serializer[Any]):
     alive = serializers.BooleanField()
     last_seen_at = serializers.DateTimeField()
     activity = serializers.CharField()
+    problem = serializers.CharField(help_text="Why it cannot work, and the remedy; empty while it can.")
     model = serializers.CharField(allow_null=True)
 
 

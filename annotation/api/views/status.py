@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from kombu.exceptions import OperationalError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api import openapi
 from annotation.api.serializers.catalogue import StatusShape
 from annotation.api.views.base import View
+from annotation.integration.broker import broker_answers
 from annotation.jobs.models import JobItem, WorkerHeartbeat
 from annotation.results.models import ModelVersion
 
@@ -33,7 +32,7 @@ def status() -> dict[str, Any]:
     """Four queries and one connection to the broker."""
     workers, queue, broker = _workers(), _queue(), _broker()
     model = ModelVersion.objects.filter(is_default=True).first()
-    alive = [worker for worker in workers if worker["alive"]]
+    alive = [worker for worker in workers if worker["alive"] and not worker["problem"]]
     return {
         "state": "ok" if broker["ok"] and alive and model else "degraded",
         "database": _database(),
@@ -52,12 +51,9 @@ def _database() -> dict[str, Any]:
 
 
 def _broker() -> dict[str, Any]:
-    try:
-        with current_app.connection_for_write() as broker:
-            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-            return {"ok": True, "detail": f"{broker.transport.driver_name} answers"}
-    except (OperationalError, OSError):
-        return {"ok": False, "detail": "The broker does not answer; work waits for the next ring."}
+    if broker_answers():
+        return {"ok": True, "detail": "The broker answers."}
+    return {"ok": False, "detail": "The broker does not answer; work waits for the next ring."}
 
 
 def _workers() -> list[dict[str, Any]]:
@@ -71,6 +67,7 @@ def _workers() -> list[dict[str, Any]]:
             "alive": worker.stopped_at is None and worker.last_seen_at >= since,
             "last_seen_at": worker.last_seen_at,
             "activity": worker.activity,
+            "problem": worker.problem,
             "model": str(worker.model_version) if worker.model_version else None,
         }
         for worker in recent.select_related("model_version")[:100]

@@ -33,13 +33,10 @@ def test_secret_is_known_again() -> None:
     assert authenticate(secret) == token
 
 
-@pytest.mark.parametrize(
-    "change",
-    [lambda s: s[:-1], lambda s: s + "x", str.upper, lambda s: "", lambda s: "glmr_", lambda s: "é\ud800"],
-)
-def test_any_other_text_is_refused(change) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("text", ["{0}x", "x{0}", "", "glmr_", "glmr__", "glmr_é_x", "\ud800", "Bearer {0}"])
+def test_any_other_text_is_refused(text: str) -> None:
     _, secret = make_token()
-    assert authenticate(change(secret)) is None
+    assert authenticate(text.format(secret)) is None
 
 
 def test_prefix_of_one_with_secret_of_another_is_refused() -> None:

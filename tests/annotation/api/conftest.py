@@ -1,4 +1,4 @@
-"""Fixtures of the interface's tests. Django is imported late: pytest reads this file before the settings stand."""
+"""Fixtures of the interface's tests. Django is imported late: pytest reads this before it is set up."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_dry_run_reports_and_stores_nothing(world: World, client: APIClient) -> 
     report = answer.json()
     assert (report["format"], report["n_found"], report["n_usable"], report["n_rejected"]) == ("mgf", 2, 1, 1)
     assert report["issues"][0]["remedy"]
-    assert not (Job.objects.exists() or Upload.objects.exists() or Spectrum.objects.exists())
+    assert [model.objects.count() for model in (Job, Upload, Spectrum)] == [0, 0, 0]
 
 
 def test_dry_run_of_json_needs_no_key(world: World, client: APIClient) -> None:

@@ -1,0 +1,136 @@
+"""Annotates a file of spectra: stores it, submits a job through the ledger, waits, writes the results."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.jobs import actions
+from annotation.jobs.models import Job
+from annotation.management import lookups
+from annotation.management.waiting import wait, worker_for_now
+from annotation.results.export import write_csv, write_json
+from annotation.spectra.ingest import store_upload
+from annotation.spectra.models import Upload
+from models_ml.outcomes import AnnotateParams
+from models_ml.spectra import adducts
+
+DEFAULTS = AnnotateParams()
+
+
+class Command(BaseCommand):
+    help = "Annotate the spectra of a file against a library; results as JSON (--out) or CSV (--csv)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also packed")
+        parser.add_argument("--library", required=True, metavar="NAME")
+        parser.add_argument("--library-version", type=int, metavar="N", help="else the newest ready one")
+        parser.add_argument("--model", metavar="NAME", help="name or hash; else the default model")
+        parser.add_argument("--project", metavar="SLUG", help="else the only project")
+        parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
+        parser.add_argument("--name", default="", help="of the job; else the file's name")
+        parser.add_argument("--external-id", default="", metavar="ID")
+        parser.add_argument("--out", metavar="PATH", help="results as JSON")
+        parser.add_argument("--csv", metavar="PATH", help="results as CSV")
+        parser.add_argument("--top", type=int, default=10, metavar="K", help="candidates in the results (10)")
+        parser.add_argument("--tolerance-ppm", type=float, default=DEFAULTS.precursor_tolerance_ppm)
+        parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+        parser.add_argument(
+            "--adduct-positive", metavar="ADDUCT", help="assumed where a positive spectrum names none"
+        )
+        parser.add_argument("--adduct-negative", metavar="ADDUCT", help="the same for negative ones")
+        parser.add_argument("--with-worker", action="store_true", help="run a worker for as long as it takes")
+        parser.add_argument("--no-wait", action="store_true", help="submit and leave")
+
+    def handle(self, *arguments: Any, **options: Any) -> None:
+        if options["no_wait"] and (options["out"] or options["csv"] or options["with_worker"]):
+            raise CommandError(
+                "--no-wait leaves before there are results: drop it, or --out, --csv, --with-worker."
+            )
+        out = lookups.writable_path(options["out"]) if options["out"] else None
+        table = lookups.writable_path(options["csv"]) if options["csv"] else None
+        with worker_for_now(wanted=options["with_worker"]) as worker:
+            job = self._submit(options)
+            if options["no_wait"]:
+                return
+            try:
+                now = wait(job, self.stderr, worker)
+            except KeyboardInterrupt:
+                raise CommandError(
+                    f"Left waiting: job {job.public_id} is stored and goes on with any worker. "
+                    f"Fetch it later with `manage.py export {job.public_id} --out FILE --format json`."
+                ) from None
+        self._write(job, out, table, options["top"])
+        self.stdout.write(
+            f"{now.done} annotated, {now.failed} failed, {now.cancelled} cancelled of {now.total}."
+        )
+
+    def _submit(self, options: dict[str, Any]) -> Job:
+        project = lookups.project(options["project"])
+        user = lookups.person(options["user"], project)
+        version = lookups.library_version(options["library"], options["library_version"], project)
+        model = lookups.model_version(options["model"])
+        params = AnnotateParams(
+            precursor_tolerance_ppm=_positive(options["tolerance_ppm"]),
+            seed=options["seed"],
+            assumed_adducts=_assumed(options),
+        )
+        path = lookups.readable_file(options["file"])
+        upload = store_upload(project, user, path, path.name)
+        self._report(upload)
+        try:
+            job = actions.submit(
+                project=project,
+                user=user,
+                name=options["name"] or path.name,
+                spectra=upload.spectra.order_by("source_index"),
+                library_version=version,
+                model_version=model,
+                params=params,
+                external_id=options["external_id"],
+            )
+        except actions.CannotSubmit as refusal:
+            raise CommandError(f"{path}: {refusal}") from None
+        self.stdout.write(f"Job {job.public_id}: {upload.n_usable} spectra against {version} by {model}.")
+        return job
+
+    def _report(self, upload: Upload) -> None:
+        if upload.state == Upload.State.REFUSED:
+            raise CommandError(f"{upload.file_name}: {upload.refusal}")
+        self.stdout.write(
+            f"{upload.file_name} ({upload.format}): {upload.n_found} found, {upload.n_ms2} MS2, "
+            f"{upload.n_usable} usable ({upload.n_repaired} repaired), {upload.n_rejected} rejected, "
+            f"{upload.n_skipped} skipped."
+        )
+        for issue in upload.issues.filter(severity="rejected")[:10]:
+            self.stderr.write(f"  {issue.position}: {issue.reason} {issue.remedy}")
+        if upload.n_rejected > 10:
+            self.stderr.write(f"  and {upload.n_rejected - 10} more; the upload's page lists all.")
+
+    def _write(self, job: Job, out: Path | None, table: Path | None, top: int) -> None:
+        for path, write in ((out, write_json), (table, write_csv)):
+            if path is not None:
+                write(job, path, top=top)
+                self.stdout.write(f"Results: {path}")
+
+
+def _positive(ppm: float) -> float:
+    if not 0 < ppm <= 1000:
+        raise CommandError(f"--tolerance-ppm {ppm}: must be above 0 and at most 1000.")
+    return ppm
+
+
+def _assumed(options: dict[str, Any]) -> dict[str, str]:
+    assumed = {}
+    for ion_mode in ("positive", "negative"):
+        text = options[f"adduct_{ion_mode}"]
+        if not text:
+            continue
+        adduct = adducts.normalise(text, ion_mode)
+        if adduct is None or (adducts.parse(adduct).charge > 0) != (ion_mode == "positive"):
+            raise CommandError(f"--adduct-{ion_mode} {text}: no {ion_mode} adduct. Write it like [M+H]+.")
+        assumed[ion_mode] = adduct
+    return assumed

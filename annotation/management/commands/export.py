@@ -1,0 +1,31 @@
+"""Writes a job's results to a file, every row with its provenance."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from annotation.jobs.progress import progress
+from annotation.management import lookups
+from annotation.results.export import write_csv, write_json
+
+
+class Command(BaseCommand):
+    help = "Write the results of a job as CSV or JSON. A job that still runs gives what it has so far."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job", help="the job's identifier, or its external id")
+        parser.add_argument("--out", required=True, metavar="PATH")
+        parser.add_argument("--format", choices=["csv", "json"], help="else by the ending of PATH, else CSV")
+        parser.add_argument("--top", type=int, default=1, metavar="K", help="candidates a spectrum (1)")
+
+    def handle(self, *arguments: Any, **options: Any) -> None:
+        job, path = lookups.job(options["job"]), lookups.writable_path(options["out"])
+        as_json = (options["format"] or path.suffix.lstrip(".").lower()) == "json"
+        n_spectra = (write_json if as_json else write_csv)(job, path, top=options["top"])
+        now = progress(job)
+        self.stdout.write(f"{path}: {n_spectra} spectra of job {job.name} ({now.state.label.lower()}).")
+        if not now.is_final:
+            self.stderr.write(f"The job is not finished: {now.pending + now.running} spectra are still open.")

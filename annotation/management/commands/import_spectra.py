@@ -1,0 +1,51 @@
+"""Stores the spectra of a file in a project, without annotating them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.management import lookups
+from annotation.spectra.ingest import preflight, store_upload
+from annotation.spectra.models import Upload
+
+
+class Command(BaseCommand):
+    help = (
+        "Store the spectra of a file; each rejected one is listed with its place, the reason and the remedy."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also packed")
+        parser.add_argument("--project", metavar="SLUG", help="else the only project")
+        parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
+        parser.add_argument("--dry-run", action="store_true", help="only report; store nothing")
+
+    def handle(self, *arguments: Any, **options: Any) -> None:
+        path = lookups.readable_file(options["path"])
+        if options["dry_run"]:
+            report = preflight(path, path.name)
+            counts = [getattr(report, name) for name in _COUNTS]
+            self._show(path.name, report.format, counts, report.issues, report.refusal)
+            return
+        project = lookups.project(options["project"])
+        upload = store_upload(project, lookups.person(options["user"], project), path, path.name)
+        counts = [getattr(upload, f"n_{name}") for name in _COUNTS]
+        refusal = upload.refusal if upload.state == Upload.State.REFUSED else ""
+        self._show(path.name, upload.format, counts, upload.issues.all(), refusal)
+        self.stdout.write(f"Stored as upload {upload.pk} in {project}.")
+
+    def _show(self, name: str, kind: str, counts: list[int], issues: Any, refusal: str) -> None:
+        if refusal:
+            raise CommandError(f"{name}: {refusal}")
+        for issue in issues:
+            if issue.severity != "skipped":
+                self.stderr.write(f"  {issue.position}: {issue.severity}: {issue.reason} {issue.remedy}")
+        words = ", ".join(f"{n} {word}" for n, word in zip(counts, _WORDS, strict=True))
+        self.stdout.write(f"{name} ({kind}): {words}.")
+
+
+_COUNTS = ("found", "ms2", "usable", "repaired", "rejected", "skipped")
+_WORDS = ("found", "MS2", "usable", "repaired", "rejected", "skipped")
