@@ -1,4 +1,4 @@
-"""How values look on a page: numbers by their precision, formulae with subscripts, bars, links that keep filters."""
+"""How values look on a page: numbers by precision, formulae with subscripts, links that keep filters."""
 
 from __future__ import annotations
 

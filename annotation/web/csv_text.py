@@ -1,4 +1,4 @@
-"""Small tables as CSV downloads, safe to open in a spreadsheet. Results are exported by `annotation.results`."""
+"""Small tables as CSV downloads, safe to open in a spreadsheet. Results go out by `annotation.results`."""
 
 from __future__ import annotations
 

@@ -23,6 +23,9 @@ POSITIVE = [NONE_ASSUMED] + [
 NEGATIVE = [NONE_ASSUMED] + [(a, a) for a in ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")]
 
 
+REVIEWED = [("", "Reviewed or not"), ("none", "Without a verdict"), ("any", "With a verdict")]
+
+
 class ManyFiles(forms.ClearableFileInput):
     allow_multiple_selected = True
 
@@ -101,11 +104,11 @@ class SubmitForm(RunForm):
 class SpectraFilter(forms.Form):
     """Which spectra of a job the table shows. What cannot be understood is dropped, not refused."""
 
-    REVIEW = [("", "Reviewed or not"), ("none", "Without a verdict"), ("any", "With a verdict")]
-
     q = forms.CharField(required=False, max_length=200, label="Title or your ID")
     state = forms.ChoiceField(choices=[("", "Any state"), *JobItem.State.choices], required=False)
-    review = forms.ChoiceField(choices=[*REVIEW, *Verdict.Decision.choices], required=False, label="Verdict")
+    review = forms.ChoiceField(
+        choices=[*REVIEWED, *Verdict.Decision.choices], required=False, label="Verdict"
+    )
 
     def value(self, name: str) -> str:
         return str(self.cleaned_data.get(name, "") or "") if self.is_valid() or self.cleaned_data else ""

@@ -13,7 +13,7 @@ import numpy as np
 from annotation.spectra.models import Spectrum
 
 WIDTH, HEIGHT = 960, 340
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 34, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 44, 40
 # More sticks than pixels help nobody; the faintest go first and the page says how many.
 MAX_STICKS = 1000
 MAX_LABELS = 14
@@ -26,6 +26,11 @@ class Explanation:
 
     formula: str
     error_ppm: float
+    atoms: tuple[int, ...] = ()  # of the fragment, in the order of the candidate's SMILES
+
+    @property
+    def atom_list(self) -> str:
+        return ".".join(map(str, self.atoms))
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,18 @@ function markChosen(pick) {
   if (field) field.value = pick.dataset.pick;
 }
 
+// The peak that is pointed at shows its fragment in the candidate's structure.
+let waiting = 0;
+document.addEventListener("spectrum:peak", (event) => {
+  const picture = document.querySelector("[data-fragments]");
+  if (!picture) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const wanted = event.detail.atoms ? `${picture.dataset.fragments}?atoms=${event.detail.atoms}` : picture.dataset.fragments;
+    if (picture.getAttribute("src") !== wanted) picture.setAttribute("src", wanted);
+  }, 60);
+});
+
 document.querySelectorAll("[data-drop]").forEach(dropZone);
 document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
 document.addEventListener("change", (event) => {

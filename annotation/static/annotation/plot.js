@@ -2,7 +2,7 @@
 // zoom, pan and read single peaks. Without this script the server's picture stands.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 46, right: 14, top: 34, bottom: 40 };
+const MARGIN = { left: 46, right: 14, top: 44, bottom: 40 };
 const LABEL_PX = { numbers: 62, names: 74 };
 
 function make(name, attributes, text) {
@@ -31,6 +31,7 @@ class SpectrumPlot {
       percent: Number(line.dataset.percent),
       name: line.dataset.formula || "",
       error: line.dataset.error || "",
+      atoms: line.dataset.atoms || "",
     }));
     this.full = { low: Number(this.svg.dataset.low), high: Number(this.svg.dataset.high) };
     this.precursor = Number(this.svg.dataset.precursor) || null;
@@ -168,6 +169,8 @@ class SpectrumPlot {
       ? `m/z ${peak.mz.toFixed(4)}, ${peak.percent.toFixed(peak.percent < 1 ? 2 : 1)} % of base peak` +
         (peak.name ? `, explained as ${peak.name} (${peak.error} ppm)` : "")
       : "";
+    // Whoever draws the candidate may show the fragment (page.js does).
+    this.frame.dispatchEvent(new CustomEvent("spectrum:peak", { bubbles: true, detail: { atoms: peak?.atoms || "" } }));
     this.draw();
   }
 

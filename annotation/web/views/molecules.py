@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -16,6 +17,7 @@ from annotation.web.scope import SignedInRequest
 from models_ml.molecules.depict import depict_svg
 
 WIDTH, HEIGHT = 300, 190
+MAX_ATOMS = 250
 # The drawing of a structure never changes; "private", since whether one may see it depends on the person.
 _kept = cache_control(private=True, max_age=7 * 24 * 3600)
 
@@ -26,7 +28,12 @@ _kept = cache_control(private=True, max_age=7 * 24 * 3600)
 def molecule_svg(request: SignedInRequest, inchikey_first_block: str) -> HttpResponse:
     rows = scope.molecules(request.user).filter(inchikey_first_block=inchikey_first_block)
     smiles = rows.values_list("smiles", flat=True).first()
-    return _drawn(smiles or "")
+    return _drawn(smiles or "", _atoms(request.GET.get("atoms", "")))
+
+
+def _atoms(text: str) -> list[int]:
+    """Indices of a fragment's atoms, "0.1.5"; what is no index is left out."""
+    return [int(part) for part in text.split(".")[:MAX_ATOMS] if part.isdecimal() and len(part) < 4]
 
 
 @login_required
@@ -47,7 +54,7 @@ def proposed_svg(request: SignedInRequest, public_id: UUID, verdict_id: int) -> 
     return _drawn(verdict.proposed_smiles)
 
 
-def _drawn(smiles: str) -> HttpResponse:
+def _drawn(smiles: str, highlighted: Sequence[int] = ()) -> HttpResponse:
     if not smiles:
         raise Http404("No such structure here.")
-    return HttpResponse(depict_svg(smiles, WIDTH, HEIGHT), content_type="image/svg+xml")
+    return HttpResponse(depict_svg(smiles, WIDTH, HEIGHT, highlighted), content_type="image/svg+xml")

@@ -1,0 +1,91 @@
+"""Projects with their people; API tokens, issued here with the secret shown once, revoked, never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from annotation.accounts.models import ApiToken, Membership, Project
+from annotation.accounts.tokens import issue
+from annotation.admin.read_only import ModelAdmin, TabularInline
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    autocomplete_fields = ("user",)
+    extra = 1
+
+
+@admin.register(Project)
+class ProjectAdmin(ModelAdmin):
+    list_display = ("name", "slug", "n_people", "created_at")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
+    inlines = (MembershipInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return super().get_queryset(request).annotate(n_members=Count("memberships"))
+
+    @admin.display(description="people", ordering="n_members")
+    def n_people(self, project: Project) -> int:
+        return int(project.n_members)  # type: ignore[attr-defined]
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):
+    list_display = ("user", "project", "role")
+    list_filter = ("role", "project")
+    list_select_related = ("user", "project")
+    search_fields = ("user__username", "project__name")
+    autocomplete_fields = ("user", "project")
+
+
+class IssueForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    scopes = forms.MultipleChoiceField(
+        choices=ApiToken.Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="The least that the machine needs. It never gets more than the person's role.",
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("project", "user", "name", "scopes", "expires_at")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ModelAdmin):
+    form = IssueForm
+    list_display = ("name", "prefix", "project", "user", "scopes", "last_used_at", "expires_at", "revoked_at")
+    list_filter = ("project",)
+    list_select_related = ("project", "user")
+    search_fields = ("name", "prefix", "user__username")
+    autocomplete_fields = ("project", "user")
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        # The list needs the permission for its action; a single token is only shown.
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False  # a revoked token still says who did what
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        token, secret = issue(
+            project=obj.project,
+            user=obj.user,
+            name=obj.name,
+            scopes=[ApiToken.Scope(scope) for scope in obj.scopes],
+            expires_at=obj.expires_at,
+        )
+        obj.__dict__.update(token.__dict__)
+        messages.warning(request, f"The secret, shown only this once: {secret}")
+
+    @admin.action(description="Revoke the selected tokens")
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        n = tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+        self.message_user(request, f"{n} tokens revoked. They stop working at once.")

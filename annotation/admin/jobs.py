@@ -1,0 +1,89 @@
+"""Jobs, their items with errors, and workers. Only the ledger changes them, by cancel and retry too."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from annotation.admin.read_only import ReadOnlyAdmin
+from annotation.jobs import actions
+from annotation.jobs.models import Job, JobItem, WorkerHeartbeat
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name", "project", "state", "n_items", "n_failed", "submitted_by", "library_version", "model_version",
+        "created_at", "finished_at", "on_site",
+    )  # fmt: skip
+    list_filter = ("project", "model_version", ("library_version", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("project", "submitted_by", "library_version__library", "model_version")
+    search_fields = ("name", "=external_id", "public_id")
+    date_hierarchy = "created_at"
+    actions = ("cancel", "retry_failed")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        failed = Count("items", filter=Q(items__state=JobItem.State.FAILED))
+        return super().get_queryset(request).annotate(n=Count("items"), n_bad=failed)
+
+    @admin.display(description="spectra", ordering="n")
+    def n_items(self, job: Job) -> SafeString:
+        return _items_link(job, "", job.n)  # type: ignore[attr-defined]
+
+    @admin.display(description="failed", ordering="n_bad")
+    def n_failed(self, job: Job) -> SafeString:
+        return _items_link(job, "&state__exact=failed", job.n_bad)  # type: ignore[attr-defined]
+
+    @admin.display(description="on the site")
+    def on_site(self, job: Job) -> SafeString:
+        return format_html('<a href="{}">open</a>', reverse("job-detail", args=[job.public_id]))
+
+    @admin.action(description="Cancel the selected jobs")
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        for job in jobs:
+            actions.cancel(job, _person(request))
+        self.message_user(request, "Cancelled; what a worker holds ends with its next batch.")
+
+    @admin.action(description="Retry what failed in the selected jobs")
+    def retry_failed(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        n = sum(actions.retry_failed(job, _person(request)) for job in jobs)
+        self.message_user(request, f"{n} spectra wait for a worker again.")
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _items_link(job: Job, condition: str, n: int) -> SafeString:
+    base = reverse("admin:annotation_jobitem_changelist")
+    return format_html('<a href="{}?job__id__exact={}{}">{}</a>', base, job.pk, SafeString(condition), n)
+
+
+@admin.register(JobItem)
+class JobItemAdmin(ReadOnlyAdmin):
+    list_display = (
+        "job", "position", "spectrum", "state", "attempts", "error_code", "error", "worker", "finished_at"
+    )  # fmt: skip
+    list_filter = ("state", "error_code", "attempts", "isolated")
+    list_select_related = ("job", "spectrum")
+    search_fields = ("job__name", "spectrum__title", "error", "worker")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobItem]:
+        raw = ("spectrum__mz_bytes", "spectrum__intensity_bytes", "spectrum__metadata")
+        return super().get_queryset(request).select_related("spectrum").defer(*raw)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        # Jobs link here with their own id; a filter over all jobs would be a list without end.
+        return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+
+@admin.register(WorkerHeartbeat)
+class WorkerHeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "device", "last_seen_at", "stopped_at", "activity", "problem", "model_version")
+    list_select_related = ("model_version",)

@@ -1,0 +1,94 @@
+"""Model versions and annotations with their provenance. The one thing to choose here is the default model."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from annotation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule, ModelVersion
+from annotation.review.models import Verdict
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ("name", "method", "is_default", "checkpoint_sha256", "embedding_dim", "registered_at")
+    search_fields = ("name", "checkpoint_sha256")
+    actions = ("make_default",)
+
+    @admin.action(description="Preselect this model for new jobs")
+    def make_default(self, request: HttpRequest, models: QuerySet[ModelVersion]) -> None:
+        if models.count() != 1:
+            self.message_user(request, "Choose exactly one model.", "error")
+            return
+        with transaction.atomic():
+            ModelVersion.objects.filter(is_default=True).update(is_default=False)
+            models.update(is_default=True)
+        self.message_user(request, f"{models.get()} is preselected now.")
+
+
+class CandidateInline(ReadOnlyInline):
+    model = Candidate
+    fields = (
+        "rank", "molecule", "mass_error_ppm", "retrieval_rank", "embedding_similarity", "generated_similarity"
+    )  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
+        rows = super().get_queryset(request).select_related("molecule").defer("molecule__fingerprint")
+        return rows.order_by("rank")
+
+
+class GeneratedInline(ReadOnlyInline):
+    model = GeneratedMolecule
+    fields = ("beam_rank", "text", "log_likelihood", "formula", "mass_error_ppm", "in_library")
+    readonly_fields = fields
+
+
+class VerdictInline(ReadOnlyInline):
+    model = Verdict
+    fields = (
+        "decision",
+        "level",
+        "candidate",
+        "proposed_smiles",
+        "reason",
+        "comment",
+        "decided_by",
+        "decided_at",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
+        return super().get_queryset(request).select_related("decided_by", "candidate")
+
+
+@admin.register(Annotation)
+class AnnotationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "spectrum", "job", "adduct", "top_molecule", "top_generated_similarity", "margin", "n_in_window",
+        "worker", "attempt", "created_at", "on_site",
+    )  # fmt: skip
+    list_filter = ("adduct_assumed", "code_version", "preprocessing_version", "worker")
+    list_select_related = ("job", "spectrum", "top_molecule")
+    search_fields = ("job__name", "spectrum__title", "public_id")
+    date_hierarchy = "created_at"
+    inlines = (CandidateInline, GeneratedInline, VerdictInline)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Annotation]:
+        rows = super().get_queryset(request).select_related("spectrum", "top_molecule", "item__job")
+        return rows.defer(
+            "spectrum__mz_bytes",
+            "spectrum__intensity_bytes",
+            "spectrum__metadata",
+            "top_molecule__fingerprint",
+        )
+
+    @admin.display(description="on the site")
+    def on_site(self, annotation: Annotation) -> SafeString:
+        return format_html('<a href="{}">open</a>', reverse("annotation-detail", args=[annotation.public_id]))
