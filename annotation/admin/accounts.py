@@ -29,7 +29,8 @@ class ProjectAdmin(ModelAdmin):
     inlines = (MembershipInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
-        return super().get_queryset(request).annotate(n_members=Count("memberships"))
+        rows: QuerySet[Project] = super().get_queryset(request)
+        return rows.annotate(n_members=Count("memberships"))
 
     @admin.display(description="people", ordering="n_members")
     def n_people(self, project: Project) -> int:

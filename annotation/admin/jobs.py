@@ -29,7 +29,8 @@ class JobAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         failed = Count("items", filter=Q(items__state=JobItem.State.FAILED))
-        return super().get_queryset(request).annotate(n=Count("items"), n_bad=failed)
+        rows: QuerySet[Job] = super().get_queryset(request)
+        return rows.annotate(n=Count("items"), n_bad=failed)
 
     @admin.display(description="spectra", ordering="n")
     def n_items(self, job: Job) -> SafeString:

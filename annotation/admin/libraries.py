@@ -33,7 +33,8 @@ class LibraryAdmin(ModelAdmin):
     inlines = (VersionInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Library]:
-        return super().get_queryset(request).annotate(n=Count("versions"))
+        rows: QuerySet[Library] = super().get_queryset(request)
+        return rows.annotate(n=Count("versions"))
 
     @admin.display(description="versions", ordering="n")
     def n_versions(self, library: Library) -> int:

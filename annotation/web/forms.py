@@ -35,7 +35,7 @@ class FilesField(forms.FileField):
 
     widget = ManyFiles
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         given = data if isinstance(data, list | tuple) else [data]
         return [super(FilesField, self).clean(one, initial) for one in given or [None]]
 
@@ -94,7 +94,7 @@ class SubmitForm(RunForm):
     """The first step: the files, and for which project."""
 
     project = forms.ModelChoiceField(Project.objects.none(), label="Project", empty_label=None)
-    files = FilesField(label="Spectra")
+    spectra = FilesField(label="Spectra")
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)

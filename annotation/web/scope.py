@@ -51,12 +51,12 @@ def job_or_404(user: User, public_id: UUID) -> Job:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def annotations(user: User) -> QuerySet[Annotation]:
+def visible_annotations(user: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(job__project__in=projects(user))
 
 
 def annotation_or_404(user: User, public_id: UUID) -> Annotation:
-    rows = annotations(user).select_related(
+    rows = visible_annotations(user).select_related(
         "item",
         "spectrum__upload",
         "top_molecule",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import OrderBy
 from django.http import QueryDict
 
 from annotation.jobs.models import Job, JobItem
@@ -90,18 +91,19 @@ def _filtered(rows: QuerySet[JobItem], chosen: dict[str, str]) -> QuerySet[JobIt
         rows = rows.filter(Q(spectrum__title__icontains=text) | Q(spectrum__external_id__icontains=text))
     if state := chosen["state"]:
         rows = rows.filter(state=state)
+    # Named in Q, since the verdict is an annotation of the query and no field of the record.
     match chosen["review"]:
         case "":
             return rows
         case "none":
-            return rows.filter(verdict=None, annotation__isnull=False)
+            return rows.filter(Q(("verdict", None)), annotation__isnull=False)
         case "any":
-            return rows.exclude(verdict=None)
+            return rows.exclude(Q(("verdict", None)))
         case decision:
-            return rows.filter(verdict=decision)
+            return rows.filter(Q(("verdict", decision)))
 
 
-def _order(sort: str) -> list[object]:
+def _order(sort: str) -> list[OrderBy | F]:
     column = F(SORTS[sort.lstrip("-")])
     descending = sort.startswith("-")
     first = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.web.views import annotations, home, jobs, libraries, molecules, review, submit
+from annotation.web.views import annotation, home, jobs, libraries, molecules, review, submit
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -26,9 +26,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:public_id>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:public_id>/results.csv", jobs.results_csv, name="job-csv"),
-    path("annotations/<uuid:public_id>/", annotations.detail, name="annotation-detail"),
-    path("annotations/<uuid:public_id>/spectrum/", annotations.spectrum_panel, name="annotation-spectrum"),
-    path("annotations/<uuid:public_id>/verdicts/", annotations.add_verdict, name="annotation-verdict"),
+    path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),
+    path("annotations/<uuid:public_id>/spectrum/", annotation.spectrum_panel, name="annotation-spectrum"),
+    path("annotations/<uuid:public_id>/verdicts/", annotation.add_verdict, name="annotation-verdict"),
     path(
         "annotations/<uuid:public_id>/generated/<int:beam_rank>.svg",
         molecules.generated_svg,

@@ -40,7 +40,7 @@ def _atoms(text: str) -> list[int]:
 @_kept
 @vary_on_cookie
 def generated_svg(request: SignedInRequest, public_id: UUID, beam_rank: int) -> HttpResponse:
-    annotation = get_object_or_404(scope.annotations(request.user), public_id=public_id)
+    annotation = get_object_or_404(scope.visible_annotations(request.user), public_id=public_id)
     generated = get_object_or_404(annotation.generated.all(), beam_rank=beam_rank)
     return _drawn(generated.smiles)
 
@@ -49,7 +49,7 @@ def generated_svg(request: SignedInRequest, public_id: UUID, beam_rank: int) -> 
 @_kept
 @vary_on_cookie
 def proposed_svg(request: SignedInRequest, public_id: UUID, verdict_id: int) -> HttpResponse:
-    annotation = get_object_or_404(scope.annotations(request.user), public_id=public_id)
+    annotation = get_object_or_404(scope.visible_annotations(request.user), public_id=public_id)
     verdict = get_object_or_404(Verdict, annotation=annotation, pk=verdict_id)
     return _drawn(verdict.proposed_smiles)
 

@@ -29,12 +29,12 @@ def queue(request: SignedInRequest) -> HttpResponse:
             "top_molecule__fingerprint",
         )
     )
-    kept = kept_filters(request.GET)
+    kept, job = kept_filters(request.GET), asked_job_id(request.GET)
     context = {
         "projects": projects,
         "page": Paginator(waiting, ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "kept": kept,
         "carried": urlencode({"queue": "1"} | kept),
-        "job": scope.jobs(request.user).filter(public_id=asked_job_id(request.GET)).first(),
+        "job": scope.jobs(request.user).filter(public_id=job).first() if job else None,
     }
     return render(request, "annotation/review.html", context)

@@ -48,14 +48,14 @@ def submit(request: SignedInRequest) -> HttpResponse:
         return _submit_page(request, form, 422)
     uploads = [
         store_upload(form.cleaned_data["project"], request.user, file, file.name or "unnamed")
-        for file in form.cleaned_data["files"]
+        for file in form.cleaned_data["spectra"]
     ]
     if all(upload.state == Upload.State.REFUSED for upload in uploads):
         for upload in uploads:
-            form.add_error("files", f"{upload.file_name}: {upload.refusal}")
+            form.add_error("spectra", f"{upload.file_name}: {upload.refusal}")
         return _submit_page(request, form, 422)
     carried = [(name, request.POST.get(name, "")) for name in CARRIED]
-    asked = urlencode([("upload", upload.pk) for upload in uploads] + carried)
+    asked = urlencode([*(("upload", str(upload.pk)) for upload in uploads), *carried])
     return redirect(f"{reverse('upload-report')}?{asked}")
 
 

@@ -115,6 +115,5 @@ def _page(
 
 def _seeing_latest(form: VerdictForm, seen: dict[str, int | None]) -> VerdictForm:
     """The form as it was filled in, now that its reader is shown the latest verdict."""
-    form.data = form.data.copy()
-    form.data["seen_verdict_id"] = str(seen["seen_verdict_id"] or "")
+    form.data = {**form.data.dict(), "seen_verdict_id": seen["seen_verdict_id"] or ""}  # type: ignore[attr-defined]
     return form
