@@ -26,6 +26,7 @@ _METALS = ("Na", "K", "Li")
 _MAX_EFFORT = 9.0  # what needs more is not worth a claim
 _MIN_INTENSITY = 0.004  # of the base peak
 _MAX_PEAKS = 80
+_EXPECTED_PEAKS = 12  # of at least 3 % of the base peak, where the structure has as many fragments
 _MZ_NOISE_PPM = 1.5
 
 
@@ -209,6 +210,10 @@ def _strongest(
     first = first[np.argsort(effort[first], kind="stable")][: 4 * _MAX_PEAKS]
     mz, effort = mz[first], effort[first]
     easiest = float(effort[0]) if len(effort) else 0.0
+    if len(effort) > _EXPECTED_PEAKS:
+        # A steroid has few easy bonds, so the energy goes into hard ones instead of into nothing.
+        spread = float(effort[_EXPECTED_PEAKS] - easiest)
+        temperature = max(temperature, min(1.5, spread / -np.log(0.03)))
     intensity = np.exp((easiest - effort) / temperature)
     # Larger molecules share the energy over more bonds and survive better.
     survival = 2.5 * np.exp(-energy / (8.0 + precursor / 25.0) / max(easiest, 0.5) * 1.1)

@@ -1,0 +1,68 @@
+"""Our own list of well-known molecules, written from general knowledge: the demonstration library.
+
+It holds isomers and near neighbours in mass on purpose, so that mass windows hold rivals.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.spectra.spectrum import Spectrum
+
+WELL_KNOWN_CSV = files("models_ml.molecules") / "data" / "well_known.csv"
+_ENERGIES_EV = (20.0, 40.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WellKnownMolecule:
+    """A drug, metabolite, natural product or pollutant that everybody in the field has measured."""
+
+    name: str
+    smiles: str  # in the standard form
+    demonstration_adducts: tuple[str, ...]  # ions computed for the demonstration batch; mostly none
+
+
+@cache
+def well_known_molecules() -> tuple[WellKnownMolecule, ...]:
+    """All of them, by name."""
+    with WELL_KNOWN_CSV.open(encoding="utf-8") as stream:
+        return tuple(
+            WellKnownMolecule(row["name"], row["smiles"], tuple(row["demonstration"].split()))
+            for row in csv.DictReader(stream)
+        )
+
+
+def demonstration_spectra() -> list[Spectrum]:
+    """Computed spectra of the molecules marked for it, each ion at two energies, with fixed seeds.
+
+    The structure is left out of the record: whoever annotates these must find it.
+    """
+    return [
+        _anonymous(molecule, adduct, energy)
+        for molecule in well_known_molecules()
+        for adduct in molecule.demonstration_adducts
+        for energy in _ENERGIES_EV
+    ]
+
+
+def _anonymous(molecule: WellKnownMolecule, adduct: str, energy: float) -> Spectrum:
+    computed = fragment_spectrum(molecule.smiles, adduct, energy)
+    return Spectrum(
+        mz=computed.mz,
+        intensity=computed.intensity,
+        precursor_mz=computed.precursor_mz,
+        charge=computed.charge,
+        adduct=computed.adduct,
+        ion_mode=computed.ion_mode,
+        ms_level=computed.ms_level,
+        collision_energy=computed.collision_energy,
+        collision_energy_ev=computed.collision_energy_ev,
+        instrument=computed.instrument,
+        instrument_type=computed.instrument_type,
+        title=f"{molecule.name} {adduct} {energy:g} eV (computed, not measured)",
+        metadata=computed.metadata,
+    )
