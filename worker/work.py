@@ -27,6 +27,7 @@ class Work:
     def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
         self._runtime = runtime
         self._pulse = pulse
+        self._last_problem = ""
         self._batching = Batching(
             annotate=self._annotate,
             record=lambda batch, outcomes: record.finish(batch, outcomes, runtime.provenance),
@@ -39,7 +40,9 @@ class Work:
         try:
             return self._annotate_some() or self._embed_some() or self._index_one()
         except ModelUnavailable as error:
-            log.error("%s", error)
+            if str(error) != self._last_problem:  # it comes back with each ring; the log needs it once
+                log.error("%s", error)
+            self._last_problem = str(error)
             self._pulse.say("", problem=str(error))
             return False
         except Error:

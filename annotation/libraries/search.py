@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 from annotation.libraries.vectors import from_binary, to_text
@@ -62,9 +63,10 @@ def _nearest(
         "k": k,
     }
     connection.ensure_connection()
-    # A binary cursor: two and a half thousand vectors as text would take longer than finding them.
-    with connection.connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(_NEAREST, parameters).fetchall()
+    # Binary results (Django's own cursors have none): as text, two and a half thousand vectors would take
+    # longer to read than to find. Unprepared: each batch is planned for its own windows.
+    with psycopg.Cursor(connection.connection) as cursor:
+        rows = cursor.execute(_NEAREST, parameters, prepare=False, binary=True).fetchall()
     answers = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
     for number, found in groupby(rows, key=itemgetter(0)):
         of_query = list(found)

@@ -1,0 +1,117 @@
+"""Pre-retrieval gives exactly the mass window, in the order that numpy finds, whatever indexes there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from annotation.libraries import vector_index
+from annotation.libraries.search import retrieve_from
+from annotation.models import Library, LibraryEntry, LibraryVersion, ModelVersion, Molecule, MoleculeEmbedding
+from models_ml.outcomes import Embedding, Query
+from tests.annotation.builders import EMBEDDING_DIM, embed, make_library_version, make_model_version
+
+pytestmark = pytest.mark.django_db
+N_MOLECULES = 300
+
+
+@pytest.fixture
+def model_version() -> ModelVersion:
+    return make_model_version()
+
+
+@pytest.fixture
+def version(model_version: ModelVersion) -> LibraryVersion:
+    """Molecules of 100.00, 100.01, … Da; what they look like does not matter here."""
+    version = LibraryVersion.objects.create(
+        library=Library.objects.create(name="steps"), number=1, source_file_name="x", source_sha256="0" * 64
+    )
+    molecules = Molecule.objects.bulk_create(
+        Molecule(
+            inchikey_first_block=f"TEST{n:010d}",
+            smiles=f"smiles {n}",
+            formula="CH4",
+            exact_mass=100 + n / 100,
+            fingerprint=b"",
+        )
+        for n in range(N_MOLECULES)
+    )
+    LibraryEntry.objects.bulk_create(
+        LibraryEntry(version=version, molecule=one, exact_mass=one.exact_mass, row_number=n, drawn_smiles="")
+        for n, one in enumerate(molecules, 1)
+    )
+    embed(version, model_version)
+    return version
+
+
+def queries(windows: Sequence[tuple[float, float]]) -> list[Query]:
+    vectors = np.random.default_rng(1).normal(size=(len(windows), EMBEDDING_DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return [
+        Query(embedding=vector, neutral_mass=mass, tolerance_da=tolerance)
+        for vector, (mass, tolerance) in zip(vectors, windows, strict=True)
+    ]
+
+
+def nearest_by_numpy(version: LibraryVersion, query: Query, k: int) -> tuple[list[int], int]:
+    rows = MoleculeEmbedding.objects.filter(molecule__entries__version=version).select_related("molecule")
+    inside = [row for row in rows if abs(row.molecule.exact_mass - query.neutral_mass) <= query.tolerance_da]
+    vectors = np.array([row.vector for row in inside], dtype=np.float32).reshape(-1, EMBEDDING_DIM)
+    similarity: Embedding = vectors @ query.embedding
+    ids = np.array([row.molecule_id for row in inside], dtype=int)
+    return ids[np.lexsort((ids, -similarity))][:k].tolist(), len(inside)
+
+
+def test_the_window_and_the_order_are_those_of_numpy(
+    version: LibraryVersion, model_version: ModelVersion
+) -> None:
+    asked = queries([(100.5, 0.2501), (102.0, 0.0049), (101.0, 5.0), (500.0, 1.0)])
+
+    answers = retrieve_from(version.pk, model_version.pk)(asked, 40)
+
+    for query, answer in zip(asked, answers, strict=True):
+        ids, n_in_window = nearest_by_numpy(version, query, 40)
+        assert [molecule.key for molecule in answer.molecules] == ids
+        assert answer.n_in_window == n_in_window
+        for molecule in answer.molecules:
+            assert molecule.embedding_similarity == pytest.approx(
+                float(molecule.embedding @ query.embedding), abs=1e-6
+            )
+    assert [answer.n_in_window for answer in answers] == [51, 1, 300, 0]
+
+
+def test_ties_go_by_molecule(version: LibraryVersion, model_version: ModelVersion) -> None:
+    same = [1.0] + [0.0] * (EMBEDDING_DIM - 1)
+    MoleculeEmbedding.objects.update(vector=same)
+
+    answer = retrieve_from(version.pk, model_version.pk)(queries([(101.0, 0.5)]), 5)[0]
+
+    keys = [molecule.key for molecule in answer.molecules]
+    assert keys == sorted(keys)
+    assert (len(keys), answer.n_in_window) == (5, 101)
+
+
+@pytest.mark.django_db(transaction=True)  # an index cannot be built over rows of the same transaction
+def test_a_vector_index_changes_nothing(
+    version: LibraryVersion, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = queries([(101.0, 0.105)])
+    before = retrieve_from(version.pk, model_version.pk)(asked, 40)[0]
+
+    monkeypatch.setattr(vector_index, "WORTH_IT_FROM", 100)
+    assert vector_index.build_missing() == model_version
+    assert vector_index.build_missing() is None
+    after = retrieve_from(version.pk, model_version.pk)(asked, 40)[0]
+
+    assert [molecule.key for molecule in after.molecules] == [molecule.key for molecule in before.molecules]
+    assert len(after.molecules) == 21
+
+
+def test_other_versions_and_models_stay_out(version: LibraryVersion, model_version: ModelVersion) -> None:
+    other_model = make_model_version()
+    other_version = make_library_version(model_version=model_version)
+
+    assert retrieve_from(version.pk, other_model.pk)(queries([(101.0, 5.0)]), 40)[0].n_in_window == 0
+    assert retrieve_from(other_version.pk, model_version.pk)(queries([(101.0, 5.0)]), 40)[0].n_in_window == 0
