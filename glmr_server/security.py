@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -57,6 +58,7 @@ def _too_large(request: HttpRequest, announced: int, limit: int) -> HttpResponse
         "An administrator can raise the limit with GLMR_MAX_UPLOAD_BYTES."
     )
     if request.path.startswith("/api/"):
-        problem = {"type": "about:blank", "title": "Upload too large", "status": 413, "detail": detail}
+        problem = {"type": "about:blank", "title": "Upload too large", "status": 413}
+        problem |= {"detail": detail, "instance": request.path}
         return JsonResponse(problem, status=413, content_type="application/problem+json")
-    return HttpResponse(f"Upload too large. {detail}\n", status=413, content_type="text/plain; charset=utf-8")
+    return render(request, "413.html", {"detail": detail}, status=413)

@@ -10,7 +10,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -85,12 +85,11 @@ def _name(candidates: Sequence[Candidate], version_id: int) -> None:
         candidate.name = names.get(candidate.molecule_id, "")  # type: ignore[attr-defined]
 
 
-class Csv(BaseRenderer):
-    """Takes part in content negotiation only: the rows are streamed past it."""
+class Csv(JSONRenderer):
+    """For content negotiation: the rows are streamed past it, and it renders problems alone, as JSON."""
 
     media_type = "text/csv"
     format = "csv"
-    charset = "utf-8"
 
 
 class CsvView(View):

@@ -1,0 +1,53 @@
+"""Pages cost the same number of queries however many rows they show."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from annotation.models import Job
+from annotation.review.actions import decide
+from tests.annotation.api.world import World
+from tests.annotation.builders import make_annotation, make_job, make_library_version
+
+
+def make(world: World, n_spectra: int) -> Job:
+    job = make_job(
+        n_spectra, world.project, world.user, model_version=world.model, library_version=world.version
+    )
+    for item in job.items.all():
+        annotation = make_annotation(item)
+        decide(annotation=annotation, user=world.user, decision="accept", seen_verdict_id=None)
+    return job
+
+
+# Token and throttle are two queries at most of each: token, and once a minute its use.
+@pytest.mark.parametrize(
+    ("address", "n_queries"),
+    [
+        ("/api/v1/jobs", 4),
+        ("/api/v1/jobs/{job}/items", 3),
+        ("/api/v1/jobs/{job}/results?top=3", 6),
+        ("/api/v1/jobs/{job}/results.csv", 7),
+        ("/api/v1/annotations/{annotation}", 6),
+        ("/api/v1/libraries", 3),
+        ("/api/v1/models", 2),
+    ],
+)
+def test_queries_do_not_grow_with_rows(world: World, client: APIClient, address: str, n_queries: int) -> None:
+    jobs = [make(world, 1), make(world, 4), make(world, 4)]
+    for _ in range(3):
+        make_library_version(library=world.version.library)
+    client.get("/api/v1/projects")  # notes the token's use, once a minute
+    for job in jobs[:2]:
+        path = address.format(job=job.public_id, annotation=job.annotations.first().public_id)  # type: ignore[union-attr]
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            answer = client.get(path)
+            assert answer.status_code == 200
+            if answer.streaming:
+                answer.getvalue()
+        assert len(captured) == n_queries, [query["sql"][:120] for query in captured]

@@ -1,0 +1,127 @@
+"""Every operation of the OpenAPI document: refused without a token, and blind to other tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+from annotation.accounts.models import Role
+from annotation.models import Annotation, ApiToken, Library
+from tests.annotation.api.world import World, client_for
+from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
+
+
+def operations() -> list[tuple[str, str]]:
+    """(method, path) of every operation that the document names."""
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    return [(method, path) for path, item in paths.items() for method in item if method != "parameters"]
+
+
+OPERATIONS = operations()
+OF_AN_OBJECT = [(method, path) for method, path in OPERATIONS if "{" in path]
+
+
+@pytest.fixture
+def annotation(world: World) -> Annotation:
+    library = Library.objects.create(name="Private", project=world.project)
+    version = make_library_version(model_version=world.model, library=library)
+    job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
+    return make_annotation(job.items.get())
+
+
+def filled(path: str, annotation: Annotation) -> str:
+    job = annotation.job
+    return path.format(
+        job_id=job.public_id,
+        public_id=annotation.public_id,
+        id=annotation.spectrum.upload_id,
+        pk=annotation.spectrum.upload_id,
+        name=job.library_version.library.name,
+        number=job.library_version.number,
+    )
+
+
+def call(client: Any, method: str, address: str) -> Any:
+    return getattr(client, method)(address, headers={"Idempotency-Key": "k"})
+
+
+def test_the_document_names_every_address() -> None:
+    from annotation.api.urls import urlpatterns
+
+    documented = {path for _, path in OPERATIONS}
+    assert len(documented) == len([each for each in urlpatterns if each.name not in ("schema", "docs")])
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_without_a_token_401(annotation: Annotation, method: str, path: str) -> None:
+    answer = call(APIClient(), method, filled(path, annotation))
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_with_a_wrong_token_401(annotation: Annotation, method: str, path: str) -> None:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION="Bearer glmr_00000000_wrong")
+    assert call(client, method, filled(path, annotation)).status_code == 401
+
+
+def strangers() -> Iterator[APIClient | Client]:
+    """A manager elsewhere, by token and by session."""
+    user = make_user()
+    yield client_for(make_project(user, Role.MANAGER), user)
+    session = Client()
+    session.force_login(user)
+    yield session
+
+
+@pytest.mark.parametrize(("method", "path"), OF_AN_OBJECT)
+def test_of_another_tenant_404(annotation: Annotation, method: str, path: str) -> None:
+    for stranger in strangers():
+        answer = call(stranger, method, filled(path, annotation))
+        assert answer.status_code == 404, path
+        assert "Private" not in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), OF_AN_OBJECT)
+def test_a_token_sees_its_own_project_only(
+    world: World, annotation: Annotation, method: str, path: str
+) -> None:
+    elsewhere = make_project(world.user, Role.MANAGER)
+    assert call(client_for(elsewhere, world.user), method, filled(path, annotation)).status_code == 404
+
+
+@pytest.mark.parametrize("path", [path for method, path in OPERATIONS if method == "get" and "{" not in path])
+def test_lists_hold_nothing_of_others(annotation: Annotation, path: str) -> None:
+    for stranger in strangers():
+        answer = stranger.get(path)
+        assert answer.status_code == 200
+        text = answer.content.decode()
+        assert "Private" not in text
+        assert str(annotation.job.public_id) not in text
+        assert annotation.job.project.slug not in text
+
+
+@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if each[0] == "post"])
+def test_viewers_and_reading_tokens_cannot_write(
+    world: World, annotation: Annotation, method: str, path: str
+) -> None:
+    for client in (world.client(Role.VIEWER), world.client(Role.MANAGER, [ApiToken.Scope.READ])):
+        answer = client.post(
+            filled(path, annotation), world.job(), format="json", headers={"Idempotency-Key": "k"}
+        )
+        assert answer.status_code == 403, answer.json()
+
+
+def test_a_library_of_others_cannot_be_submitted_to(annotation: Annotation) -> None:
+    client = next(strangers())
+    assert isinstance(client, APIClient)
+    body = {"library": "Private", "spectra": [{"precursor_mz": 100.0, "peaks": [[50.0, 1.0]]}]}
+    answer = client.post("/api/v1/jobs", body, format="json", headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/library")
