@@ -18,6 +18,8 @@ class GlmrConfig:
     molecule_layers: int = 3  # of the encoder, and again of the decoder
     molecule_heads: int = 8
     molecule_ff: int = 1024
+    # Tokens that the encoder sees at once before its first block; 0 is plain BART. See TokenWindow.
+    token_window: int = 7
     max_tokens: int = 256  # longest SMILES in tokens; a longer one loses its tail
     # Spectrum side
     d_spectrum: int = 256
@@ -61,8 +63,14 @@ def named_config(name: str, *, vocabulary_size: int) -> GlmrConfig:
             "dropout": 0.0,
         },
         "small": {},
-        "paper": {"molecule_layers": 6, "embedding_dim": 512},
-        "base": {"d_molecule": 512, "molecule_layers": 6, "molecule_ff": 2048, "embedding_dim": 512},
+        "paper": {"molecule_layers": 6, "embedding_dim": 512, "token_window": 0},
+        "base": {
+            "d_molecule": 512,
+            "molecule_layers": 6,
+            "molecule_ff": 2048,
+            "embedding_dim": 512,
+            "token_window": 0,
+        },
     }
     if name not in sizes:
         raise ValueError(f"No configuration named {name!r}; there are {', '.join(sizes)}.")

@@ -202,4 +202,4 @@ class _Clock:
         self.seconds[name] = time.perf_counter() - started
 
     def shares(self, n: int) -> dict[str, float]:
-        return {name: seconds / n for name, seconds in self.seconds.items()}
+        return {name: seconds / max(n, 1) for name, seconds in self.seconds.items()}

@@ -61,9 +61,14 @@ class InMemoryLibrary:
     def _retrieve_one(self, query: Query, k: int) -> Retrieved:
         keys = self.window(query)
         similarities = self.embeddings[keys] @ query.embedding
+        n_in_window = len(keys)
+        if n_in_window > 4 * k:  # sort only what can be among the first k, ties included
+            least = np.partition(similarities, n_in_window - k)[n_in_window - k]
+            near = similarities >= least
+            keys, similarities = keys[near], similarities[near]
         best = np.argsort(-similarities, kind="stable")[:k]
         found = [self._molecule(int(keys[place]), float(similarities[place])) for place in best]
-        return Retrieved(molecules=tuple(found), n_in_window=len(keys))
+        return Retrieved(molecules=tuple(found), n_in_window=n_in_window)
 
     def _molecule(self, key: int, similarity: float) -> RetrievedMolecule:
         molecule = self.molecules[key]

@@ -32,6 +32,30 @@ class TokenEmbedding(nn.Module):
         return vectors + self.positions[start : start + tokens.shape[1]]
 
 
+class TokenWindow(nn.Module):
+    """Adds to each token what stands around it.
+
+    Substructures are mostly runs of neighbouring tokens. Attention finds neighbours from position
+    vectors only after long training; this hands them over. Starts as the identity.
+    """
+
+    def __init__(self, d: int, width: int) -> None:
+        super().__init__()
+        self.reach = width // 2
+        self.inner = nn.Linear(width * d, d)
+        self.outer = nn.Linear(d, d)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+
+    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
+        """x (B, T, D), keep (B, T) to (B, T, D); beyond the ends and at padding stand zeros."""
+        n_tokens = x.shape[1]
+        padded = functional.pad(x * keep[:, :, None], (0, 0, self.reach, self.reach))
+        shifted = [padded[:, start : start + n_tokens] for start in range(2 * self.reach + 1)]
+        seen: Tensor = self.outer(functional.gelu(self.inner(torch.cat(shifted, dim=-1))))
+        return x + seen
+
+
 class MoleculeEncoder(nn.Module):
     """SMILES tokens to token features H^m and one unit-length molecule embedding E^m."""
 
@@ -39,6 +63,7 @@ class MoleculeEncoder(nn.Module):
         super().__init__()
         d = config.d_molecule
         self.embedding = embedding
+        self.window = TokenWindow(d, config.token_window) if config.token_window else None
         self.blocks = nn.ModuleList(
             EncoderBlock(d, config.molecule_heads, config.molecule_ff, config.dropout)
             for _ in range(config.molecule_layers)
@@ -52,6 +77,8 @@ class MoleculeEncoder(nn.Module):
         """tokens (B, T), PAD after the end, to H^m (B, T, D)."""
         keep = tokens != PAD
         x = self.embedding(tokens)
+        if self.window is not None:
+            x = self.window(x, keep)
         for block in self.blocks:
             x = block(x, keep)
         out: Tensor = self.norm(x)

@@ -1,4 +1,4 @@
-"""Command line of training: prepare, pretrain, contrastive, generative, pack. A stage resumes where it was."""
+"""Command line of training: prepare, pretrain, contrastive, generative, pack. A stage takes up its state."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def _train(args: argparse.Namespace) -> None:
             config=args.config,
             batch_size=args.batch_size,
             choices=PretrainChoices(decoder_share=args.decoder_share),
+            token_window=args.token_window,
+            warm_start=args.warm_start,
         )
     elif args.command == "contrastive":
         stages.run_contrastive(
@@ -86,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = _stage(commands, "pretrain", "molecule side: denoise SMILES, predict fingerprints", 64, 0.0)
     pretrain.add_argument("--config", default="small", help="small, paper, base or tiny")
     pretrain.add_argument("--decoder-share", type=float, default=1.0, help="share of steps with the decoder")
+
+    pretrain.add_argument("--token-window", type=int, help="other than the configuration's; 0: none")
+    pretrain.add_argument("--warm-start", type=Path, help="a state of another run to begin from")
 
     contrastive = _stage(commands, "contrastive", "spectrum encoder: dual-path InfoNCE", 256, 0.1)
     contrastive.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")

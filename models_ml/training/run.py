@@ -73,7 +73,7 @@ class StageRun:
         self._next_check = self.check_every_s
         self._last = time.monotonic()
         self._last_save = time.monotonic()
-        self._bar = tqdm(total=100, desc=self.stage, unit="%")
+        self._bar = tqdm(total=100, desc=self.stage, unit="%", mininterval=1.0)
 
     @property
     def path(self) -> Path:
@@ -153,8 +153,8 @@ class StageRun:
         now = time.monotonic()
         self.elapsed_s += now - self._last
         self._last = now
-        self._bar.n = min(round(100 * self.budget.spent(self.elapsed_s, self.step)), 100)
-        self._bar.refresh()
+        spent = min(round(100 * self.budget.spent(self.elapsed_s, self.step)), 100)
+        self._bar.update(spent - self._bar.n)
 
     def _sum(self, figures: Mapping[str, Tensor]) -> None:
         for name, value in figures.items():
@@ -166,7 +166,7 @@ class StageRun:
         if not all(math.isfinite(value) for value in means.values()):
             raise RuntimeError(f"{self.stage}: the loss is no number at step {self.step}; lower the rate.")
         self.log(**means)
-        self._bar.set_postfix(means)
+        self._bar.set_postfix(means, refresh=False)
         self._sums = {}
 
 

@@ -50,11 +50,25 @@ class StageOptions:
     fresh: bool = False  # start over although a state is there
 
 
-def run_pretrain(options: StageOptions, *, config: str, batch_size: int, choices: PretrainChoices) -> Path:
+def run_pretrain(
+    options: StageOptions,
+    *,
+    config: str,
+    batch_size: int,
+    choices: PretrainChoices,
+    token_window: int | None = None,
+    warm_start: Path | None = None,
+) -> Path:
+    """`warm_start`: a state of another run, whose network may lack parts of this one."""
     rng = _set_up(options)
     tokenizer = SmilesTokenizer.load(options.data / "tokenizer.json")
-    network = GlmrNetwork(named_config(config, vocabulary_size=len(tokenizer)))
+    sizes = named_config(config, vocabulary_size=len(tokenizer))
+    network = GlmrNetwork(sizes if token_window is None else replace(sizes, token_window=token_window))
     heads = PretrainHeads(network)
+    if warm_start is not None:
+        state = load_state(warm_start)
+        network.load_state_dict(state["network"], strict=False)
+        heads.load_state_dict(state["trained"]["heads"])
     trained = {"molecule_encoder": network.molecule_encoder, "decoder": network.decoder, "heads": heads}
     run = _start(
         options,

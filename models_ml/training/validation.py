@@ -70,13 +70,15 @@ class RetrievalCheck:
             seen[compound] = seen.get(compound, 0) + 1
             if seen[compound] <= per_compound:
                 rows.append(int(row))
-        mass = np.concatenate([library.exact_mass, compounds.exact_mass])
+        # A library that already holds a validation compound must not hold it twice.
+        known = set(compounds.smiles)
+        other = np.array([smiles not in known for smiles in library.smiles])
         return cls(
             spectra=spectra,
             rows=np.array(rows),
-            vectors=np.concatenate([library_vectors, compound_vectors]),
-            mass_sorted=MassSorted.of(mass),
-            truth=len(library) + np.arange(len(compounds)),
+            vectors=np.concatenate([library_vectors[other], compound_vectors]),
+            mass_sorted=MassSorted.of(np.concatenate([library.exact_mass[other], compounds.exact_mass])),
+            truth=int(other.sum()) + np.arange(len(compounds)),
         )
 
     def measure(self, network: GlmrNetwork, device: str) -> dict[str, float]:

@@ -1,0 +1,131 @@
+"""Shapes, padding invariance, causality and that a batch can be learnt by heart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="networks need torch, which is not installed here")
+
+from torch.nn import functional  # noqa: E402
+
+from models_ml.config import named_config  # noqa: E402
+from models_ml.networks.glmr import GlmrNetwork  # noqa: E402
+from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch  # noqa: E402
+from models_ml.spectrum_features import SpectrumFeatures  # noqa: E402
+from models_ml.tensors import batch_of_features, pad_tokens  # noqa: E402
+from models_ml.tokenizer import PAD  # noqa: E402
+
+VOCABULARY = 40
+
+
+def make_network(**changes: object) -> GlmrNetwork:
+    torch.manual_seed(0)
+    config = replace(named_config("tiny", vocabulary_size=VOCABULARY), **changes)  # type: ignore[arg-type]
+    network = GlmrNetwork(config).eval()
+    for parameter in network.parameters():  # zero-initialised parts would hide a leak
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def make_features(n_peaks: int, seed: int = 0) -> SpectrumFeatures:
+    rng = np.random.default_rng(seed)
+    mz = np.sort(rng.uniform(50, 400, n_peaks)).astype(np.float32)
+    intensity = rng.uniform(0.01, 1, n_peaks).astype(np.float32)
+    return SpectrumFeatures(mz, intensity, 420.1, adduct=2, energy=0.3, energy_kind=1)
+
+
+def make_batch(*n_peaks: int) -> SpectrumBatch:
+    return batch_of_features([make_features(n, seed) for seed, n in enumerate(n_peaks)])
+
+
+def make_tokens(*lengths: int) -> torch.Tensor:
+    rng = np.random.default_rng(1)
+    return pad_tokens([[1, *rng.integers(5, VOCABULARY, n - 2).tolist(), 2] for n in lengths])
+
+
+def test_spectrum_encoder_shapes() -> None:
+    network = make_network()
+    features, keep = network.spectrum_encoder(make_batch(7, 3))
+    assert features.shape == (2, N_METADATA_TOKENS + 7, 32)
+    assert keep.sum(1).tolist() == [N_METADATA_TOKENS + 7, N_METADATA_TOKENS + 3]
+    embedded = network.spectrum_encoder.embed(features, keep)
+    assert embedded.shape == (2, 32)
+    assert torch.allclose(embedded.norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_padding_peaks_change_nothing() -> None:
+    network = make_network(mz_bins=100)
+    alone = network.embed_spectra(make_batch(3))
+    padded = network.embed_spectra(batch_of_features([make_features(3), make_features(50, 9)]))
+    assert torch.allclose(alone[0], padded[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("token_window", [0, 7])
+def test_padding_tokens_change_nothing(token_window: int) -> None:
+    network = make_network(token_window=token_window)
+    tokens = make_tokens(10, 30)
+    alone = network.embed_molecules(tokens[:1, :10])
+    padded = network.embed_molecules(tokens)
+    assert torch.allclose(alone[0], padded[0], atol=1e-5)
+
+
+def test_padding_candidates_and_an_empty_list_are_no_candidates() -> None:
+    network = make_network()
+    features, _ = network.spectrum_encoder(make_batch(5, 5))
+    candidates = torch.randn(2, 4, 32)
+    keep = torch.tensor([[True, True, False, False], [False] * 4])
+    memory = network.fusion(features, candidates, keep)
+    trimmed = network.fusion(features[:1], candidates[:1, :2], keep[:1, :2])
+    other = network.fusion(features, torch.randn(2, 4, 32), keep)
+    assert torch.allclose(memory[0], trimmed[0], atol=1e-5)
+    assert torch.isfinite(memory).all()
+    assert torch.allclose(memory[1], other[1], atol=1e-5)
+
+
+def test_decoder_never_looks_ahead() -> None:
+    network = make_network()
+    tokens = make_tokens(12, 12)
+    changed = tokens.clone()
+    changed[:, 6:] = 7
+    memory, keep = torch.randn(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)
+    first, _ = network.decoder(tokens, network.decoder.start(memory, keep))
+    second, _ = network.decoder(changed, network.decoder.start(memory, keep))
+    assert torch.allclose(first[:, :6], second[:, :6], atol=1e-5)
+    assert not torch.allclose(first[:, 6:], second[:, 6:], atol=1e-3)
+
+
+def test_cached_steps_equal_the_whole_prefix() -> None:
+    network = make_network()
+    tokens = make_tokens(12, 9)
+    memory, keep = torch.randn(2, 5, 32), torch.tensor([[True] * 5, [True, True, False, False, False]])
+    whole, _ = network.decoder(tokens, network.decoder.start(memory, keep))
+    state = network.decoder.start(memory, keep)
+    for position in range(tokens.shape[1]):
+        step, state = network.decoder(tokens[:, position : position + 1], state)
+        assert torch.allclose(step[:, 0], whole[:, position], atol=1e-4)
+
+
+def test_blind_network_cannot_see_peaks() -> None:
+    network = make_network(spectrum_blind=True)
+    first, second = network.embed_spectra(make_batch(5, 5))
+    assert torch.allclose(first, second, atol=1e-6)
+
+
+def test_one_batch_is_learnt_by_heart() -> None:
+    network = make_network().train()
+    tokens, batch = make_tokens(10, 12, 8, 9), make_batch(5, 9, 3, 7)
+    candidates, keep = torch.randn(4, 3, 32), torch.ones(4, 3, dtype=torch.bool)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(120):
+        features, peaks = network.spectrum_encoder(batch)
+        state = network.decoder.start(network.fusion(features, candidates, keep), peaks)
+        logits, _ = network.decoder(tokens[:, :-1], state)
+        loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.05

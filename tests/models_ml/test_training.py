@@ -1,0 +1,150 @@
+"""Every stage trains, resumes and repeats; losses mean what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch, which is not installed here")
+
+from models_ml.networks.glmr import GlmrNetwork  # noqa: E402
+from models_ml.tensors import batch_of_features  # noqa: E402
+from models_ml.tokenizer import BOS, EOS, MASK, SmilesTokenizer  # noqa: E402
+from models_ml.training.__main__ import main  # noqa: E402
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays  # noqa: E402
+from models_ml.training.batches import length_bucketed, mask_spans  # noqa: E402
+from models_ml.training.contrastive import (  # noqa: E402
+    ContrastiveChoices,
+    augment,
+    compound_batches,
+    mol2ms_loss,
+    ms2mol_loss,
+    perturb,
+)
+from models_ml.training.generative import CandidateSet, GenerativeData  # noqa: E402
+from models_ml.training.run import load_network, load_state  # noqa: E402
+from models_ml.training.tiny import write_tiny_data  # noqa: E402
+from models_ml.training.validation import expected_rank  # noqa: E402
+from tests.tiny_checkpoint import MOLECULES  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_tiny_data(folder, MOLECULES[:12], seed=0)
+    return folder
+
+
+def pretrain(data: Path, run: Path, steps: int) -> dict[str, torch.Tensor]:
+    main(["pretrain", "--data", str(data), "--run", str(run), "--config", "tiny", "--batch-size", "6",
+          "--max-steps", str(steps), "--threads", "1"])  # fmt: skip
+    weights: dict[str, torch.Tensor] = load_state(run / "pretrain.pt")["network"]
+    return weights
+
+
+def test_the_same_seed_gives_the_same_weights(data: Path, tmp_path: Path) -> None:
+    first, second = pretrain(data, tmp_path / "a", 3), pretrain(data, tmp_path / "b", 3)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_finished_stage_is_not_run_again_and_a_larger_budget_goes_on(data: Path, tmp_path: Path) -> None:
+    first = pretrain(data, tmp_path, 3)
+    again = pretrain(data, tmp_path, 3)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    pretrain(data, tmp_path, 5)
+    assert load_state(tmp_path / "pretrain.pt")["step"] == 5
+
+
+def test_a_stage_without_the_one_before_says_so(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run the stage before"):
+        main(["contrastive", "--data", str(data), "--run", str(tmp_path), "--max-steps", "1"])
+
+
+def test_training_without_prepared_data_says_what_to_run(tmp_path: Path) -> None:
+    SmilesTokenizer.from_corpus(MOLECULES).save(tmp_path / "tokenizer.json")
+    with pytest.raises(FileNotFoundError, match="training prepare"):
+        main(["pretrain", "--data", str(tmp_path), "--run", str(tmp_path / "r"), "--config", "tiny",
+              "--max-steps", "1"])  # fmt: skip
+
+
+def test_every_stage_of_the_tiny_run_learnt(tiny_checkpoint: Path, tiny_work: Path) -> None:
+    log = (tiny_work / "run" / "generative.jsonl").read_text().splitlines()
+    figures = [json.loads(line) for line in log]
+    assert figures[-1]["val_token_nll"] < figures[0]["token_nll"]
+    network = load_network(tiny_work / "run" / "generative.pt")
+    assert isinstance(network, GlmrNetwork)
+
+
+def test_later_stages_leave_the_frozen_parts_alone(tiny_checkpoint: Path, tiny_work: Path) -> None:
+    stages = [load_state(tiny_work / "run" / f"{stage}.pt")["network"]
+              for stage in ("pretrain", "contrastive", "generative")]  # fmt: skip
+    for name, weights in stages[0].items():
+        if name.startswith("molecule_encoder"):
+            assert torch.equal(weights, stages[2][name])
+    for name, weights in stages[1].items():
+        if name.startswith("spectrum_encoder"):
+            assert torch.equal(weights, stages[2][name])
+
+
+def test_masking_keeps_the_ends_and_hides_the_share() -> None:
+    row = np.array([BOS, *range(10, 50), EOS], np.uint16)
+    masked = mask_spans(row, 0.2, np.random.default_rng(0))
+    assert masked[0] == BOS
+    assert masked[-1] == EOS
+    assert MASK in masked
+    assert 4 <= len(set(row) - set(masked)) <= 8  # a span may meet a mask that is there already
+
+
+def test_an_epoch_of_buckets_holds_every_row_once() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, 333)
+    rows = np.concatenate(list(length_bucketed(lengths, 16, np.random.default_rng(1))))
+    assert sorted(rows) == list(range(333))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_contrastive_batch_holds_a_compound_once(share: float) -> None:
+    compound = np.repeat(np.arange(20), 3)
+    batches = compound_batches(
+        compound, compound * 10.0, ContrastiveChoices(batch_size=8, mass_sorted_share=share),
+        np.random.default_rng(0),
+    )  # fmt: skip
+    for _ in range(10):
+        rows = next(batches)
+        assert len(set(compound[rows])) == len(rows) == 8
+
+
+def test_losses_are_small_where_pairs_agree() -> None:
+    vectors = torch.eye(4)
+    scale = torch.tensor(20.0)
+    assert ms2mol_loss(vectors, vectors, scale).item() < 1e-3
+    assert ms2mol_loss(vectors, vectors.flip(0), scale).item() > 5
+    assert mol2ms_loss(vectors, vectors, vectors.flip(0), scale).item() < 1e-3
+    extra = vectors[:, None, :]  # a negative as good as the positive doubles the choices
+    assert ms2mol_loss(vectors, vectors, scale, extra).item() == pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_augmentation_keeps_the_base_peak_and_perturbation_the_masses(data: Path) -> None:
+    arrays = SpectrumArrays.load(data / "train_spectra.npz")
+    batch = batch_of_features([arrays.features(row) for row in range(6)])
+    augmented = augment(batch, ContrastiveChoices(peak_dropout=1.0))
+    assert (augmented.keep.sum(1) >= 1).all()
+    perturbed = perturb(batch)
+    assert torch.equal(perturbed.mz, batch.mz)
+    assert torch.allclose(perturbed.intensity.amax(1), torch.ones(6))
+
+
+def test_the_truth_is_dropped_where_asked(data: Path) -> None:
+    spectra = SpectrumArrays.load(data / "train_spectra.npz")
+    compounds = MoleculeArrays.load(data / "train_compounds.npz")
+    vectors = np.eye(12, dtype=np.float32)
+    candidate_set = CandidateSet(np.array([0, 1]), np.array([[0, 5, -1], [0, 5, -1]]), np.array([0, 0]))
+    prepared = GenerativeData(spectra, compounds, candidate_set, vectors, "cpu")
+    _, _, keep, _ = prepared.batch(np.array([0, 1]), np.array([True, False]))
+    assert keep.tolist() == [[False, True, False], [True, True, False]]
+
+
+def test_ties_take_their_mean_place() -> None:
+    assert expected_rank(np.array([0.5, 0.9, 0.5, 0.5], np.float32), 0) == 3.0
