@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -54,7 +55,7 @@ def test_status_knows_living_workers(world: World, client: APIClient, redis_serv
     status = client.get("/api/v1/status").json()
     assert status["broker"]["ok"] is True, status
     assert (status["state"], status["model_loaded"]) == ("ok", True)
-    WorkerHeartbeat.objects.update(last_seen_at=timezone.now() - timezone.timedelta(hours=1))
+    WorkerHeartbeat.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
     assert client.get("/api/v1/status").json()["workers"][0]["alive"] is False
 
 

@@ -56,7 +56,7 @@ def test_unsupported_media_type(client: APIClient) -> None:
 def test_upload_too_large(client: APIClient, settings: Any) -> None:
     settings.GLMR_MAX_UPLOAD_BYTES = 10
     answer = client.generic(
-        "POST", "/api/v1/jobs", b"x" * 2**21, content_type="multipart/form-data; boundary=b"
+        "POST", "/api/v1/jobs", "x" * 2**21, content_type="multipart/form-data; boundary=b"
     )
     check(answer, 413)
 

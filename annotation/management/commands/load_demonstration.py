@@ -1,0 +1,90 @@
+"""Loads the demonstration: a library of well-known molecules, and a job over spectra computed from some."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from importlib.resources import as_file
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.accounts.demonstration import PROJECT_SLUG
+from annotation.accounts.models import Project
+from annotation.jobs import actions
+from annotation.jobs.models import Job
+from annotation.libraries.load import CannotImport, import_library
+from annotation.libraries.models import LibraryVersion
+from annotation.management import lookups
+from annotation.results.models import ModelVersion
+from annotation.spectra.ingest import store_upload
+from annotation.spectra.models import Upload
+from models_ml.molecules.well_known import WELL_KNOWN_CSV, demonstration_spectra
+from models_ml.outcomes import AnnotateParams
+from models_ml.spectra.mgf_writer import write_mgf
+
+LIBRARY = "Well-known molecules"
+DESCRIPTION = "The project's own list of drugs, metabolites, natural products and pollutants."
+FILE_NAME = "computed-spectra-of-well-known-molecules.mgf"
+JOB_NAME = "Demonstration: computed spectra of well-known molecules (not measured)"
+EXTERNAL_ID = "demonstration"
+
+
+class Command(BaseCommand):
+    help = "Load the demonstration library and batch. Run again, it adds only what is missing or has changed."
+
+    def handle(self, *arguments: Any, **options: Any) -> None:
+        project, _ = Project.objects.get_or_create(slug=PROJECT_SLUG, defaults={"name": "Demonstration"})
+        user = lookups.person(None, project)
+        model = lookups.model_version(None)
+        with as_file(WELL_KNOWN_CSV) as path:
+            version = self._library(path, user)
+        job = self._job(project, user, version, model)
+        self.stdout.write(f"Job {job.public_id}: {job.items.count()} computed spectra against {version}.")
+
+    def _library(self, path: Path, user: User) -> LibraryVersion:
+        """The version that was made of just this list, or a new one."""
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        ready = LibraryVersion.objects.filter(library__name=LIBRARY, state=LibraryVersion.State.READY)
+        version = ready.filter(source_sha256=sha256).order_by("-number").first()
+        if version is not None:
+            return version
+        try:
+            version = import_library(LIBRARY, path, user=user, description=DESCRIPTION, license="Apache-2.0")
+        except CannotImport as refusal:
+            raise CommandError(str(refusal)) from None
+        if version.state != LibraryVersion.State.READY:
+            raise CommandError(f"The demonstration library could not be imported: {version.failure}")
+        return version
+
+    def _job(self, project: Project, user: User, version: LibraryVersion, model: ModelVersion) -> Job:
+        """The job of just these pins, or a new one."""
+        jobs = Job.objects.filter(project=project, library_version=version, model_version=model)
+        job = jobs.filter(external_id=EXTERNAL_ID).first()
+        if job is not None:
+            return job
+        upload = self._upload(project, user)
+        return actions.submit(
+            project=project,
+            user=user,
+            name=JOB_NAME,
+            spectra=upload.spectra.order_by("source_index"),
+            library_version=version,
+            model_version=model,
+            params=AnnotateParams(),
+            external_id=EXTERNAL_ID,
+        )
+
+    def _upload(self, project: Project, user: User) -> Upload:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / FILE_NAME
+            with path.open("w", encoding="utf-8") as stream:
+                write_mgf(demonstration_spectra(), stream)
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            stored = project.uploads.filter(sha256=sha256, state=Upload.State.READY).first()
+            upload = stored or store_upload(project, user, path, FILE_NAME)
+        if upload.state != Upload.State.READY:
+            raise CommandError(f"The demonstration spectra could not be stored: {upload.refusal}")
+        return upload
