@@ -1,0 +1,144 @@
+"""Recording: once, complete, and only for items that are still held."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotation.jobs import ledger
+from annotation.jobs.ledger import Batch
+from annotation.models import Annotation, Candidate, GeneratedMolecule, Job, Molecule
+from annotation.results import record
+from annotation.results.record import Provenance, Recorded
+from models_ml.outcomes import Annotated, CannotAnnotate, RankedCandidate
+from models_ml.outcomes import GeneratedMolecule as Generated
+from tests.annotation.builders import SMILES, make_job
+
+pytestmark = pytest.mark.django_db
+
+PROVENANCE = Provenance(
+    code_version="0.1.0",
+    rdkit_version="2026.9.1",
+    torch_version="2.13.0",
+    preprocessing_version="1",
+    device="cpu",
+    worker="w",
+)
+
+
+def claimed(lease_s: float | None = None) -> Batch:
+    batch = ledger.claim(limit=10, worker="w", lease_s=lease_s)
+    assert batch is not None
+    return batch
+
+
+def annotated(*similarities: float | None) -> Annotated:
+    """The molecules of the builders' library, ranked, with these similarities to what was generated."""
+    candidates = tuple(
+        RankedCandidate(
+            rank=rank,
+            key=molecule.pk,
+            smiles=molecule.smiles,
+            inchikey_first_block=molecule.inchikey_first_block,
+            formula=molecule.formula,
+            exact_mass=molecule.exact_mass,
+            mass_error_ppm=1.5,
+            retrieval_rank=rank,
+            embedding_similarity=1 - rank / 10,
+            generated_similarity=similarity,
+        )
+        for rank, (molecule, similarity) in enumerate(
+            zip(Molecule.objects.order_by("pk"), similarities, strict=False), 1
+        )
+    )
+    generated = (
+        Generated(1, "CC(=O)O", -1.5, SMILES[0], "BSYNRYMUTXBXSQ", "C9H8O4", 180.0423, 0.5),
+        Generated(2, "CCO", -2.5, "CCO", "LFQSCWFLJHTTHZ", "C2H6O", 46.0419, 9.9),
+        Generated(3, "C1CC", -3.5),
+    )
+    return Annotated(
+        adduct="[M+H]+",
+        adduct_assumed=False,
+        neutral_mass=180.0423,
+        n_in_window=3,
+        candidates=candidates,
+        generated=generated,
+        timings_s={"embed": 0.01},
+    )
+
+
+def test_a_batch_is_recorded_with_candidates_generated_molecules_and_the_end_of_its_job() -> None:
+    job = make_job(n_spectra=2)
+    batch = claimed()
+
+    recorded = record.finish(
+        batch, [annotated(0.9, 0.7), CannotAnnotate("no_precursor", "No precursor m/z.")], PROVENANCE
+    )
+
+    assert recorded == Recorded(done=1, failed=1, lost=0)
+    annotation = Annotation.objects.get(job=job)
+    assert annotation.margin == pytest.approx(0.2)
+    assert annotation.top_molecule_id == annotation.candidates.get(rank=1).molecule_id
+    assert (annotation.worker, annotation.attempt, annotation.proposed_level) == ("w", 1, "3")
+    in_library = annotation.generated.values_list("text", "in_library")
+    assert list(in_library) == [("CC(=O)O", True), ("CCO", False), ("C1CC", False)]
+    failed = job.items.get(state="failed")
+    assert (failed.error_code, failed.error) == ("no_precursor", "No precursor m/z.")
+    job.refresh_from_db()
+    assert job.state == Job.State.DONE
+
+
+def test_without_a_valid_generated_molecule_the_margin_is_that_of_the_embedding() -> None:
+    make_job(n_spectra=1)
+
+    record.finish(claimed(), [annotated(None, None)], PROVENANCE)
+
+    assert Annotation.objects.get().margin == pytest.approx(0.1)
+
+
+def test_without_candidates_only_a_mass_is_known() -> None:
+    make_job(n_spectra=1)
+
+    record.finish(claimed(), [annotated()], PROVENANCE)
+
+    annotation = Annotation.objects.get()
+    assert (annotation.proposed_level, annotation.top_molecule_id, annotation.margin) == ("5", None, None)
+
+
+def test_a_duplicate_writes_nothing() -> None:
+    make_job(n_spectra=1)
+    batch = claimed()
+    record.finish(batch, [annotated(0.9, 0.7)], PROVENANCE)
+
+    assert record.finish(batch, [annotated(0.1, 0.0)], PROVENANCE) == Recorded(done=0, failed=0, lost=1)
+
+    assert Annotation.objects.get().margin == pytest.approx(0.2)
+
+
+def test_a_worker_that_comes_late_writes_nothing() -> None:
+    make_job(n_spectra=1)
+    late = claimed(lease_s=-1)
+    ledger.release_expired()
+    current = claimed()
+
+    assert record.finish(late, [annotated(0.9)], PROVENANCE).lost == 1
+    assert (Annotation.objects.count(), Candidate.objects.count()) == (0, 0)
+    assert record.finish(current, [annotated(0.9)], PROVENANCE).done == 1
+    assert GeneratedMolecule.objects.count() == 3
+
+
+def test_a_crash_while_recording_leaves_the_item_to_be_done_again() -> None:
+    job = make_job(n_spectra=1)
+    unknown = annotated(0.9)
+    unknown = Annotated(
+        **{field: getattr(unknown, field) for field in ("adduct", "adduct_assumed", "neutral_mass")},
+        n_in_window=1,
+        candidates=unknown.candidates * 2,  # rank 1 twice, which the database refuses
+        generated=(),
+        timings_s={},
+    )
+    batch = claimed()
+
+    with pytest.raises(Exception, match="one_candidate_per_rank"):
+        record.finish(batch, [unknown], PROVENANCE)
+
+    assert (Annotation.objects.count(), job.items.get().state) == (0, "running")
