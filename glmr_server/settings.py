@@ -195,7 +195,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- Security --------------------------------------------------------------------------------------
-ALLOWED_HOSTS = env.words("GLMR_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Loopback always: health checks come from there.
+ALLOWED_HOSTS = [*env.words("GLMR_ALLOWED_HOSTS", []), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.words("GLMR_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

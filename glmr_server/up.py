@@ -190,10 +190,10 @@ def keep_secret_key(data_dir: Path) -> None:
 def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) -> None:
     """Start everything, print where it is, and tend it until interrupted."""
     machine = OneMachine(directory, terminal)
-    try:
-        machine.start_stores()
-        logins = prepare(directory.path, terminal)
-        with claim_port() as listener:
+    with claim_port() as listener:
+        try:
+            machine.start_stores()
+            logins = prepare(directory.path, terminal)
             worker = machine.start_processes(listener)
             directory.announce(_address(listener))
             if demonstration:
@@ -205,9 +205,9 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
             while True:
                 machine.supervisor.tend()
                 time.sleep(0.5)
-    finally:
-        with terminal.step("Stopping"):
-            machine.stop()
+        finally:
+            with terminal.step("Stopping"):
+                machine.stop()
 
 
 def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:

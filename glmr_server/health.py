@@ -1,0 +1,65 @@
+"""Health checks of the containers: `python -m glmr_server.health web|worker`; exit code 0 means healthy.
+
+A worker is healthy while it shows signs of life in the ledger. That its process exists proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+from glmr_server import environment as env
+
+
+def web_problem() -> str:
+    """Why the web server on this host does not answer; empty if it does."""
+    port = env.text("GLMR_BIND", "127.0.0.1:8000").rpartition(":")[2]
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=8):
+            return ""
+    except (urllib.error.URLError, OSError) as problem:
+        return f"the web server does not answer: {problem}"
+
+
+def worker_problem() -> str:
+    """Why no worker of this host counts as working; empty if one does."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.db import Error
+    from django.db.models.functions import Now
+
+    from annotation.jobs.models import WorkerHeartbeat
+
+    # Three beats missed: one may be late, two may meet a slow statement.
+    oldest = timedelta(seconds=3 * settings.GLMR_HEARTBEAT_S)
+    own = WorkerHeartbeat.objects.filter(name__startswith=f"{socket.gethostname()}:", stopped_at=None)
+    try:
+        if own.filter(last_seen_at__gte=Now() - oldest).exists():
+            return ""
+    except Error as problem:
+        return f"the database does not answer: {problem}"
+    return f"no sign of life of a worker on {socket.gethostname()} within {oldest.seconds} s"
+
+
+PROBLEMS = {"web": web_problem, "worker": worker_problem}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in PROBLEMS:
+        print(f"Usage: python -m glmr_server.health {'|'.join(PROBLEMS)}", file=sys.stderr)
+        return 2
+    problem = PROBLEMS[arguments[0]]()
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

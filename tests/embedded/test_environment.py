@@ -1,0 +1,88 @@
+"""Settings are read from the environment, and a malformed one names its variable and the remedy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glmr_server import environment as env
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"), [("2 GiB", 2 * 2**30), ("500MB", 500_000_000), ("7", 7), ("1k", None), ("-1", None)]
+)
+def test_sizes(raw: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLMR_X", raw)
+    if expected is not None:
+        assert env.n_bytes("GLMR_X", 1) == expected
+        return
+    with pytest.raises(env.BadSetting, match="500MB or 2GiB"):
+        env.n_bytes("GLMR_X", 1)
+
+
+@pytest.mark.parametrize(
+    ("read", "raw", "hint"),
+    [
+        (lambda: env.flag("GLMR_X", False), "maybe", "true or false"),
+        (lambda: env.whole_number("GLMR_X", 5, minimum=1), "0", "at least 1, such as 5"),
+        (lambda: env.choice("GLMR_X", "a", ("a", "b")), "c", "one of a, b"),
+        (lambda: env.url("GLMR_X", "", ("redis",), "redis://host"), "mysql://host", "such as redis://host"),
+    ],
+)
+def test_a_malformed_value_is_refused(
+    read: Callable[[], object], raw: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLMR_X", raw)
+    with pytest.raises(env.BadSetting) as caught:
+        read()
+    assert "GLMR_X" in str(caught.value)
+    assert hint in str(caught.value)
+
+
+def test_blank_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLMR_X", " ")
+    assert env.whole_number("GLMR_X", 5) == 5
+
+
+def run_with(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *code.split()],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def test_manage_says_which_variable_is_wrong() -> None:
+    done = run_with("manage.py check", GLMR_MAX_UPLOAD_BYTES="plenty")
+    assert done.returncode == 1
+    assert "GLMR_MAX_UPLOAD_BYTES='plenty'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_password_in_a_malformed_address_is_not_shown() -> None:
+    done = run_with("manage.py check", GLMR_DATABASE_URL="postgresql://u:hunter2@host:port/%zz")
+    assert "GLMR_DATABASE_URL" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_manage_says_how_to_start_the_database(empty_data_dir: Path) -> None:
+    done = run_with("manage.py migrate", GLMR_DATA_DIR=str(empty_data_dir), GLMR_DATABASE_URL="")
+    assert done.returncode == 1
+    assert "make run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_web_server_refuses_to_draw_a_new_key_each_time(empty_data_dir: Path) -> None:
+    done = run_with("-m glmr_server.serve web", GLMR_DATA_DIR=str(empty_data_dir), GLMR_SECRET_KEY="")
+    assert done.returncode == 1
+    assert "GLMR_SECRET_KEY" in done.stderr

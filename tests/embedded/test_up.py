@@ -1,0 +1,127 @@
+"""`make run` as a whole: comes up, is reached, mends itself, stops on Ctrl-C, and comes up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.processes import eventually, running
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def server(data_dir: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The supervisor, the address that it printed, and all that it printed before."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GLMR_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glmr_server.up", "--no-demo"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**inherited, "GLMR_DATA_DIR": str(data_dir), **variables},
+    )
+    assert process.stdout is not None
+    try:
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if line.startswith("Data and logs"):
+                break
+        address = re.search(r"GLMR Server is up: (\S+)", seen)
+        assert address, seen
+        yield process, address[1], seen
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_up_mended_down_and_up_again(data_dir: Path) -> None:
+    with server(data_dir) as (process, address, printed):
+        assert answers(address)
+        assert re.search(r"admin +\S{8,} +\(administrator\)", printed)
+        assert (data_dir / "logins.json").stat().st_mode & 0o777 == 0o600
+        assert (data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+
+        second = subprocess.run(
+            [sys.executable, "-m", "glmr_server.up"],
+            env={**os.environ, "GLMR_DATA_DIR": str(data_dir)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert second.returncode == 2
+        assert f"in use by process {process.pid}, serving {address}" in second.stdout
+
+        web = next(pid for pid in children(process.pid) if "gunicorn" in command(pid))
+        os.kill(web, signal.SIGKILL)
+        assert eventually(lambda: not running(web))
+        assert eventually(lambda: answers(address), within_s=60)
+
+        # Both stores at once, as when memory runs out.
+        stores = [pid for pid in children(process.pid) if re.search("postgres -D|redis-server", command(pid))]
+        assert len(stores) == 2
+        for pid in stores:
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: not any(running(pid) for pid in stores))
+        assert eventually(lambda: answers(address), within_s=60)
+
+        family = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+        assert not any(running(pid) for pid in family)
+
+    logins = json.loads((data_dir / "logins.json").read_text())
+    with server(data_dir) as (process, address, printed):
+        assert logins["admin"] in printed
+        family = children(process.pid)
+        process.send_signal(signal.SIGKILL)
+        assert eventually(lambda: not any(running(pid) for pid in family), within_s=60)
+
+
+def test_a_taken_port_is_said(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "glmr_server.up", "--no-demo"],
+            env={**os.environ, "GLMR_DATA_DIR": str(data_dir), "GLMR_PORT": str(port)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"Port {port} of 127.0.0.1 is taken" in done.stdout
