@@ -74,7 +74,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
         "spectrum", "job", "adduct", "top_molecule", "top_generated_similarity", "margin", "n_in_window",
         "worker", "attempt", "created_at", "on_site",
     )  # fmt: skip
-    list_filter = ("adduct_assumed", "code_version", "preprocessing_version", "worker")
+    list_filter = ("adduct_assumed",)
     list_select_related = ("job", "spectrum", "top_molecule")
     search_fields = ("job__name", "spectrum__title", "public_id")
     date_hierarchy = "created_at"

@@ -136,7 +136,7 @@ def draw(spectrum: Spectrum, explanations: Mapping[int, Explanation] | None = No
 
 def ticks(low: float, high: float, about: int = 9) -> list[float]:
     """Round numbers within the range: steps of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / about
+    rough = (high - low) / about * (1 - 1e-9)  # 1.8 / 9 is a little more than 0.2
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)
     first = np.ceil(low / step)

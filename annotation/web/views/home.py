@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from annotation.accounts.models import Role
-from annotation.jobs.models import Job
 from annotation.jobs.progress import with_progress
 from annotation.libraries.models import LibraryVersion
 from annotation.results.models import ModelVersion
@@ -20,10 +19,7 @@ JOBS_PER_PAGE = 20
 
 @login_required
 def home(request: SignedInRequest) -> HttpResponse:
-    page, rows = _jobs(request)
-    context = {
-        "page": page,
-        "rows": rows,
+    context = _jobs(request) | {
         "projects": scope.projects(request.user),
         "may_submit": scope.projects(request.user, Role.SUBMITTER).exists(),
         "has_library": scope.library_versions(request.user).filter(state=LibraryVersion.State.READY).exists(),
@@ -35,18 +31,19 @@ def home(request: SignedInRequest) -> HttpResponse:
 @login_required
 def job_list(request: SignedInRequest) -> HttpResponse:
     """The table alone, which the first page asks for again while jobs are open."""
-    page, rows = _jobs(request)
-    return render(request, "annotation/_job_list.html", {"page": page, "rows": rows})
+    return render(request, "annotation/_job_list.html", _jobs(request))
 
 
-def _jobs(request: SignedInRequest) -> tuple[Page[Job], list[object]]:
+def _jobs(request: SignedInRequest) -> dict[str, object]:
     jobs = scope.jobs(request.user).select_related(
         "project", "submitted_by", "library_version__library", "model_version"
     )
     if project := request.GET.get("project"):
         jobs = jobs.filter(project__slug=project)
     page = Paginator(jobs.order_by("-created_at"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
-    return page, list(with_progress(page.object_list))
+    rows = with_progress(page.object_list)
+    is_live = any(not progress.is_final for _, progress in rows)
+    return {"page": page, "rows": rows, "is_live": is_live}
 
 
 def about(request: HttpRequest) -> HttpResponse:
