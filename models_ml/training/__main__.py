@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models_ml.training.run import Budget
-
 
 def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
@@ -35,6 +33,7 @@ def _train(args: argparse.Namespace) -> None:
     from models_ml.training.contrastive import ContrastiveChoices
     from models_ml.training.generative import GenerativeChoices
     from models_ml.training.pretrain import PretrainChoices
+    from models_ml.training.run import Budget
 
     options = stages.StageOptions(
         data=args.data,

@@ -14,6 +14,7 @@ from models_ml.inference.annotate import annotate
 from models_ml.inference.question import Question, ask
 from models_ml.inference.rerank import rank_candidates
 from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import (
     Annotated,
     AnnotateParams,

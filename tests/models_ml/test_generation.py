@@ -6,12 +6,14 @@ import itertools
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="networks need torch, which is not installed here")
+pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
-from models_ml.config import named_config  # noqa: E402
-from models_ml.inference.beams import Beam, GenerationTooSlow, beam_search  # noqa: E402
-from models_ml.networks.molecule import MoleculeDecoder, TokenEmbedding  # noqa: E402
-from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK  # noqa: E402
+import torch
+
+from models_ml.config import named_config
+from models_ml.inference.beams import Beam, GenerationTooSlow, beam_search
+from models_ml.networks.molecule import MoleculeDecoder, TokenEmbedding
+from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
 
 VOCABULARY = 8  # three tokens besides the special ones
 

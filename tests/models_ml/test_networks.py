@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="networks need torch, which is not installed here")
+pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
-from torch.nn import functional  # noqa: E402
+import torch
+from torch.nn import functional
 
-from models_ml.config import named_config  # noqa: E402
-from models_ml.networks.glmr import GlmrNetwork  # noqa: E402
-from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch  # noqa: E402
-from models_ml.spectrum_features import SpectrumFeatures  # noqa: E402
-from models_ml.tensors import batch_of_features, pad_tokens  # noqa: E402
-from models_ml.tokenizer import PAD  # noqa: E402
+from models_ml.config import named_config
+from models_ml.networks.glmr import GlmrNetwork
+from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch
+from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.tensors import batch_of_features, pad_tokens
+from models_ml.tokenizer import PAD
 
 VOCABULARY = 40
 
@@ -126,6 +127,6 @@ def test_one_batch_is_learnt_by_heart() -> None:
         logits, _ = network.decoder(tokens[:, :-1], state)
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert loss.item() < 0.05

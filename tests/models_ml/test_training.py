@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch, which is not installed here")
+pytest.importorskip("torch", reason="training needs torch, which is not installed here")
 
-from models_ml.networks.glmr import GlmrNetwork  # noqa: E402
-from models_ml.tensors import batch_of_features  # noqa: E402
-from models_ml.tokenizer import BOS, EOS, MASK, SmilesTokenizer  # noqa: E402
-from models_ml.training.__main__ import main  # noqa: E402
-from models_ml.training.arrays import MoleculeArrays, SpectrumArrays  # noqa: E402
-from models_ml.training.batches import length_bucketed, mask_spans  # noqa: E402
-from models_ml.training.contrastive import (  # noqa: E402
+import torch
+
+from models_ml.networks.glmr import GlmrNetwork
+from models_ml.tensors import batch_of_features
+from models_ml.tokenizer import BOS, EOS, MASK, SmilesTokenizer
+from models_ml.training.__main__ import main
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.batches import length_bucketed, mask_spans
+from models_ml.training.contrastive import (
     ContrastiveChoices,
     augment,
     compound_batches,
@@ -24,11 +26,11 @@ from models_ml.training.contrastive import (  # noqa: E402
     ms2mol_loss,
     perturb,
 )
-from models_ml.training.generative import CandidateSet, GenerativeData  # noqa: E402
-from models_ml.training.run import load_network, load_state  # noqa: E402
-from models_ml.training.tiny import write_tiny_data  # noqa: E402
-from models_ml.training.validation import expected_rank  # noqa: E402
-from tests.tiny_checkpoint import MOLECULES  # noqa: E402
+from models_ml.training.generative import CandidateSet, GenerativeData
+from models_ml.training.run import load_network, load_state
+from models_ml.training.tiny import write_tiny_data
+from models_ml.training.validation import expected_rank
+from tests.tiny_checkpoint import MOLECULES
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +109,9 @@ def test_an_epoch_of_buckets_holds_every_row_once() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_contrastive_batch_holds_a_compound_once(share: float) -> None:
     compound = np.repeat(np.arange(20), 3)
-    batches = compound_batches(
-        compound, compound * 10.0, ContrastiveChoices(batch_size=8, mass_sorted_share=share),
-        np.random.default_rng(0),
-    )  # fmt: skip
+    mass = np.asarray(compound * 10.0, np.float64)
+    choices = ContrastiveChoices(batch_size=8, mass_sorted_share=share)
+    batches = compound_batches(compound, mass, choices, np.random.default_rng(0))
     for _ in range(10):
         rows = next(batches)
         assert len(set(compound[rows])) == len(rows) == 8
