@@ -37,12 +37,16 @@ class Batching:
 
     def run(self, batch: Batch) -> None:
         """Every item ends recorded, failed, retried, cancelled or released; database faults pass through."""
-        waiting = [batch.only(part) for part in _parts(batch, self.limit)]
+        waiting = [batch]
         while waiting:
             if self.stopping():
                 ledger.release([item for part in waiting for item in part.items])
                 return
-            waiting = self._run_part(waiting[0]) + waiting[1:]
+            part = waiting.pop(0)
+            if len(part.items) > self.limit:
+                waiting[:0] = _parts(part, self.limit)
+            else:
+                waiting[:0] = self._run_part(part)
 
     def _run_part(self, batch: Batch) -> list[Batch]:
         """Run one part; returns the smaller parts to run in its stead, if it has to be split."""
@@ -66,7 +70,7 @@ class Batching:
         out_of_memory = device.is_out_of_memory(error)
         if out_of_memory:
             device.free_memory()
-            self.limit = max(1, min(self.limit, len(batch.items)) // 2)
+            self.limit = min(self.limit, max(1, len(batch.items) // 2))
             log.warning(
                 "Out of memory with %d spectra; batches hold %d from now on", len(batch.items), self.limit
             )
@@ -74,14 +78,14 @@ class Batching:
             log.exception("Unexpected error with %d spectra", len(batch.items))
         if len(batch.items) > 1:
             half = (len(batch.items) + 1) // 2
-            return [batch.only(part) for part in _parts(batch, half)]
+            return _parts(batch, half)
         code = "out_of_memory" if out_of_memory else "unexpected_error"
         ledger.retry(batch.items[0], code=code, reason=f"{type(error).__name__}: {error}", alone=True)
         return []
 
 
-def _parts(batch: Batch, size: int) -> list[tuple[ledger.ClaimedItem, ...]]:
-    return [batch.items[start : start + size] for start in range(0, len(batch.items), size)]
+def _parts(batch: Batch, size: int) -> list[Batch]:
+    return [batch.only(batch.items[start : start + size]) for start in range(0, len(batch.items), size)]
 
 
 def _cancel_check(batch: Batch) -> OnStage:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from annotation.jobs import actions
 from annotation.models import Annotation, ModelVersion
 from models_ml.outcomes import AnnotateParams
@@ -12,6 +14,8 @@ from tests.worker.processes import is_finished, wait_until
 
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
+
+pytestmark = pytest.mark.timeout(600)  # several starts of torch, on a machine that may be busy
 
 
 def test_a_spectrum_that_kills_its_worker(start: Start, model_version: ModelVersion) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from annotation.jobs import actions
 from annotation.models import Job, ModelVersion, WorkerHeartbeat
 from models_ml.outcomes import AnnotateParams
@@ -12,6 +14,8 @@ from tests.worker.processes import assert_each_annotated_once, is_finished, n_do
 
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
+
+pytestmark = pytest.mark.timeout(600)  # several starts of torch, on a machine that may be busy
 
 
 def submit(model_version: ModelVersion, n_spectra: int) -> Job:

@@ -1,0 +1,167 @@
+"""Submitting: one transaction, checked, rung after the commit; and progress that only tells the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from annotation.jobs import actions, heartbeat, ledger
+from annotation.jobs.heartbeat import SignOfLife
+from annotation.jobs.parameters import from_json
+from annotation.jobs.progress import progress, with_progress
+from annotation.models import (
+    Job,
+    JobItem,
+    LibraryEmbedding,
+    LibraryVersion,
+    ModelVersion,
+    Project,
+    Spectrum,
+    WorkerHeartbeat,
+)
+from models_ml.outcomes import AnnotateParams
+from tests.annotation.builders import (
+    make_job,
+    make_library_version,
+    make_model_version,
+    make_project,
+    make_spectrum,
+    make_upload,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def submit(of: list[Spectrum], **overrides: object) -> Job:
+    arguments: dict[str, object] = {
+        "project": of[0].project,
+        "user": make_user(),
+        "name": "batch",
+        "spectra": [spectrum.pk for spectrum in of],
+        "library_version": make_library_version(),
+        "model_version": make_model_version(),
+        "params": AnnotateParams(beam_size=3),
+    }
+    return actions.submit(**(arguments | overrides))  # type: ignore[arg-type]
+
+
+def test_items_keep_the_order_and_each_spectrum_comes_once() -> None:
+    upload = make_upload()
+    first, second = make_spectrum(upload), make_spectrum(upload)
+
+    job = submit([second, first, second])
+
+    assert list(job.items.order_by("position").values_list("spectrum", flat=True)) == [second.pk, first.pk]
+    assert from_json(job.params) == AnnotateParams(beam_size=3)
+
+
+def test_a_queryset_of_spectra_will_do() -> None:
+    upload = make_upload()
+    spectrum = make_spectrum(upload)
+
+    assert submit([spectrum], spectra=upload.spectra.all()).items.count() == 1
+
+
+def test_the_library_is_asked_to_be_embedded_and_the_bell_rings_after_the_commit(
+    django_capture_on_commit_callbacks: Callable[..., list[Callable[[], object]]],
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        job = submit([make_spectrum()])
+
+    assert actions.ring in callbacks
+    run = LibraryEmbedding.objects.get(version=job.library_version, model_version=job.model_version)
+    assert (run.n_embedded, run.finished_at) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        (lambda: {"spectra": []}, "spectra"),
+        (lambda: {"spectra": [make_spectrum().pk]}, "spectra"),  # of another project
+        (lambda: {"library_version": importing_version()}, "library"),
+        (lambda: {"library_version": version_of(make_project())}, "library"),
+    ],
+    ids=["no spectra", "foreign spectra", "library not ready", "foreign library"],
+)
+def test_refused(override: Callable[[], dict[str, object]], field: str) -> None:
+    with pytest.raises(actions.CannotSubmit) as refusal:
+        submit([make_spectrum()], **override())
+    assert refusal.value.field == field
+    assert not Job.objects.exists()
+
+
+def importing_version() -> LibraryVersion:
+    ready = make_library_version()
+    return LibraryVersion.objects.create(
+        library=ready.library, number=2, source_file_name="x.smi", source_sha256="0" * 64
+    )
+
+
+def version_of(project: Project) -> LibraryVersion:
+    version = make_library_version()
+    version.library.project = project
+    version.library.save()
+    return version
+
+
+def test_progress_counts_items_and_says_when_no_worker_lives() -> None:
+    job = make_job(n_spectra=4)
+    batch = ledger.claim(limit=2, worker="w")
+    assert batch is not None
+    ledger.fail(batch.items[0], code="x", reason="y")
+    job.refresh_from_db()
+
+    now = progress(job)
+
+    assert (now.total, now.pending, now.running, now.failed, now.percent) == (4, 2, 1, 1, 25.0)
+    assert now.stalled
+    assert "No worker" in now.waiting_for
+
+    heartbeat.beat(SignOfLife(worker="w", device="cpu"))
+    assert not progress(job).stalled
+    WorkerHeartbeat.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+    assert progress(job).stalled
+
+
+def test_progress_says_what_is_waited_for() -> None:
+    job = make_job(n_spectra=1)
+    LibraryEmbedding.objects.update(finished_at=None, n_embedded=2)
+    heartbeat.beat(SignOfLife(worker="w", device="cpu"))
+    assert "2 of 5 molecules are embedded" in progress(job).waiting_for
+
+    heartbeat.beat(SignOfLife(worker="w", device="cpu", problem="The checkpoint is gone."))
+    assert progress(job).waiting_for == "The checkpoint is gone."
+
+
+def test_rate_and_remaining_time_come_from_the_last_minute() -> None:
+    job = make_job(n_spectra=30)
+    Job.objects.update(started_at=Now() - timedelta(minutes=5))
+    done = job.items.filter(position__lt=20)
+    JobItem.objects.filter(pk__in=done).update(state="done", finished_at=Now() - timedelta(seconds=20))
+    job.refresh_from_db()
+
+    now = progress(job)
+
+    assert now.rate_per_s == pytest.approx(1.0, rel=0.2)
+    assert now.eta_s == pytest.approx(10.0, rel=0.2)
+
+
+def test_earlier_jobs_are_ahead() -> None:
+    model: ModelVersion = make_model_version()
+    make_job(n_spectra=5, model_version=model)
+    assert progress(make_job(n_spectra=1, model_version=model)).ahead_in_queue == 5
+
+
+def test_a_list_of_jobs_costs_three_queries_whatever_its_length(
+    django_assert_num_queries: Callable[..., object],
+) -> None:
+    for _ in range(3):
+        make_job(n_spectra=2)
+    with django_assert_num_queries(3):  # type: ignore[attr-defined]
+        rows = with_progress(Job.objects.all())
+    assert [now.total for _, now in rows] == [2, 2, 2]

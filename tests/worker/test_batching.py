@@ -1,0 +1,128 @@
+"""Faults in the middle of a batch: halved for memory, narrowed down to the culprit, stopped, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+pytest.importorskip("torch")
+
+from annotation.jobs import actions, ledger
+from annotation.jobs.ledger import Batch
+from annotation.models import Job, JobItem
+from models_ml.outcomes import CannotAnnotate, Outcome
+from tests.annotation.builders import make_job
+from worker import batching
+from worker.batching import Batching, OnStage
+
+pytestmark = pytest.mark.django_db
+
+ANSWER = CannotAnnotate("answered", "An answer.")
+
+
+class Recorder:
+    """Stands in for the recording: ends the items and keeps the sizes of what it was given."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        self.sizes.append(len(outcomes))
+        JobItem.objects.held(batch.items).end(JobItem.State.DONE)
+        ledger.close_finished({item.job_id for item in batch.items})
+
+
+def answer_all(batch: Batch, _: OnStage) -> list[Outcome]:
+    return [ANSWER] * len(batch.items)
+
+
+def run(
+    annotate: Callable[[Batch, OnStage], Sequence[Outcome]],
+    limit: int = 8,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[Recorder, Batching]:
+    recorder = Recorder()
+    runner = Batching(annotate=annotate, record=recorder, stopping=stopping, limit=limit)
+    batch = ledger.claim(limit=8, worker="w")
+    assert batch is not None
+    runner.run(batch)
+    return recorder, runner
+
+
+def states(job: Job) -> list[str]:
+    return list(job.items.order_by("position").values_list("state", flat=True))
+
+
+def test_too_little_memory_halves_the_batch_and_remembers() -> None:
+    job = make_job(n_spectra=8)
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        if len(batch.items) > 2:
+            raise MemoryError
+        return answer_all(batch, on_stage)
+
+    recorder, runner = run(annotate)
+
+    assert recorder.sizes == [2, 2, 2, 2]
+    assert runner.limit == 2
+    assert states(job) == ["done"] * 8
+
+
+def test_one_spectrum_that_needs_too_much_memory_is_tried_again_alone() -> None:
+    job = make_job(n_spectra=1)
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        raise MemoryError
+
+    run(annotate)
+
+    item = job.items.get()
+    assert (item.state, item.error_code, item.isolated) == ("pending", "out_of_memory", True)
+
+
+def test_an_unexpected_error_is_narrowed_down_to_its_spectrum() -> None:
+    job = make_job(n_spectra=7)
+    culprit = job.items.get(position=3).pk
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        if any(item.id == culprit for item in batch.items):
+            raise ZeroDivisionError("by nothing")
+        return answer_all(batch, on_stage)
+
+    run(annotate)
+
+    assert states(job) == ["done"] * 3 + ["pending"] + ["done"] * 3
+    item = job.items.get(pk=culprit)
+    assert item.error == "ZeroDivisionError: by nothing"
+    assert item.isolated
+
+
+def test_a_stop_releases_what_has_not_begun() -> None:
+    job = make_job(n_spectra=4)
+    begun: list[int] = []
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        begun.append(len(batch.items))
+        return answer_all(batch, on_stage)
+
+    run(annotate, limit=2, stopping=lambda: bool(begun))
+
+    assert states(job) == ["done", "done", "pending", "pending"]
+    assert set(job.items.filter(state="pending").values_list("attempts", flat=True)) == {0}
+
+
+def test_a_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "CANCEL_CHECK_S", 0.0)
+    job = make_job(n_spectra=2)
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        on_stage("embed")
+        actions.cancel(job, job.submitted_by)
+        on_stage("generate")
+        raise AssertionError("not reached")
+
+    recorder, _ = run(annotate)
+
+    job.refresh_from_db()
+    assert (states(job), job.state, recorder.sizes) == (["cancelled"] * 2, Job.State.CANCELLED, [])
