@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from rdkit import Chem
-from rdkit.Chem.Draw import rdMolDraw2D
 
+from models_ml.molecules.skeletal import skeletal_svg
 from models_ml.molecules.structure_text import UnusableStructure, parse_structure
+
+try:
+    from rdkit.Chem.Draw import rdMolDraw2D
+except ImportError:  # its libXrender, libXext and libexpat are the system's, and a bare machine has none
+    rdMolDraw2D = None  # noqa: N816, the module's own name
 
 _HIGHLIGHT = (0.98, 0.82, 0.45)  # amber: stands out beside red oxygen and blue nitrogen
 _MAX_SIDE_PX = 2_000
@@ -38,13 +43,15 @@ def depict_svg(
 
 
 def _draw(mol: Chem.Mol, width: int, height: int, highlight_atoms: Sequence[int]) -> str:
+    atoms = sorted({index for index in highlight_atoms if 0 <= index < mol.GetNumAtoms()})
+    if rdMolDraw2D is None:
+        return skeletal_svg(mol, width, height, atoms)
     drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     options = drawer.drawOptions()
     options.clearBackground = False
     options.padding = 0.06
     options.fixedBondLength = 25  # small molecules are not blown up to fill the frame
     options.setHighlightColour(_HIGHLIGHT)
-    atoms = sorted({index for index in highlight_atoms if 0 <= index < mol.GetNumAtoms()})
     chosen = set(atoms)
     bonds = [
         bond.GetIdx()
