@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
             limit=args.limit,
             seed=args.seed,
             device=args.device,
+            cache=args.cache,
         )
     )
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the standardised library")
     parser.add_argument("--out", type=Path, required=True, help="the report, JSON")
     return parser
 

@@ -9,13 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from models_ml.evaluate.cases import Case
+from models_ml.evaluate.library import Candidate
 from models_ml.inference.annotate import annotate, embed_spectra, preprocess_spectra, retrieve_candidates
 from models_ml.inference.checkpoint import GlmrModel
 from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.inference.question import Question
 from models_ml.inference.rerank import DECIMALS
 from models_ml.molecules.fingerprint import tanimoto
-from models_ml.molecules.standardise import StandardMolecule
 from models_ml.outcomes import Annotated, AnnotateParams, Query
 
 BATCH = 64
@@ -39,7 +39,7 @@ class Bench:
 
     model: GlmrModel
     library: InMemoryLibrary
-    molecules: Sequence[StandardMolecule]
+    molecules: Sequence[Candidate]
     params: AnnotateParams
 
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from models_ml.evaluate.cases import Case, exchange_peaks, read_cases
-from models_ml.evaluate.library import embed_reached, read_library
+from models_ml.evaluate.library import Candidate, embed_reached, read_library
 from models_ml.evaluate.methods import METHODS, Bench, ask_all, random_ranking
 from models_ml.evaluate.metrics import add_controls, generation_figures, per_spectrum, summarise
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.molecules.standardise import StandardMolecule
 from models_ml.outcomes import AnnotateParams, Query
 
 # ppm of the precursor within which a library molecule is a candidate; the whole library lies in 1e9.
@@ -36,13 +35,14 @@ class Task:
     limit: int | None = None
     seed: int = 0
     device: str = "cpu"
+    cache: Path | None = None  # folder that keeps the standardised library
 
 
 def evaluate(task: Task) -> dict[str, Any]:
     """The report as written to JSON."""
     model = load_checkpoint(task.checkpoint, device=task.device)
     cases = read_cases(task.spectra, limit=task.limit, seed=task.seed)
-    molecules = read_library(task.library, seed=task.seed)
+    molecules = read_library(task.library, seed=task.seed, cache=task.cache)
     bench = make_bench(model, cases, molecules, task)
     blind_bench = None
     if task.blind is not None:
@@ -69,7 +69,7 @@ def evaluate(task: Task) -> dict[str, Any]:
 def make_bench(
     model: GlmrModel,
     cases: Sequence[Case],
-    molecules: Sequence[StandardMolecule],
+    molecules: Sequence[Candidate],
     task: Task,
     like: Bench | None = None,
 ) -> Bench:

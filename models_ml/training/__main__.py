@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--token-window", type=int, help="other than the configuration's; 0: none")
     pretrain.add_argument("--warm-start", type=Path, help="a state of another run to begin from")
 
-    contrastive = _stage(commands, "contrastive", "spectrum encoder: dual-path InfoNCE", 256, 0.1)
+    contrastive = _stage(commands, "contrastive", "spectrum encoder: dual-path InfoNCE", 96, 0.1)
     contrastive.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
     contrastive.add_argument("--blind", action="store_true", help="the control: never show a peak")
     contrastive.add_argument(

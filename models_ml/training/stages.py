@@ -91,7 +91,12 @@ def run_contrastive(
     freeze_for_contrastive(network)
     temperature = Temperature()
     trained = {"spectrum_encoder": network.spectrum_encoder, "temperature": temperature}
-    settings = {"source": source, "blind": blind, "mass_negatives": mass_negatives}
+    settings = {
+        "source": source,
+        "blind": blind,
+        "mass_negatives": mass_negatives,
+        "batch_size": choices.batch_size,
+    }
     run = _start(options, "contrastive", network, trained, settings)
     library, library_vectors = _library(options, network, source)
     train, compounds = _spectra(options, "train")
@@ -121,7 +126,13 @@ def run_generative(
     network.fusion.requires_grad_(True)
     network.decoder.requires_grad_(True)
     trained = {"fusion": network.fusion, "decoder": network.decoder}
-    run = _start(options, "generative", network, trained, {"per_compound": per_compound})
+    run = _start(
+        options,
+        "generative",
+        network,
+        trained,
+        {"per_compound": per_compound, "batch_size": choices.batch_size},
+    )
     library, library_vectors = _library(options, network, source)
     train = _generative_data(options, network, library, library_vectors, "train", per_compound, choices)
     val = _generative_data(options, network, library, library_vectors, "val", 2, choices)

@@ -92,10 +92,14 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
     with (tmp_path / "spectra.mgf").open("w", encoding="utf-8") as stream:
         write_mgf([case.spectrum for case in make_cases(*MOLECULES[:5])], stream)
     (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(MOLECULES)))
-    main(["--spectra", str(tmp_path / "spectra.mgf"), "--library", str(tmp_path / "library.smi"),
-          "--checkpoint", str(tiny_checkpoint), "--blind", str(tiny_checkpoint),
-          "--method", "random,retrieval,glmr", "--out", str(tmp_path / "out.json")])  # fmt: skip
-    report = json.loads((tmp_path / "out.json").read_text())
+    for name in ("first", "out"):  # the second time from the cache
+        main(["--spectra", str(tmp_path / "spectra.mgf"), "--library", str(tmp_path / "library.smi"),
+              "--checkpoint", str(tiny_checkpoint), "--blind", str(tiny_checkpoint),
+              "--cache", str(tmp_path / "cache"), "--method", "random,retrieval,glmr",
+              "--out", str(tmp_path / f"{name}.json")])  # fmt: skip
+    first, report = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "out"))
+    for method in first["methods"]:
+        assert first["methods"][method]["ci95"] == report["methods"][method]["ci95"]
     assert report["n_library"] == len(MOLECULES)
     for method in ("retrieval", "glmr"):
         figures = report["methods"][method]
