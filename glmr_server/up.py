@@ -141,11 +141,13 @@ def watch_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
 
 
 def _demonstration_counts() -> tuple[int, int, bool]:
-    """Items done, items in all, and whether the batch, the first job of its project, has ended."""
+    """Items done, items in all, and whether the latest demonstration job, if there is one, has ended."""
     from annotation.accounts.demonstration import PROJECT_SLUG
     from annotation.jobs.models import Job, JobItem
+    from annotation.management.commands.load_demonstration import EXTERNAL_ID
 
-    job = Job.objects.filter(project__slug=PROJECT_SLUG).order_by("created_at").first()
+    jobs = Job.objects.filter(project__slug=PROJECT_SLUG, external_id=EXTERNAL_ID)
+    job = jobs.order_by("-created_at").first()
     if job is None:
         return 0, 0, True
     done = JobItem.objects.filter(job=job, state__in=JobItem.FINAL).count()
