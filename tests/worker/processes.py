@@ -13,7 +13,7 @@ from glmr_server import serve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # A loaded machine takes its time to import torch; nothing here waits for the whole of it when all goes well.
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
 
 
 class Process:

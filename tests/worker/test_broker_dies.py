@@ -17,7 +17,7 @@ from tests.worker.test_worker_dies import submit
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(600)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
 
 
 @pytest.mark.skipif("GLMR_TEST_BROKER_URL" in os.environ, reason="kills the broker, so it needs its own")

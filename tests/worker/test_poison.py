@@ -15,7 +15,7 @@ from tests.worker.processes import is_finished, wait_until
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(600)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
 
 
 def test_a_spectrum_that_kills_its_worker(start: Start, model_version: ModelVersion) -> None:

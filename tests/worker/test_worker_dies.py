@@ -15,7 +15,7 @@ from tests.worker.processes import assert_each_annotated_once, is_finished, n_do
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(600)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
 
 
 def submit(model_version: ModelVersion, n_spectra: int) -> Job:

@@ -1,0 +1,146 @@
+"""Importing libraries: one molecule per first block, rows reported, versions numbered, failures contained."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from annotation.libraries import load
+from annotation.libraries.load import CannotImport, import_library
+from annotation.models import LibraryEmbedding, LibraryEntry, LibraryVersion, Molecule
+from tests.annotation.builders import make_model_version, make_project
+
+pytestmark = pytest.mark.django_db
+
+SMILES_FILE = """\
+CC(=O)Oc1ccccc1C(=O)O aspirin
+C[C@H](N)C(=O)O L-alanine
+C[C@@H](N)C(=O)O D-alanine
+not-a-structure broken
+CC(=O)Oc1ccccc1C(=O)[O-].[Na+] sodium salt of aspirin
+"""
+
+
+@pytest.fixture
+def smiles_file(tmp_path: Path) -> Path:
+    path = tmp_path / "library.smi"
+    path.write_text(SMILES_FILE)
+    return path
+
+
+def test_one_molecule_per_first_block_with_the_structure_as_drawn(smiles_file: Path) -> None:
+    version = import_library("drugs", smiles_file, license="CC0")
+
+    assert (version.state, version.number, version.library.license) == ("ready", 1, "CC0")
+    counts = (version.n_rows, version.n_molecules, version.n_merged, version.n_rejected)
+    assert counts == (5, 2, 2, 1)
+    alanine = LibraryEntry.objects.get(version=version, row_number=2)
+    assert alanine.molecule.smiles == "CC(N)C(=O)O"
+    assert "@" in alanine.drawn_smiles
+    assert alanine.exact_mass == pytest.approx(89.04768, abs=1e-4)
+    issue = version.issues.get()
+    assert (issue.row_number, bool(issue.reason), bool(issue.remedy)) == (4, True, True)
+
+
+def test_equal_content_has_an_equal_hash_and_a_new_version(smiles_file: Path, tmp_path: Path) -> None:
+    first = import_library("drugs", smiles_file)
+    other_order = tmp_path / "other.smi"
+    other_order.write_text("OC(=O)C(C)N\nCC(=O)Oc1ccccc1C(=O)O\n")
+
+    second = import_library("drugs", other_order)
+
+    assert (second.number, second.library) == (2, first.library)
+    assert second.content_sha256 == first.content_sha256
+    assert second.source_sha256 != first.source_sha256
+    assert Molecule.objects.count() == 2  # shared
+    assert first.entries.count() == second.entries.count() == 2
+
+
+def test_small_batches_give_the_same(smiles_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "ROWS_AT_ONCE", 1)
+    seen: list[int] = []
+
+    version = import_library("drugs", smiles_file, progress=lambda n, total: seen.append(n))
+
+    assert (version.n_molecules, version.n_merged, version.n_rejected) == (2, 2, 1)
+    assert seen == [1, 2, 3, 4, 5, 5]
+
+
+def test_many_bad_rows_are_all_counted_and_some_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "MAX_STORED_ISSUES", 3)
+    path = tmp_path / "bad.smi"
+    path.write_text("C1CCC\n" * 10 + "CCO\n")
+
+    version = import_library("mostly bad", path)
+
+    assert (version.state, version.n_rejected, version.issues.count()) == ("ready", 10, 3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01" * 100, b"C1CC\nC1CC\n"], ids=["empty", "binary", "all bad"]
+)
+def test_a_file_without_structures_fails_its_version_and_nothing_else(
+    smiles_file: Path, tmp_path: Path, content: bytes
+) -> None:
+    good = import_library("drugs", smiles_file)
+    path = tmp_path / "bad.smi"
+    path.write_bytes(content)
+
+    failed = import_library("drugs", path)
+
+    assert (failed.state, failed.number, failed.entries.count()) == ("failed", 2, 0)
+    assert len(failed.failure) > 20
+    good.refresh_from_db()
+    assert (good.state, good.entries.count()) == ("ready", 2)
+
+
+def test_too_many_rows(smiles_file: Path, settings: object) -> None:
+    settings.GLMR_MAX_LIBRARY_ROWS = 3  # type: ignore[attr-defined]
+
+    failed = import_library("drugs", smiles_file)
+
+    assert "GLMR_MAX_LIBRARY_ROWS" in failed.failure
+    assert not LibraryEntry.objects.exists()
+
+
+def test_a_bug_in_mid_import_fails_the_version_and_is_not_hidden(
+    smiles_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "content_sha256", lambda version: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        import_library("drugs", smiles_file)
+
+    version = LibraryVersion.objects.get()
+    assert (version.state, version.entries.count()) == ("failed", 0)
+
+
+def test_a_name_belongs_to_one_project(smiles_file: Path) -> None:
+    import_library("ours", smiles_file, project=make_project())
+
+    with pytest.raises(CannotImport, match="Choose another name"):
+        import_library("ours", smiles_file, project=make_project())
+
+
+def test_the_default_model_embeds_it_at_once(smiles_file: Path) -> None:
+    model = make_model_version(is_default=True)
+
+    version = import_library("drugs", smiles_file)
+
+    assert LibraryEmbedding.objects.get(version=version).model_version == model
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_at_once_get_two_numbers_and_share_their_molecules(smiles_file: Path) -> None:
+    def run(_: int) -> int:
+        version = import_library("drugs", smiles_file)
+        connection.close()
+        assert version.state == "ready"
+        return version.number
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(run, range(2))) == [1, 2]
+    assert Molecule.objects.count() == 2

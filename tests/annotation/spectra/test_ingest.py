@@ -1,0 +1,153 @@
+"""Uploads: spectra stored as they came, a report, and refusals in words that leave everything else alone."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from annotation.models import Project, Spectrum, Upload
+from annotation.spectra import ingest
+from annotation.spectra.ingest import preflight, store_upload
+from tests.annotation.builders import make_project, make_user
+
+pytestmark = pytest.mark.django_db
+
+GOOD = """BEGIN IONS
+TITLE=first
+PEPMASS=181.0495
+CHARGE=1+
+ADDUCT=M+H
+121.02840000000001 100
+139.0390 40.5
+END IONS
+"""
+WITHOUT_PEAKS = "BEGIN IONS\nTITLE=empty\nPEPMASS=200.1\nEND IONS\n"
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project()
+
+
+def upload(project: Project, content: str | bytes, name: str = "batch.mgf") -> Upload:
+    data = content.encode() if isinstance(content, str) else content
+    return store_upload(project, make_user(), SimpleUploadedFile(name, data), name)
+
+
+def test_peaks_are_stored_as_they_came(project: Project) -> None:
+    stored = upload(project, GOOD)
+
+    assert (stored.state, stored.refusal, stored.format) == ("ready", "", "mgf")
+    assert (stored.n_found, stored.n_usable, stored.n_rejected) == (1, 1, 0)
+    assert stored.size_bytes == len(GOOD)
+    spectrum = stored.spectra.get()
+    assert spectrum.mz.tolist() == [121.02840000000001, 139.0390]
+    assert spectrum.intensity.dtype == np.float64
+    assert (spectrum.title, spectrum.adduct, spectrum.precursor_mz) == ("first", "[M+H]+", 181.0495)
+    assert spectrum.splash.startswith("splash10-")
+    with stored.file.open("rb") as kept:
+        assert kept.read() == GOOD.encode()
+
+
+def test_one_bad_spectrum_never_sinks_a_file(project: Project) -> None:
+    stored = upload(project, GOOD + WITHOUT_PEAKS + GOOD)
+
+    assert (stored.n_found, stored.n_usable, stored.n_rejected) == (3, 2, 1)
+    assert list(stored.spectra.values_list("source_index", flat=True)) == [0, 2]
+    issue = stored.issues.get(severity="rejected")
+    assert issue.source_index == 1
+    assert issue.reason
+    assert issue.position
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00\x01\x02\x03" * 500, b"just some words\n", gzip.compress(b"nothing to see")],
+    ids=["empty", "binary", "prose", "gz of prose"],
+)
+def test_what_is_no_spectrum_file_is_refused_in_words(project: Project, content: bytes) -> None:
+    before = upload(project, GOOD)
+
+    stored = upload(project, content)
+
+    assert stored.state == "refused"
+    assert len(stored.refusal) > 20
+    assert stored.spectra.count() == 0
+    assert before.spectra.count() == 1
+
+
+def test_a_file_that_breaks_off_keeps_what_stands_before_the_break(project: Project) -> None:
+    whole = gzip.compress((GOOD * 2000).encode())
+
+    stored = upload(project, whole[: len(whole) // 2], "batch.mgf.gz")
+
+    assert stored.state == "ready"
+    assert 0 < stored.n_usable < 2000
+    assert stored.issues.filter(source_index=-1).exists()
+
+
+def test_a_file_above_the_limit_is_refused_unread(project: Project, settings: object) -> None:
+    settings.GLMR_MAX_UPLOAD_BYTES = 10  # type: ignore[attr-defined]
+
+    stored = upload(project, GOOD)
+
+    assert stored.state == "refused"
+    assert "GLMR_MAX_UPLOAD_BYTES" in stored.refusal
+    assert not stored.file
+
+
+def test_a_refusal_in_mid_file_stores_none_of_it(project: Project, settings: object) -> None:
+    settings.GLMR_MAX_SPECTRA_PER_UPLOAD = 2  # type: ignore[attr-defined]
+
+    stored = upload(project, GOOD * 3)
+
+    assert (stored.state, stored.n_found, stored.spectra.count()) == ("refused", 0, 0)
+
+
+def test_a_reader_that_dies_refuses_the_file_and_nothing_more(project: Project, settings: object) -> None:
+    settings.GLMR_PARSE_MEMORY_BYTES = 1  # type: ignore[attr-defined]
+
+    stored = upload(project, GOOD * 5000)
+
+    assert stored.state == "refused"
+    assert "could not be read safely" in stored.refusal
+
+
+def test_text_that_the_database_refuses_is_cleaned_and_cut(project: Project) -> None:
+    text = GOOD.replace("first", "a\x07b\x1b" + "x" * 400)
+
+    title = upload(project, text).spectra.get().title
+
+    assert title.startswith("a b x")
+    assert len(title) == 300
+
+
+def test_a_wrong_name_and_a_path_in_it_do_no_harm(project: Project) -> None:
+    stored = upload(project, GOOD, "../../etc/passwd.docx")
+
+    assert (stored.state, stored.file_name) == ("ready", "passwd.docx")
+    assert "passwd" not in stored.file.name
+
+
+def test_the_preflight_stores_nothing_and_counts_the_same(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "batch.mgf"
+    path.write_text(GOOD + WITHOUT_PEAKS)
+
+    report = preflight(path, path.name)
+
+    assert (report.format, report.found, report.usable, report.rejected) == ("mgf", 2, 1, 1)
+    assert report.issues[0].index == 1
+    assert not Spectrum.objects.exists()
+    assert preflight(SimpleUploadedFile("x", b"prose"), "x").refusal
+
+
+def test_real_spectra(project: Project, shared_data: Path) -> None:
+    stored = store_upload(project, make_user(), shared_data / "massbank" / "val.mgf.gz", "val.mgf.gz")
+
+    assert (stored.state, stored.n_rejected) == ("ready", 0)
+    assert stored.spectra.count() == stored.n_found > 1000
+    assert ingest.to_exchange(stored.spectra.earliest("pk")).smiles == ""  # never shown to the model
