@@ -1,10 +1,20 @@
-"""Which jobs are part of the demonstration, whose spectra were computed and not measured."""
+"""Which jobs and spectra are of the demonstration kind: computed, not measured."""
 
 from __future__ import annotations
 
 from annotation.accounts.demonstration import PROJECT_SLUG
 from annotation.jobs.models import Job
+from annotation.management.commands.load_demonstration import EXTERNAL_ID
+from annotation.spectra.models import Spectrum
+
+# What the project's own fragmenter writes into each spectrum that it makes.
+COMPUTED = "computed"
 
 
 def is_demonstration(job: Job) -> bool:
-    return job.project.slug == PROJECT_SLUG
+    """The job that `manage.py load_demonstration` submits; others in that project may well be measured."""
+    return job.project.slug == PROJECT_SLUG and job.external_id == EXTERNAL_ID
+
+
+def is_computed(spectrum: Spectrum) -> bool:
+    return spectrum.instrument_type == COMPUTED

@@ -18,7 +18,7 @@ from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.annotation_page import page_context
-from annotation.web.demonstration import is_demonstration
+from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
 from annotation.web.review_queue import kept_filters, review_queue
 from annotation.web.scope import SignedInRequest
@@ -108,7 +108,7 @@ def _page(
         "stale": stale,
         "in_queue": "queue" in request.GET,
         "kept": urlencode({"queue": "1"} | kept_filters(request.GET)) if "queue" in request.GET else "",
-        "is_demonstration": is_demonstration(annotation.job),
+        "is_computed": is_computed(annotation.spectrum),
     }
     return render(request, "annotation/annotation.html", context, status=status)
 

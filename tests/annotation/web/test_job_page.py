@@ -36,7 +36,7 @@ def test_the_download_holds_what_the_button_says(world: World) -> None:
     said = re.search(r"Download CSV \((\d+) spectra\)", page(world))
     assert said is not None
     response = world.client("curator").get(reverse("job-csv", args=[world.job.public_id]))
-    lines = b"".join(response).decode().splitlines()  # type: ignore[arg-type]
+    lines = b"".join(response).decode().splitlines()
     assert len(lines) - 1 == int(said[1]) == 3
     assert response.headers["Content-Type"].startswith("text/csv")
 

@@ -59,7 +59,7 @@ def test_libraries_and_their_rejected_rows(
         client.get(reverse("libraries"))
     assert "Ring 1 stays open." in client.get(reverse("library-version", args=[version.pk])).content.decode()
     response = client.get(reverse("library-issues-csv", args=[version.pk]))
-    assert "line 7" in b"".join(response).decode()  # type: ignore[arg-type]
+    assert "line 7" in b"".join(response).decode()
 
 
 def test_models_show_figures_with_their_controls(world: World) -> None:

@@ -118,7 +118,7 @@ def test_issues_download_is_safe_in_a_spreadsheet(world: World) -> None:
     client.post(reverse("submit"), given(world, ("a.mgf", GOOD + named)))
     upload = Upload.objects.latest("pk")
     response = client.get(reverse("upload-issues-csv", args=[upload.pk]))
-    assert "'=HYPERLINK(1)" in b"".join(response).decode()  # type: ignore[arg-type]
+    assert "'=HYPERLINK(1)" in b"".join(response).decode()
 
 
 @pytest.mark.parametrize("query", ["", "?upload=", "?upload=x", "?upload=99999999999999999999", "?upload=0"])
