@@ -74,19 +74,23 @@ def worker_for_now(*, wanted: bool) -> Iterator[Worker | None]:
 def wait(job: Job, stderr: OutputWrapper, worker: Worker | None = None) -> Progress:
     """Return when the job is final. What is waited for is said once each time that it changes."""
     said = ""
-    with tqdm(total=None, unit=" spectra", file=_stream(stderr), desc=job.name[:30]) as bar:
+    stream = _stream(stderr)
+    # A log file needs no line every half second.
+    pace_s = 0.1 if stream.isatty() else 15
+    total = job.items.count()
+    with tqdm(total=total, unit=" spectra", file=stream, desc=job.name[:30], mininterval=pace_s) as bar:
         while True:
             job.refresh_from_db()
             now = progress(job)
-            bar.total, bar.n = now.total, now.finished
-            bar.set_postfix_str(f"{now.failed} failed" if now.failed else "")
+            bar.set_postfix_str(f"{now.failed} failed" if now.failed else "", refresh=False)
+            bar.update(now.finished - bar.n)
             if now.is_final:
                 return now
             if worker is not None:
                 worker.check()
             hint = _hint(now, worker)
             if hint and hint != said:
-                bar.write(hint, file=_stream(stderr))
+                bar.write(hint, file=stream)
             said = hint
             time.sleep(LOOK_EVERY_S)
 

@@ -55,9 +55,15 @@ def decide(
     Raises PermissionDenied, `StaleReview`, or `InvalidVerdict` with an error for each field.
     """
     # The row is locked so that of two curators who press at once one is told about the other.
-    locked = Annotation.objects.select_for_update(of=("self",)).select_related("job__project").get(pk=annotation.pk)
+    locked = (
+        Annotation.objects.select_for_update(of=("self",))
+        .select_related("job__project")
+        .get(pk=annotation.pk)
+    )
     if not may(user, locked.job.project, Role.CURATOR):
-        raise PermissionDenied(f"Verdicts in {locked.job.project} need the role of a curator. Ask its manager.")
+        raise PermissionDenied(
+            f"Verdicts in {locked.job.project} need the role of a curator. Ask its manager."
+        )
     current = latest_verdicts([locked.pk]).get(locked.pk)
     if (current.pk if current else None) != seen_verdict_id:
         raise StaleReview(current)
