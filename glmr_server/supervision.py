@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -126,10 +127,12 @@ class Supervisor:
         """How often it has died lately."""
         return next((tended.deaths for tended in self._tended if tended.service is service), 0)
 
-    def stop(self, order: Sequence[Service] = ()) -> None:
-        """Stop everything, first those named, then the rest from the last started to the first."""
-        rest = [tended.service for tended in reversed(self._tended) if tended.service not in order]
-        for service in (*order, *rest):
+    def stop(self, first: Sequence[Service] = ()) -> None:
+        """Stop everything: those named side by side, then the rest from the last started to the first."""
+        rest = [tended.service for tended in reversed(self._tended) if tended.service not in first]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda service: service.stop(), first))
+        for service in rest:
             service.stop()
         self._tended.clear()
 

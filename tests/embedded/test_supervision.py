@@ -115,6 +115,7 @@ def test_stops_the_named_first_and_then_the_last_started(supervisor: Supervisor,
         supervisor.start(service)
     journal.clear()
     supervisor.stop([web, worker])
-    assert journal == ["stop web", "stop worker", "stop redis", "stop postgres"]
+    assert set(journal[:2]) == {"stop web", "stop worker"}
+    assert journal[2:] == ["stop redis", "stop postgres"]
     assert not postgres.alive
     assert not redis.alive
