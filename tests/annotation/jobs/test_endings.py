@@ -92,9 +92,9 @@ def test_a_fault_that_may_pass_is_tried_three_times() -> None:
         assert item.attempt == attempt
         ledger.retry(item, code="out_of_memory", reason="Out of memory.")
 
-    item = job.items.get()
-    assert item.state == "failed"
-    assert item.error.startswith("Out of memory. (attempt 3")
+    ended = job.items.get()
+    assert ended.state == "failed"
+    assert ended.error.startswith("Out of memory. (attempt 3")
 
 
 def test_released_items_keep_their_attempts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_queryset_of_spectra_will_do() -> None:
 
 
 def test_the_library_is_asked_to_be_embedded_and_the_bell_rings_after_the_commit(
-    django_capture_on_commit_callbacks: Callable[..., list[Callable[[], object]]],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[list[Callable[[], object]]]],
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
         job = submit([make_spectrum()])
@@ -158,10 +159,10 @@ def test_earlier_jobs_are_ahead() -> None:
 
 
 def test_a_list_of_jobs_costs_three_queries_whatever_its_length(
-    django_assert_num_queries: Callable[..., object],
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
 ) -> None:
     for _ in range(3):
         make_job(n_spectra=2)
-    with django_assert_num_queries(3):  # type: ignore[attr-defined]
+    with django_assert_num_queries(3):
         rows = with_progress(Job.objects.all())
     assert [now.total for _, now in rows] == [2, 2, 2]

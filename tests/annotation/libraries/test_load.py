@@ -72,7 +72,7 @@ def test_small_batches_give_the_same(smiles_file: Path, monkeypatch: pytest.Monk
 def test_many_bad_rows_are_all_counted_and_some_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "MAX_STORED_ISSUES", 3)
     path = tmp_path / "bad.smi"
-    path.write_text("C1CCC\n" * 10 + "CCO\n")
+    path.write_text("CCO\n" * 5 + "C1CCC\n" * 10)
 
     version = import_library("mostly bad", path)
 
