@@ -1,4 +1,4 @@
-"""What goes into `annotate` and what comes out: plain frozen values that both sides of the torch border share."""
+"""What goes into `annotate` and what comes out: plain frozen values, shared across the torch border."""
 
 from __future__ import annotations
 
