@@ -218,7 +218,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
-GLMR_API_RATE = env.text("GLMR_API_RATE", "600/min")  # requests of each token or person, in each web process
+# Requests a minute of each token or person, in each web process.
+GLMR_API_RATE = env.whole_number("GLMR_API_RATE", 600, minimum=1)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",
     "DESCRIPTION": "Submit tandem mass spectra, watch jobs, collect ranked candidates, record verdicts.",

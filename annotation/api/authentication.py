@@ -55,7 +55,7 @@ class PerCaller(SimpleRateThrottle):
     scope = "caller"
 
     def get_rate(self) -> str:
-        return str(settings.GLMR_API_RATE)
+        return f"{settings.GLMR_API_RATE}/min"
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         if isinstance(request.auth, ApiToken):

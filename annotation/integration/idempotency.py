@@ -56,6 +56,8 @@ class Turn:
     answer: Answer | None
 
     def keep(self, answer: Answer) -> None:
+        """Also forgets the caller's keys that are beyond their time."""
+        IdempotencyKey.objects.filter(user=self.user, created_at__lt=timezone.now() - KEPT_FOR).delete()
         IdempotencyKey.objects.create(
             user=self.user,
             token=self.token,
@@ -85,12 +87,6 @@ def turn(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -
         if kept is not None and kept.request_sha256 != request_sha256:
             raise KeyReused
         yield Turn(user, token, stored_key, request_sha256, _answer(kept))
-
-
-def forget_old() -> int:
-    """Delete keys beyond their time; returns how many."""
-    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
-    return deleted
 
 
 def _answer(kept: IdempotencyKey | None) -> Answer | None:

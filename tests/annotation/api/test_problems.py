@@ -80,7 +80,7 @@ def test_a_bug_is_500_and_says_nothing_of_itself(
 
 
 def test_too_many_requests(world: World, settings: Any) -> None:
-    settings.GLMR_API_RATE = "3/min"
+    settings.GLMR_API_RATE = 3
     client, other = world.client(), world.client()
     assert [client.get("/api/v1/projects").status_code for _ in range(3)] == [200] * 3
     answer = client.get("/api/v1/projects")
