@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.conf import settings
@@ -66,8 +67,7 @@ class Pulse(threading.Thread):
         self._stop_asked.set()
         self.join(timeout=10)
 
-    def _guarded(self, step: object) -> None:
-        assert callable(step)
+    def _guarded(self, step: Callable[[], object]) -> None:
         try:
             step()
         except Error as error:

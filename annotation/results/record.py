@@ -111,7 +111,7 @@ def _annotation(item: ClaimedItem, outcome: Annotated, provenance: Provenance) -
 
 
 def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
-    """Rank 1 less rank 2 in the score that ranked them: similarity to generated molecules where there is one."""
+    """Rank 1 less rank 2 in the score that ranked them: similarity to what was generated, if there is one."""
     if len(candidates) < 2:
         return None
     first, second = candidates[0], candidates[1]
