@@ -155,7 +155,7 @@ def retry(item: ClaimedItem, *, code: str, reason: str, alone: bool = False) -> 
         return fail(item, code=code, reason=f"{reason} (attempt {item.attempt}, the last)")
     with transaction.atomic():
         changed = JobItem.objects.held([item]).back_to_pending(
-            error_code=code[:40], error=_text(reason), isolated=alone
+            error_code=code[:40], error=_text(reason), **({"isolated": True} if alone else {})
         )
         touch([item.job_id])
     return changed == 1

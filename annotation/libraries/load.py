@@ -15,7 +15,7 @@ from django.db.models.functions import Collate
 from django.utils import timezone
 
 from annotation.accounts.models import Project
-from annotation.libraries import embed, staging
+from annotation.libraries import embed, import_lock, staging
 from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
 from annotation.plain_text import clean
 from annotation.results.models import ModelVersion
@@ -51,7 +51,8 @@ def import_library(
     """
     version = _new_version(name, path, user, project, {"description": description, "license": license})
     try:
-        report = _Import(version, progress).run(path)
+        with import_lock.held(version.pk):
+            report = _Import(version, progress).run(path)
     except UnreadableFile as refusal:
         return _fail(version, str(refusal))
     except BaseException as error:
@@ -150,6 +151,11 @@ def _new_version(
             raise CannotImport(
                 f"There is a library {name!r} already, and it belongs to {owner}. Choose another name."
             )
+        for lost in library.versions.filter(state=LibraryVersion.State.IMPORTING):
+            if not import_lock.is_held(lost.pk):
+                _fail(
+                    lost, "The import ended with its process before it was complete. Import the file again."
+                )
         last = library.versions.aggregate(last=Max("number"))["last"] or 0
         return LibraryVersion.objects.create(
             library=library,
