@@ -1,4 +1,4 @@
-"""Writes requirements/*.lock: the exact versions installed here, as pyproject.toml needs them.
+"""Writes requirements/*.lock: the exact versions installed here of all that pyproject.toml needs.
 
 What is locked is what was tested. Neither an index nor a path is written, and of torch only its public
 version: which build is taken, and so which CUDA packages come along, is the installing machine's choice.
@@ -23,6 +23,11 @@ LOCKS = (
     ("embedded", "what `make run` needs besides: PostgreSQL and Redis as Python packages", ("embedded",)),
     ("dev", "the checks and tests, without torch", ("embedded", "dev", "evaluate")),
 )
+# Debian 12's own Python is the oldest supported; some packages need more there.
+PYTHONS = (
+    {"python_version": "3.11", "python_full_version": "3.11.2"},
+    {"python_version": "3.12", "python_full_version": "3.12.0"},
+)
 BUILD_DEPENDENT = ("nvidia-", "cuda-", "triton")
 
 
@@ -35,7 +40,8 @@ def pins(wanted: Iterable[str]) -> dict[str, str]:
         requirement, extra = open_requirements.pop()
         name = canonicalize_name(requirement.name)
         key = (name, frozenset(requirement.extras))
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        marker = requirement.marker
+        applies = marker is None or any(marker.evaluate({**python, "extra": extra}) for python in PYTHONS)
         if key in seen or not applies or name.startswith(BUILD_DEPENDENT):
             continue
         seen.add(key)

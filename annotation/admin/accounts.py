@@ -25,7 +25,7 @@ class MembershipInline(TabularInline):
 class ProjectAdmin(ModelAdmin):
     list_display = ("name", "slug", "n_people", "created_at")
     search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
+    prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:

@@ -11,7 +11,8 @@ import os
 import sys
 
 CLONE_NEWUSER = 0x10000000
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -42,7 +43,9 @@ def become_user(uid: int, gid: int) -> None:
 
     Without it a database under /root could not be reached, short of opening /root to everybody.
     """
-    _call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # Keeps the rights over the change of user, and lets access(2), by which PostgreSQL looks for its own
+    # programs, count them too.
+    _call("prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import sys
 from pathlib import Path
 
 import psycopg
@@ -46,6 +47,15 @@ def test_root_runs_it_as_somebody_else(
             assert count == (number + 1,)
     assert closed_folder.stat().st_mode & 0o777 == 0o700
     assert closed_folder.stat().st_uid == 0
+
+
+@as_root
+def test_another_account_still_passes_closed_folders(closed_folder: Path) -> None:
+    """PostgreSQL asks access(2) for its programs, which counts rights otherwise than open(2) does."""
+    (closed_folder / "file").write_text("")
+    code = f"import os; assert os.geteuid() and os.access({str(closed_folder / 'file')!r}, os.R_OK)"
+    done = run_once([sys.executable, "-c", code], identity=ACCOUNT)
+    assert done.returncode == 0, done.stderr
 
 
 @as_root
