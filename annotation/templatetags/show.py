@@ -12,12 +12,14 @@ from django.template import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from annotation.results.models import GeneratedMolecule
 from annotation.web.workers import WorkerStatus, worker_status
 
 register = template.Library()
 
 _FORMULA_PART = re.compile(r"([A-Z][a-z]?|[+-])(\d*)")
 _MISSING = "–"
+PPM_SAYS_SOMETHING = 1000
 
 
 @register.filter
@@ -29,6 +31,16 @@ def fixed(value: float | None, places: int = 4) -> str:
 @register.filter
 def signed(value: float | None, places: int = 2) -> str:
     return _MISSING if value is None else f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def mass_fit(generated: GeneratedMolecule, neutral_mass: float) -> str:
+    """How far a written molecule's mass is from the measured one: in ppm, or in Da where ppm say nothing."""
+    if generated.exact_mass is None or generated.mass_error_ppm is None:
+        return _MISSING
+    if abs(generated.mass_error_ppm) < PPM_SAYS_SOMETHING:
+        return f"{signed(generated.mass_error_ppm, 1)} ppm"
+    return f"{signed(generated.exact_mass - neutral_mass, 2)} Da: another mass"
 
 
 @register.filter

@@ -16,7 +16,7 @@ from annotation.review.models import Verdict
 from annotation.web import scope
 from models_ml.outcomes import AnnotateParams
 
-NONE_ASSUMED = ("", "Assume nothing (such spectra fail, with the reason)")
+NONE_ASSUMED = ("", "None: such spectra fail")
 POSITIVE = [NONE_ASSUMED] + [
     (a, a) for a in ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
 ]

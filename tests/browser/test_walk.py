@@ -55,11 +55,13 @@ def submit(page: Page, batch: Path, n: int) -> None:
 
 def watch_progress(page: Page, start: Start, n: int) -> set[int]:
     """All counts that the page showed, by itself, until it stopped asking."""
+    from playwright.sync_api import expect
+
     assert "Stalled" in page.locator("#progress").inner_text()
     start("worker")
     start("beat")
     seen = {figure(page, "done")}
-    page.wait_for_function("+document.querySelector('#n-done').textContent > 0", timeout=PATIENCE_MS)
+    expect(page.locator("#n-done")).not_to_have_text("0", timeout=PATIENCE_MS)
     while page.locator("#progress[hx-get]").count():
         seen.add(figure(page, "done"))
         page.wait_for_timeout(300)
@@ -74,7 +76,7 @@ def look_at_a_spectrum(page: Page) -> None:
     assert page.locator(".plot .peak.explained").count() > 0
     pictures = page.locator(".candidates img.structure")
     pictures.first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.candidates img.structure').naturalWidth > 0")
+    pictures.first.evaluate("picture => picture.decode()")  # fails unless it is a picture
     peaks = page.locator(".plot svg")
     peaks.focus()
     page.keyboard.press("ArrowRight")
