@@ -117,6 +117,8 @@ def _report(
     request: SignedInRequest, uploads: list[Upload], form: RunForm, may_submit: bool
 ) -> dict[str, object]:
     issues = SpectrumIssue.objects.filter(upload__in=uploads).select_related("upload")
+    page = Paginator(issues, ISSUES_PER_PAGE).get_page(request.GET.get("page"))
+    n_counted = sum(upload.n_rejected + upload.n_repaired + upload.n_skipped for upload in uploads)
     missing = Spectrum.objects.filter(upload__in=uploads).aggregate(
         usable=Count("id"),
         no_adduct=Count("id", filter=Q(adduct="")),
@@ -126,7 +128,8 @@ def _report(
     return {
         "uploads": uploads,
         "project": uploads[0].project,
-        "issues": Paginator(issues, ISSUES_PER_PAGE).get_page(request.GET.get("page")),
+        "issues": page,
+        "n_unlisted": max(0, n_counted - page.paginator.count),
         "missing": missing,
         "form": form,
         "may_submit": may_submit,
