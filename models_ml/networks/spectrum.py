@@ -92,24 +92,31 @@ class SpectrumEncoder(nn.Module):
         self.head = nn.Linear(d, config.embedding_dim)
 
     def forward(self, batch: SpectrumBatch) -> tuple[Tensor, Tensor]:
-        """To H^s (B, 3 + N, D) and its keep mask (B, 3 + N); the three metadata tokens come first."""
-        loss = batch.precursor_mz[:, None] - batch.mz
-        strength = torch.stack([batch.intensity, batch.intensity.sqrt()], dim=-1)
-        peaks = self.token_mlp(self.mz(batch.mz) + self.loss(loss) + self.intensity(strength))
-        metadata = torch.stack(
-            [
-                self.mz(batch.precursor_mz),
-                self.adduct(batch.adduct),
-                self.energy_kind(batch.energy_kind) + self.energy(batch.energy[:, None]),
-            ],
-            dim=1,
-        )
-        peak_keep = torch.zeros_like(batch.keep) if self.blind else batch.keep
-        keep = functional.pad(peak_keep, (N_METADATA_TOKENS, 0), value=True)
-        x = torch.cat([metadata.to(peaks.dtype), peaks], dim=1)
+        """To H^s (B, 3 + N, D) and its keep mask (B, 3 + N); the three metadata tokens come first.
+
+        Blind, the metadata tokens are all: (B, 3, D) and (B, 3).
+        """
+        x = self._metadata(batch)
+        keep = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        if not self.blind:
+            peaks = self._peaks(batch)
+            x = torch.cat([x.to(peaks.dtype), peaks], dim=1)
+            keep = torch.cat([keep, batch.keep], dim=1)
         for block in self.blocks:
             x = block(x, keep)
         return self.norm(x), keep
+
+    def _metadata(self, batch: SpectrumBatch) -> Tensor:
+        """Precursor, adduct and collision energy, (B, 3, D)."""
+        energy = self.energy_kind(batch.energy_kind) + self.energy(batch.energy[:, None])
+        return torch.stack([self.mz(batch.precursor_mz), self.adduct(batch.adduct), energy], dim=1)
+
+    def _peaks(self, batch: SpectrumBatch) -> Tensor:
+        """One token a peak, (B, N, D): its m/z, its neutral loss and its intensity."""
+        loss = batch.precursor_mz[:, None] - batch.mz
+        strength = torch.stack([batch.intensity, batch.intensity.sqrt()], dim=-1)
+        tokens: Tensor = self.token_mlp(self.mz(batch.mz) + self.loss(loss) + self.intensity(strength))
+        return tokens
 
     def embed(self, features: Tensor, keep: Tensor) -> Tensor:
         """H^s (B, T, D) to E^s (B, embedding_dim), unit length."""
