@@ -16,8 +16,9 @@ from rest_framework.request import Request
 
 from annotation.api.access import caller, libraries, project_to_submit_to
 from annotation.api.problems import Problem
-from annotation.api.serializers.jobs import JobFromFile, JobFromSpectra, Report
+from annotation.api.serializers.jobs import JobFromFile, JobFromSpectra
 from annotation.api.serializers.results import address
+from annotation.api.serializers.uploads import Report
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ class Turn:
             request_sha256=self.request_sha256,
             response_status=answer.status,
             response_headers=answer.headers,
-            response_body=answer.body,
+            # As text, since jsonb would not keep the order of the members.
+            response_body=json.dumps(answer.body),
         )
 
 
@@ -92,7 +94,7 @@ def turn(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -
 def _answer(kept: IdempotencyKey | None) -> Answer | None:
     if kept is None or kept.response_status is None:
         return None
-    return Answer(kept.response_status, kept.response_headers, kept.response_body)
+    return Answer(kept.response_status, kept.response_headers, json.loads(kept.response_body or "null"))
 
 
 def _try_lock(name: str) -> bool:

@@ -12,7 +12,7 @@ from annotation.api import openapi
 from annotation.api.access import libraries, projects
 from annotation.api.pagination import Pages
 from annotation.api.serializers.catalogue import LibraryShape, ModelShape, ProjectShape, VersionWhole
-from annotation.api.serializers.jobs import IssueShape, UploadShape
+from annotation.api.serializers.uploads import IssueShape, UploadShape
 from annotation.api.views.base import View
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.results.models import ModelVersion

@@ -23,10 +23,10 @@ from annotation.api.serializers.jobs import (
     JobFromFile,
     JobFromSpectra,
     JobShape,
-    Report,
     Retried,
 )
 from annotation.api.serializers.results import ItemShape, address
+from annotation.api.serializers.uploads import Report
 from annotation.api.views.base import View, idempotent
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
