@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch
 from models_ml.outcomes import Outcome
@@ -57,13 +59,13 @@ class Batching:
         if not batch.items:
             return []
         try:
-            outcomes = self.annotate(batch, _cancel_check(batch))
+            self.record(batch, self.annotate(batch, _cancel_check(batch)))
         except NotWanted:
             ledger.end_cancelled(batch.items)
-            return []
+        except (OperationalError, InterfaceError):
+            raise  # the database is away or in trouble, and no spectrum is to blame
         except Exception as error:
             return self._after_fault(batch, error)
-        self.record(batch, outcomes)
         return []
 
     def _after_fault(self, batch: Batch, error: Exception) -> list[Batch]:

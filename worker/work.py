@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch
@@ -40,16 +40,21 @@ class Work:
         try:
             return self._annotate_some() or self._embed_some() or self._index_one()
         except ModelUnavailable as error:
-            if str(error) != self._last_problem:  # it comes back with each ring; the log needs it once
-                log.error("%s", error)
-            self._last_problem = str(error)
-            self._pulse.say("", problem=str(error))
-            return False
-        except Error:
+            return self._cannot_go_on(str(error))
+        except (OperationalError, InterfaceError) as error:
             # What was claimed comes back when its lease runs out; the next ring starts with a new connection.
-            log.exception("The database failed in the middle of the work")
             connection.close()
-            return False
+            return self._cannot_go_on(f"The database failed in the middle of the work: {error}")
+        except Exception as error:
+            log.exception("The worker met an error that is no spectrum's fault")
+            return self._cannot_go_on(f"{type(error).__name__}: {error} The worker's log says where.")
+
+    def _cannot_go_on(self, problem: str) -> bool:
+        if problem != self._last_problem:  # it comes back with each ring; the log needs it once
+            log.error("%s", problem)
+        self._last_problem = problem
+        self._pulse.say("", problem=problem)
+        return False
 
     def _annotate_some(self) -> bool:
         batch = ledger.claim(limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name)

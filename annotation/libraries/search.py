@@ -65,7 +65,7 @@ def _nearest(
     connection.ensure_connection()
     # Binary results (Django's own cursors have none): as text, two and a half thousand vectors would take
     # longer to read than to find. Unprepared: each batch is planned for its own windows.
-    with psycopg.Cursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         rows = cursor.execute(_NEAREST, parameters, prepare=False, binary=True).fetchall()
     answers = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
     for number, found in groupby(rows, key=itemgetter(0)):

@@ -49,7 +49,7 @@ def add_rows(version_id: int, rows: Sequence[StandardRow]) -> int:
     """Store the rows; the number of new entries. The other rows name a molecule that has one already."""
     with transaction.atomic():
         connection.ensure_connection()
-        with connection.connection.cursor() as cursor:
+        with connection.wrap_database_errors, connection.connection.cursor() as cursor:
             cursor.execute(_STAGE)
             with cursor.copy("COPY library_rows FROM STDIN (FORMAT binary)") as copy:
                 copy.set_types(list(_COLUMNS.values()))

@@ -31,7 +31,7 @@ def from_binary(data: bytes) -> Embedding:
 def store(model_version_id: int, molecule_ids: Sequence[int], vectors: Embedding) -> None:
     """Write embeddings (B, D) for molecules; those that are there already stay. Inside a transaction."""
     connection.ensure_connection()
-    with connection.connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS embedding_in (molecule_id bigint, vector vector)"
             " ON COMMIT DELETE ROWS"

@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from django.db import DataError, OperationalError
+
 from annotation.jobs import actions, ledger
 from annotation.jobs.ledger import Batch
 from annotation.models import Job, JobItem
@@ -126,3 +128,32 @@ def test_a_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPa
 
     job.refresh_from_db()
     assert (states(job), job.state, recorder.sizes) == (["cancelled"] * 2, Job.State.CANCELLED, [])
+
+
+def test_a_result_that_cannot_be_recorded_is_narrowed_down_too() -> None:
+    job = make_job(n_spectra=3)
+    culprit = job.items.get(position=1).pk
+    recorder = Recorder()
+
+    def refuse_culprit(batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        if any(item.id == culprit for item in batch.items):
+            raise DataError("a value out of range")
+        recorder(batch, outcomes)
+
+    batch = ledger.claim(limit=8, worker="w")
+    assert batch is not None
+    Batching(annotate=answer_all, record=refuse_culprit, stopping=lambda: False, limit=8).run(batch)
+
+    assert states(job) == ["done", "pending", "done"]
+
+
+def test_a_database_in_trouble_blames_no_spectrum() -> None:
+    job = make_job(n_spectra=2)
+
+    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+        raise OperationalError("the server closed the connection")
+
+    with pytest.raises(OperationalError):
+        run(annotate)
+
+    assert set(job.items.values_list("state", "error")) == {("running", "")}
