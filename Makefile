@@ -9,13 +9,13 @@ PY := $(VENV)/bin/python
 PACKAGES := glmr_server annotation models_ml worker
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-TESTS ?= tests
+TESTS ?= tests --ignore=tests/benchmarks
 
 help:
 	@echo 'make run     the whole server on this machine: database, queue, web, worker (data in ./data, GLMR_DATA_DIR)'
 	@echo 'make test    all tests, against real services (make test TESTS=tests/embedded for a part)'
 	@echo 'make check   lint, types, boundaries, migrations, container files'
-	@echo 'make bench   measure annotation speed and search'
+	@echo 'make bench   measure the speed of annotation, stage by stage'
 	@echo 'make setup   only the virtual environment (.venv) with everything for development'
 	@echo 'make lock    write requirements/*.lock from what is installed'
 	@echo 'make clean   remove caches; data and .venv stay'
@@ -56,7 +56,7 @@ docker-lint: $(DEV_READY)
 	$(VENV)/bin/hadolint docker/*.Dockerfile
 
 bench: $(DEV_READY)
-	$(PY) -m pytest tests/benchmarks --benchmark $(ARGS)
+	$(PY) -m pytest tests/benchmarks -q $(ARGS)
 
 lock: $(DEV_READY)
 	$(PY) requirements/write_locks.py
