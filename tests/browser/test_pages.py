@@ -94,7 +94,10 @@ def test_choosing_needs_a_reason_and_then_stands_in_the_history(world: World, op
 
 
 def zoomed(page: Page) -> list[str]:
-    return page.locator(".plot svg .peak").evaluate_all("lines => lines.map(line => line.getAttribute('x1'))")
+    places: list[str] = page.locator(".plot svg .peak").evaluate_all(
+        "lines => lines.map(line => line.getAttribute('x1'))"
+    )
+    return places
 
 
 def test_the_plot_zooms_by_keyboard_mouse_and_button(world: World, open_as: OpenAs) -> None:
