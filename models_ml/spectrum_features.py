@@ -1,4 +1,4 @@
-"""What the spectrum encoder is told about a spectrum, as plain numbers. Imports no torch."""
+"""What the spectrum encoder is told about a spectrum, as plain numbers. Imports neither torch nor RDKit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.spectra import adducts
 from models_ml.spectra.preprocess import MAX_PEAKS, preprocess
 from models_ml.spectra.spectrum import Spectrum
 
@@ -61,10 +60,7 @@ def spectrum_features(spectrum: Spectrum, adduct: str, *, max_peaks: int = MAX_P
 
 
 def adduct_place(adduct: str) -> int:
-    place = ADDUCT_PLACES.get(adduct)
-    if place is not None:
-        return place
-    return 0 if adducts.parse(adduct).charge > 0 else 1
+    return ADDUCT_PLACES.get(adduct, 0 if adduct.endswith("+") else 1)
 
 
 def read_energy(text: str, energy_ev: float | None) -> tuple[float, int]:

@@ -1,0 +1,1 @@
+"""A loaded checkpoint at work: embedding, generation, re-ranking, and `annotate` over them all."""

@@ -10,6 +10,8 @@ from models_ml.spectra import adducts
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 
+NO_PEAKS = "The spectrum has no peak with a positive m/z and intensity. Export it again with its peaks."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
@@ -43,10 +45,12 @@ def ask(spectrum: Spectrum, params: AnnotateParams, *, max_peaks: int) -> Questi
             "The spectrum names no adduct, so its molecule's mass is unknown. Add it to the record "
             "(ADDUCT, Precursor_type), or choose an adduct to assume when submitting.",
         )
-    try:
-        ion = adducts.parse(adduct)
-    except ValueError as error:
-        return CannotAnnotate("unsupported_adduct", str(error))
+    if adducts.normalise(adduct) is None:
+        return CannotAnnotate(
+            "unsupported_adduct",
+            f"The adduct {adduct!r} is not understood. Write it like [M+H]+ or [M-2H]2-.",
+        )
+    ion = adducts.parse(adduct)
     neutral_mass = adducts.neutral_mass(precursor_mz, adduct)
     if neutral_mass <= 0:
         return CannotAnnotate(
@@ -56,10 +60,7 @@ def ask(spectrum: Spectrum, params: AnnotateParams, *, max_peaks: int) -> Questi
         )
     features = spectrum_features(spectrum, ion.notation, max_peaks=max_peaks)
     if not len(features.mz):
-        return CannotAnnotate(
-            "no_peaks",
-            "The spectrum has no peak with a positive m/z and intensity. Export it again with its peaks.",
-        )
+        return CannotAnnotate("no_peaks", NO_PEAKS)
     tolerance_mz = precursor_mz * params.precursor_tolerance_ppm * 1e-6
     return Question(
         features=features,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models_ml.training.stages import StageOptions
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,20 +37,8 @@ def _train(args: argparse.Namespace) -> None:
     from models_ml.training.contrastive import ContrastiveChoices
     from models_ml.training.generative import GenerativeChoices
     from models_ml.training.pretrain import PretrainChoices
-    from models_ml.training.run import Budget
 
-    options = stages.StageOptions(
-        data=args.data,
-        run=args.run,
-        budget=Budget(args.max_minutes, args.max_steps),
-        seed=args.seed,
-        device=args.device,
-        threads=args.threads,
-        rate=args.rate,
-        dropout=args.dropout,
-        check_every_s=args.check_every,
-        fresh=args.fresh,
-    )
+    options = _options(args)
     if args.command == "pretrain":
         stages.run_pretrain(
             options,
@@ -71,6 +63,24 @@ def _train(args: argparse.Namespace) -> None:
             per_compound=args.per_compound,
             choices=GenerativeChoices(batch_size=args.batch_size),
         )
+
+
+def _options(args: argparse.Namespace) -> StageOptions:
+    from models_ml.training.run import Budget
+    from models_ml.training.stages import StageOptions
+
+    return StageOptions(
+        data=args.data,
+        run=args.run,
+        budget=Budget(args.max_minutes, args.max_steps),
+        seed=args.seed,
+        device=args.device,
+        threads=args.threads,
+        rate=args.rate,
+        dropout=args.dropout,
+        check_every_s=args.check_every,
+        fresh=args.fresh,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -170,7 +170,8 @@ def test_candidates_follow_the_generated_molecules(spectra: list[Spectrum]) -> N
         GeneratedMolecule(2, "c", -2.0, smiles="c"),
         GeneratedMolecule(3, "b", -3.0, smiles="b"),
     ]
-    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, {"c": axes[2], "b": axes[1]})
+    embeddings = {"c": axes[2], "b": 0.6 * axes[1] + 0.8 * axes[3]}
+    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, embeddings)
     assert [candidate.key for candidate in ranked] == [12, 11, 10]
     assert [candidate.retrieval_rank for candidate in ranked] == [3, 2, 1]
 

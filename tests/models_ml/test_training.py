@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,14 @@ def test_training_without_prepared_data_says_what_to_run(tmp_path: Path) -> None
     with pytest.raises(FileNotFoundError, match="training prepare"):
         main(["pretrain", "--data", str(tmp_path), "--run", str(tmp_path / "r"), "--config", "tiny",
               "--max-steps", "1"])  # fmt: skip
+
+
+def test_training_and_packing_need_no_rdkit() -> None:
+    code = (
+        "import sys; sys.modules['rdkit'] = None; "  # importing it then fails
+        "import models_ml.training.stages, models_ml.training.pack, models_ml.training.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_every_stage_of_the_tiny_run_learnt(tiny_checkpoint: Path, tiny_work: Path) -> None:
