@@ -28,9 +28,10 @@ class Work:
         self._runtime = runtime
         self._pulse = pulse
         self._last_problem = ""
+        provenance = runtime.provenance  # now: what is wrong with the worker is no spectrum's fault
         self._batching = Batching(
             annotate=self._annotate,
-            record=lambda batch, outcomes: record.finish(batch, outcomes, runtime.provenance),
+            record=lambda batch, outcomes: record.finish(batch, outcomes, provenance),
             stopping=runtime.stopping.is_set,
             limit=settings.GLMR_BATCH_SIZE,
         )
