@@ -1,0 +1,3 @@
+"""Settings, addresses and services of the server."""
+
+__version__ = "0.1.0"

@@ -9,7 +9,6 @@ import os
 import socket
 import threading
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -22,6 +21,7 @@ from models_ml.checkpoint_info import BrokenCheckpoint
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
 from worker import device
+from worker.code_version import code_version
 
 
 class ModelUnavailable(Exception):
@@ -77,16 +77,6 @@ class Runtime:
             device=self.device_name,
             worker=self.name,
         )
-
-
-def code_version() -> str:
-    """GLMR_CODE_VERSION (an image sets its commit there), else the installed package's version."""
-    if given := os.environ.get("GLMR_CODE_VERSION"):
-        return given[:60]
-    try:
-        return metadata.version("glmr-server")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 runtime = Runtime()

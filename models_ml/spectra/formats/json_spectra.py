@@ -55,7 +55,7 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
             put_field(record, str(name), text, source.limits)
     try:
         record.mz, record.intensity = _peaks(row)
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         record.fault = Fault(
             "bad_peak", "Its peaks are not a list of [m/z, intensity] pairs of numbers.", _SHAPE
         )

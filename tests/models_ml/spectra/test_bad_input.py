@@ -158,12 +158,15 @@ def test_json_spectra(tmp_path: Path) -> None:
         5,
         {"precursor_mz": None, "peaks": [[1, 2]]},
         {"peaks": [[1, -2]]},
+        {"precursor_mz": 165.0546, "peaks": [[100]]},
+        {"precursor_mz": 165.0546, "peaks": [[10**400, 1]]},
     ]
     spectra, issues, _ = read_all(write(tmp_path, json.dumps({"spectra": [good, *bad, good]})))
     assert len(spectra) == 2
     assert (spectra[0].adduct, spectra[0].external_id, spectra[0].retention_time_s) == ("[M+H]+", "17", 61.5)
     assert spectra[0].collision_energy_ev == 30.0
-    assert [issue.code for issue in issues] == ["bad_peak", "bad_record", "no_precursor", "bad_peak"]
+    expected = ["bad_peak", "bad_record", "no_precursor", "bad_peak", "bad_peak", "bad_peak"]
+    assert [issue.code for issue in issues] == expected
     assert issues[0].position == "$.spectra[1]"
     assert len(read_all(write(tmp_path, json.dumps([good])))[0]) == 1
 
