@@ -19,7 +19,7 @@ import pytest
 from tests.embedded.processes import eventually, running
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @contextmanager
