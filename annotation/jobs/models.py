@@ -106,7 +106,7 @@ class JobItem(models.Model):
 
     FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items", db_index=False)
     spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="job_items")
     position = models.PositiveIntegerField(help_text="Order of submission within the job, from 0.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)

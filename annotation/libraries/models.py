@@ -80,7 +80,10 @@ class Molecule(models.Model):
 class LibraryEntry(models.Model):
     """A molecule's place in one library version, with the structure as it was drawn there."""
 
-    version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="entries")
+    # A foreign key that begins a unique constraint needs no index of its own: the constraint has one.
+    version = models.ForeignKey(
+        LibraryVersion, on_delete=models.CASCADE, related_name="entries", db_index=False
+    )
     molecule = models.ForeignKey(Molecule, on_delete=models.PROTECT, related_name="entries")
     exact_mass = models.FloatField(
         help_text="The molecule's, repeated here so that one index finds a mass window."
@@ -126,7 +129,9 @@ class MoleculeEmbedding(models.Model):
     """
 
     molecule = models.ForeignKey(Molecule, on_delete=models.CASCADE, related_name="embeddings")
-    model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.CASCADE, related_name="+")
+    model_version = models.ForeignKey(
+        "annotation.ModelVersion", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     vector = VectorField()
 
     class Meta:

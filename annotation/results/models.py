@@ -80,7 +80,9 @@ class Annotation(models.Model):
 class Candidate(models.Model):
     """A ranked library molecule, each score by its own name."""
 
-    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="candidates")
+    annotation = models.ForeignKey(
+        Annotation, on_delete=models.CASCADE, related_name="candidates", db_index=False
+    )
     rank = models.PositiveSmallIntegerField()
     molecule = models.ForeignKey("annotation.Molecule", on_delete=models.PROTECT, related_name="+")
     mass_error_ppm = models.FloatField()
@@ -99,7 +101,9 @@ class Candidate(models.Model):
 class GeneratedMolecule(models.Model):
     """A beam of the language model, valid or not."""
 
-    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="generated")
+    annotation = models.ForeignKey(
+        Annotation, on_delete=models.CASCADE, related_name="generated", db_index=False
+    )
     beam_rank = models.PositiveSmallIntegerField()
     text = models.TextField()
     log_likelihood = models.FloatField()
