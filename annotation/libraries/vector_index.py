@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 
-from annotation.libraries.models import MoleculeEmbedding
+from annotation.libraries.models import LibraryEmbedding, LibraryVersion, MoleculeEmbedding
 from annotation.results.models import ModelVersion
 
 # Below this many molecules an exact scan answers an open search in some ten milliseconds.
@@ -15,6 +15,8 @@ WORTH_IT_FROM = 20_000
 def build_missing() -> ModelVersion | None:
     """Build the index of one model version that has grown large enough; None if there is none.
 
+    Not while a library is being embedded for it: the next chunk would drop the index again, so that one
+    worker would build for minutes what another throws away.
     Writers of embeddings wait meanwhile (a minute or two for half a million molecules); readers do not.
     """
     for model_version in _large_enough():
@@ -43,8 +45,13 @@ def drop(model_version_id: int) -> None:
 
 def _large_enough() -> list[ModelVersion]:
     counts = MoleculeEmbedding.objects.order_by().values("model_version").annotate(n=Count("pk"))
+    growing = LibraryEmbedding.objects.filter(
+        model_version=OuterRef("pk"), finished_at=None, version__state=LibraryVersion.State.READY
+    )
     return list(
-        ModelVersion.objects.filter(pk__in=counts.filter(n__gt=WORTH_IT_FROM).values("model_version"))
+        ModelVersion.objects.filter(
+            ~Exists(growing), pk__in=counts.filter(n__gt=WORTH_IT_FROM).values("model_version")
+        )
     )
 
 

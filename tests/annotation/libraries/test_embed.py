@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from annotation.libraries import embed
+from annotation.libraries import embed, vector_index
 from annotation.models import LibraryEmbedding, MoleculeEmbedding
 from models_ml.outcomes import Embedding
 from tests.annotation.builders import (
@@ -104,3 +104,21 @@ def test_a_second_worker_does_not_embed_the_same_run() -> None:
         seen.set()
         assert future.result() == len(SMILES)
     assert LibraryEmbedding.objects.get().n_embedded == len(SMILES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_waits_until_no_library_is_being_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "WORTH_IT_FROM", 1)
+    model = make_model_version()
+    run = embed.request_embedding(make_library_version(), model)
+    embed.embed_chunk(run, fake_vectors, limit=3)
+
+    assert vector_index.build_missing() is None
+
+    while unfinished := embed.next_run():
+        embed.embed_chunk(unfinished, fake_vectors, limit=10)
+    try:
+        assert vector_index.build_missing() == model
+        assert vector_index.build_missing() is None
+    finally:
+        vector_index.drop(model.pk)

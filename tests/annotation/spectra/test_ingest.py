@@ -110,8 +110,11 @@ def test_a_refusal_in_mid_file_stores_none_of_it(project: Project, settings: obj
 
 def test_a_reader_that_dies_refuses_the_file_and_nothing_more(project: Project, settings: object) -> None:
     settings.GLMR_PARSE_MEMORY_BYTES = 1  # type: ignore[attr-defined]
+    settings.GLMR_MAX_PEAKS_PER_SPECTRUM = 1_000_000  # type: ignore[attr-defined]
+    # So many peaks that what a fresh process has in reserve cannot hold them.
+    peaks = "".join(f"{100 + n / 1000:.3f} 1.5\n" for n in range(400_000))
 
-    stored = upload(project, GOOD * 5000)
+    stored = upload(project, GOOD.replace("END IONS", f"{peaks}END IONS"))
 
     assert stored.state == "refused"
     assert "could not be read safely" in stored.refusal
