@@ -31,6 +31,8 @@ class GlmrConfig:
     # Learnt vectors for 0.1 Da bins of m/z and of neutral loss, added to the Fourier features; 0: none.
     mz_bins: int = 10_000
     spectrum_blind: bool = False  # the control: peaks are never seen, everything else is equal
+    # How candidates come into the decoder's memory: cross (the paper's), average, concat or none.
+    fusion: str = "cross"
     # Joint space
     embedding_dim: int = 256
     dropout: float = 0.1

@@ -43,7 +43,7 @@ class PeakExplanation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ions:
+class FragmentIons:
     """Fragment ions, easiest first: I ions."""
 
     mz: NDArray[np.float64]  # (I,)
@@ -61,7 +61,7 @@ def explain_peaks(
     Raises UnusableStructure for a text that is no structure and ValueError for an unknown adduct.
     """
     fragments = enumerate_fragments(parse_structure(smiles), anion=parse_adduct(adduct).charge < 0)
-    ions, carriers, sign = _fragment_ions(fragments, adduct)
+    ions, carriers, sign = fragment_ions(fragments, adduct)
     by_mz = np.argsort(ions.mz, kind="stable")
     sorted_mz = ions.mz[by_mz]
     explanations = []
@@ -96,7 +96,7 @@ def fragment_spectrum(
     """
     mol = parse_structure(smiles)
     fragments = enumerate_fragments(mol, anion=parse_adduct(adduct).charge < 0)
-    ions, _, sign = _fragment_ions(fragments, adduct)
+    ions, _, sign = fragment_ions(fragments, adduct)
     precursor = precursor_mz(exact_mass(mol), adduct)
     rng = np.random.default_rng([seed, zlib.crc32(f"{smiles} {adduct} {collision_energy_ev}".encode())])
     mz, intensity = _strongest(ions, collision_energy_ev, precursor)
@@ -122,7 +122,7 @@ def fragment_spectrum(
     )
 
 
-def _fragment_ions(fragments: Fragments, adduct: str) -> tuple[_Ions, tuple[str, ...], int]:
+def fragment_ions(fragments: Fragments, adduct: str) -> tuple[FragmentIons, tuple[str, ...], int]:
     """Ions of all fragments for an adduct, the metals that they may carry, and the sign of their charge."""
     ion = parse_adduct(adduct)
     sign = 1 if ion.charge > 0 else -1
@@ -135,7 +135,7 @@ def _fragment_ions(fragments: Fragments, adduct: str) -> tuple[_Ions, tuple[str,
     ]
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.argsort(joined[1], kind="stable")
-    return _Ions(*(column[order] for column in joined)), carriers, sign
+    return FragmentIons(*(column[order] for column in joined)), carriers, sign
 
 
 def _ions_of_carrier(
@@ -198,7 +198,7 @@ def _fixed_charges(fragments: Fragments) -> NDArray[np.int64]:
 
 
 def _strongest(
-    ions: _Ions, collision_energy_ev: float, precursor: float
+    ions: FragmentIons, collision_energy_ev: float, precursor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """m/z and intensity of the peaks worth showing, precursor included."""
     energy = max(collision_energy_ev, 1.0)
@@ -222,7 +222,9 @@ def _strongest(
     return np.append(mz[keep], precursor), np.append(intensity[keep], max(survival, 0.01))
 
 
-def _ion_formula(fragments: Fragments, ions: _Ions, ion: int, carriers: tuple[str, ...], sign: int) -> str:
+def _ion_formula(
+    fragments: Fragments, ions: FragmentIons, ion: int, carriers: tuple[str, ...], sign: int
+) -> str:
     row = fragments.counts[ions.fragment[ion]]
     counts = {symbol: int(count) for symbol, count in zip(fragments.elements, row, strict=True)}
     counts["H"] += int(ions.shift[ion])

@@ -86,9 +86,17 @@ class MoleculeEncoder(nn.Module):
 
     def embed(self, features: Tensor, tokens: Tensor) -> Tensor:
         """H^m (B, T, D) to E^m (B, embedding_dim), unit length."""
+        return self.project(self.pool(features, tokens))
+
+    def pool(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """H^m (B, T, D) to what the head reads, (B, 2 D): it stays the same while only the head learns."""
         weights = (tokens != PAD).to(features.dtype)[:, :, None]
         mean = (features * weights).sum(1) / weights.sum(1)
-        return functional.normalize(self.head(torch.cat([features[:, 0], mean], dim=-1)).float(), dim=-1)
+        return torch.cat([features[:, 0], mean], dim=-1)
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Pooled features (..., 2 D) to E^m (..., embedding_dim), unit length."""
+        return functional.normalize(self.head(pooled).float(), dim=-1)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Command line of training: prepare, pretrain, contrastive, generative, pack. A stage takes up its state."""
+"""Command line of training: prepare, the stages in their order, pack. A stage takes up its state."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def main(arguments: list[str] | None = None) -> None:
         from models_ml.training.pack import pack
 
         pack(run=args.run, data=args.data, out=args.out, name=args.name)
+    elif args.command == "ranking":
+        from models_ml.training.ranking import RankingChoices, train_ranking
+
+        choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
+        train_ranking(args.data, args.run, args.checkpoint, choices, args.seed)
+    elif args.command == "unpack":
+        from models_ml.training.unpack import unpack
+
+        unpack(checkpoint=args.checkpoint, data=args.data, run=args.run)
     else:
         _train(args)
 
@@ -54,6 +63,8 @@ def _train(args: argparse.Namespace) -> None:
             source=args.source or args.run,
             blind=args.blind,
             mass_negatives=args.mass_negatives,
+            train_head=args.train_head,
+            hold_out=args.hold_out,
             choices=ContrastiveChoices(batch_size=args.batch_size),
         )
     else:
@@ -61,7 +72,9 @@ def _train(args: argparse.Namespace) -> None:
             options,
             source=args.source or args.run,
             per_compound=args.per_compound,
-            choices=GenerativeChoices(batch_size=args.batch_size),
+            hold_out=args.hold_out,
+            fusion=args.fusion,
+            choices=GenerativeChoices(batch_size=args.batch_size, n_candidates=args.n_candidates),
         )
 
 
@@ -108,9 +121,34 @@ def _parser() -> argparse.ArgumentParser:
         "--mass-negatives", action="store_true", help="add library molecules of near mass (not in the paper)"
     )
 
+    contrastive.add_argument(
+        "--train-head",
+        action="store_true",
+        help="the molecule embedding's last layer learns too",
+    )
+    contrastive.add_argument("--hold-out", type=int, help="a fold of folds.npz that is never shown")
+
     generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
     generative.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
     generative.add_argument("--per-compound", type=int, default=8, help="spectra of a compound at most")
+    generative.add_argument(
+        "--fusion", default="cross", help="cross (the paper's), average, concat or none: ablations"
+    )
+    generative.add_argument("--n-candidates", type=int, default=40, help="candidates shown to the decoder")
+    generative.add_argument("--hold-out", type=int, help="a fold of folds.npz that is never shown")
+
+    ranking = commands.add_parser("ranking", help="the fused ranking, into a packed checkpoint")
+    ranking.add_argument("--data", type=Path, required=True)
+    ranking.add_argument("--run", type=Path, required=True, help="folder with contrastive.pt")
+    ranking.add_argument("--checkpoint", type=Path, required=True, help="folder of `pack`")
+    ranking.add_argument("--hold-out", type=int, default=0, help="the fold that contrastive held out")
+    ranking.add_argument("--blind", action="store_true", help="the control: never show a peak")
+    ranking.add_argument("--seed", type=int, default=0)
+
+    unpack = commands.add_parser("unpack", help="begin a run from a checkpoint's molecule side")
+    unpack.add_argument("--checkpoint", type=Path, required=True)
+    unpack.add_argument("--data", type=Path, required=True)
+    unpack.add_argument("--run", type=Path, required=True)
 
     pack = commands.add_parser("pack", help="write a run as a checkpoint folder")
     pack.add_argument("--run", type=Path, required=True)

@@ -94,6 +94,13 @@ class SpectrumArrays(ArrayFile):
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CompoundFolds(ArrayFile):
+    """Which fold each training compound lies in. Near analogs share a fold: see models_ml.training.folds."""
+
+    fold: NDArray[np.int64]
+
+
 def pack_ragged(rows: Sequence[NDArray[Any]], dtype: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Rows of unequal length as one flat array and its offsets."""
     offsets = np.zeros(len(rows) + 1, np.int64)

@@ -57,9 +57,10 @@ def compound_batches(
     mass: NDArray[np.float64],
     choices: ContrastiveChoices,
     rng: np.random.Generator,
+    usable: NDArray[np.int64],
 ) -> Iterator[NDArray[np.int64]]:
-    """Endless batches of spectrum rows, one spectrum of each compound an epoch: no false negatives."""
-    by_compound = np.argsort(compound, kind="stable")
+    """Endless batches of `usable` spectrum rows, one of each compound an epoch: no false negatives."""
+    by_compound = usable[np.argsort(compound[usable], kind="stable")]
     _, first, count = np.unique(compound[by_compound], return_index=True, return_counts=True)
     while True:
         rows = by_compound[first + rng.integers(0, count)]
@@ -106,35 +107,40 @@ def mol2ms_loss(molecules: Tensor, spectra: Tensor, perturbed: Tensor, scale: Te
     return functional.softplus(scale * (wrong - right)).mean()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ContrastiveData:
+    """Training spectra and what the embedding head reads of their molecules and of the library's."""
+
+    spectra: SpectrumArrays
+    usable: NDArray[np.int64]  # spectrum rows to learn from
+    pooled: NDArray[np.float16]  # (compounds, 2 Dm)
+    library_pooled: NDArray[np.float16]  # (library, 2 Dm)
+    own: NDArray[np.int64]  # library row of each compound, -1 if it is not there
+    near_mass: NearMassNegatives | None  # the paper has none
+
+
 def train_contrastive(
     run: StageRun,
     temperature: Temperature,
-    spectra: SpectrumArrays,
-    vectors: NDArray[np.float32],
+    data: ContrastiveData,
     choices: ContrastiveChoices,
     check: RetrievalCheck,
     rng: np.random.Generator,
-    near_mass: NearMassNegatives | None = None,
 ) -> None:
-    """Train until the budget is spent; the state with the best hit@1 on validation spectra is kept.
-
-    `vectors` (n_compounds, D) are E^m of the training compounds.
-    """
-    best = BestState(run, [run.network.spectrum_encoder], "val_hit@1", highest=True)
+    """Train until the budget is spent; the state with the best hit@1 on validation spectra is kept."""
+    head = run.network.molecule_encoder.head
+    best = BestState(run, [run.network.spectrum_encoder, head], "val_hit@1", highest=True)
+    spectra = data.spectra
     run.network.train()
     run.pause()
-    for rows in compound_batches(spectra.compound, spectra.neutral_mass, choices, rng):
+    for rows in compound_batches(spectra.compound, spectra.neutral_mass, choices, rng, data.usable):
         if run.check_due():
             best.offer(check.measure(run.network, run.device))
             run.network.train()
             run.pause()
         if run.done:
             break
-        extra = None
-        if near_mass is not None:
-            own = vectors[spectra.compound[rows]]
-            extra = near_mass.draw(spectra.neutral_mass[rows], own, choices.n_mass_negatives, rng)
-        _learn(run, temperature, spectra, rows, vectors, choices, extra)
+        _learn(run, temperature, data, rows, choices, rng)
     best.restore()
     run.save(finished=True)
 
@@ -142,20 +148,28 @@ def train_contrastive(
 def _learn(
     run: StageRun,
     temperature: Temperature,
-    spectra: SpectrumArrays,
+    data: ContrastiveData,
     rows: NDArray[np.int64],
-    vectors: NDArray[np.float32],
     choices: ContrastiveChoices,
-    extra: NDArray[np.float32] | None,
+    rng: np.random.Generator,
 ) -> None:
     """One step on the spectra in `rows`."""
+    spectra = data.spectra
+    project = run.network.molecule_encoder.project
     n_peaks = spectra.offsets[rows + 1] - spectra.offsets[rows]
     order = np.argsort(n_peaks, kind="stable")
     rows = rows[order]
-    molecules = torch.from_numpy(vectors[spectra.compound[rows]]).to(run.device)
+    compound = spectra.compound[rows]
     own: list[Tensor] = []
     pairs: list[tuple[Tensor, Tensor, Tensor]] = []
     with run.autocast():
+        molecules = project(torch.from_numpy(data.pooled[compound]).to(run.device).float())
+        negatives = None
+        if data.near_mass is not None:
+            drawn = data.near_mass.draw(
+                spectra.neutral_mass[rows], data.own[compound], choices.n_mass_negatives, rng
+            )
+            negatives = project(torch.from_numpy(data.library_pooled[drawn]).to(run.device).float())
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = rows[start : start + CHUNK_ROWS]
             batch = augment(spectrum_batch(spectra, chunk).to(run.device), choices)
@@ -168,7 +182,6 @@ def _learn(
                 pairs.append((molecules[start : start + len(chunk)][faces], own[-1][faces], perturbed))
     embedded = torch.cat(own)
     scale = temperature()
-    negatives = None if extra is None else torch.from_numpy(extra[order]).to(run.device)
     ms2mol = ms2mol_loss(embedded, molecules, scale, negatives)
     mol2ms = torch.zeros((), device=run.device)
     if pairs:
@@ -189,6 +202,8 @@ def _select(batch: SpectrumBatch, rows: Tensor) -> SpectrumBatch:
     )
 
 
-def freeze_for_contrastive(network: GlmrNetwork) -> None:
+def freeze_for_contrastive(network: GlmrNetwork, *, train_head: bool) -> None:
+    """`train_head`: the linear layer from the frozen molecule encoder to E^m learns too."""
     for module in (network.molecule_encoder, network.decoder, network.fusion):
         module.requires_grad_(False)
+    network.molecule_encoder.head.requires_grad_(train_head)

@@ -89,8 +89,8 @@ def generative_loss(
     """Token NLL of `target` (B, T) given spectra and candidates (B, K, D)."""
     with torch.no_grad():
         features, keep = network.spectrum_encoder(batch)
-    memory = network.fusion(features, candidates, candidate_keep)
-    logits, _ = network.decoder(target[:, :-1], network.decoder.start(memory, keep))
+    memory, memory_keep = network.fusion(features, keep, candidates, candidate_keep)
+    logits, _ = network.decoder(target[:, :-1], network.decoder.start(memory, memory_keep))
     return functional.cross_entropy(logits.flatten(0, 1).float(), target[:, 1:].flatten(), ignore_index=PAD)
 
 

@@ -16,12 +16,13 @@ from models_ml.spectra.formats import SpectrumIssue, read_spectra
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 from models_ml.tokenizer import SmilesTokenizer
-from models_ml.training.arrays import SpectrumArrays, pack_ragged
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays, pack_ragged
+from models_ml.training.folds import cluster_folds
 from models_ml.training.spellings import Structure, molecule_arrays
 
 
 def prepare(*, structures: Path, train: Path, val: Path, out: Path, variants: int, seed: int) -> None:
-    """Write pretrain.npz, {train,val}_{spectra,compounds}.npz and tokenizer.json into `out`."""
+    """Write pretrain.npz, {train,val}_{spectra,compounds}.npz, folds.npz and tokenizer.json into `out`."""
     corpus = [as_structure(molecule) for molecule in standard_molecules(structures)]
     tokenizer = SmilesTokenizer.from_corpus(structure.smiles for structure in corpus)
     out.mkdir(parents=True, exist_ok=True)
@@ -29,6 +30,8 @@ def prepare(*, structures: Path, train: Path, val: Path, out: Path, variants: in
     molecule_arrays(corpus, tokenizer, variants=variants, seed=seed).save(out / "pretrain.npz")
     for fold, path in (("train", train), ("val", val)):
         prepare_spectra(path, tokenizer, out, fold, variants=variants, seed=seed)
+    compounds = MoleculeArrays.load(out / "train_compounds.npz")
+    cluster_folds(compounds.fingerprints, seed=seed).save(out / "folds.npz")
 
 
 def prepare_spectra(

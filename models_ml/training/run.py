@@ -8,7 +8,6 @@ import math
 import random
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from models_ml.config import GlmrConfig
 from models_ml.networks.glmr import GlmrNetwork
+from models_ml.training.precision import autocast
 
 WARM_UP_SHARE = 0.04
 SAVE_EVERY_S = 120.0
@@ -83,8 +83,8 @@ class StageRun:
     def done(self) -> bool:
         return self.budget.spent(self.elapsed_s, self.step) >= 1
 
-    def autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
+    def autocast(self) -> torch.autocast:
+        return autocast(self.device)
 
     def learn(self, loss: Tensor, **figures: Tensor) -> None:
         """One optimiser step on `loss`; `figures` are averaged into the log."""

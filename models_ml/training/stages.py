@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from models_ml.config import GlmrConfig, named_config
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tokenizer import SmilesTokenizer
-from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
 from models_ml.training.contrastive import (
     ContrastiveChoices,
+    ContrastiveData,
     Temperature,
     freeze_for_contrastive,
     train_contrastive,
@@ -31,7 +32,7 @@ from models_ml.training.generative import (
 from models_ml.training.pretrain import PretrainChoices, PretrainHeads, pretrain
 from models_ml.training.run import Budget, StageRun, load_network, load_state, seed_everything, set_dropout
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
-from models_ml.training.vectors import MassSorted, molecule_vectors
+from models_ml.training.vectors import MassSorted, molecule_vectors, pooled_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,45 +84,84 @@ def run_pretrain(
 
 
 def run_contrastive(
-    options: StageOptions, *, source: Path, blind: bool, mass_negatives: bool, choices: ContrastiveChoices
+    options: StageOptions,
+    *,
+    source: Path,
+    blind: bool,
+    mass_negatives: bool,
+    choices: ContrastiveChoices,
+    train_head: bool = False,
+    hold_out: int | None = None,
 ) -> Path:
-    """`source` is the run folder whose pre-trained molecule side is used, often the same folder."""
+    """`source` is the run folder whose pre-trained molecule side is used, often the same folder.
+
+    `hold_out`: a fold of `folds.npz` whose compounds are never shown, so that a ranker can learn on them.
+    """
     rng = _set_up(options)
     network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind)
-    freeze_for_contrastive(network)
+    freeze_for_contrastive(network, train_head=train_head)
     temperature = Temperature()
-    trained = {"spectrum_encoder": network.spectrum_encoder, "temperature": temperature}
+    trained = {
+        "spectrum_encoder": network.spectrum_encoder,
+        "molecule_head": network.molecule_encoder.head,
+        "temperature": temperature,
+    }
     settings = {
         "source": source,
         "blind": blind,
         "mass_negatives": mass_negatives,
+        "train_head": train_head,
+        "hold_out": hold_out,
         "batch_size": choices.batch_size,
     }
     run = _start(options, "contrastive", network, trained, settings)
-    library, library_vectors = _library(options, network, source)
+    library, library_pooled = _library(options, network, source)
     train, compounds = _spectra(options, "train")
-    vectors = molecule_vectors(network, compounds, device=options.device)
     val, val_compounds = _spectra(options, "val")
     check = RetrievalCheck.build(
         val,
         val_compounds,
-        molecule_vectors(network, val_compounds, device=options.device),
+        pooled_features(network, val_compounds, device=options.device),
         library,
-        library_vectors,
+        library_pooled,
         per_compound=4,
         seed=0,
     )
-    near = NearMassNegatives(library_vectors, MassSorted.of(library.exact_mass)) if mass_negatives else None
-    train_contrastive(run, temperature, train, vectors, choices, check, rng, near)
+    own = _library_rows(library, compounds)
+    near_mass = None
+    if mass_negatives:
+        # A held-out compound shown as a negative would be pushed away from its own spectra.
+        unseen = np.setdiff1d(own, own[train.compound[_shown(options, train, hold_out)]])
+        near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
+    data = ContrastiveData(
+        spectra=train,
+        usable=_shown(options, train, hold_out),
+        pooled=pooled_features(network, compounds, device=options.device),
+        library_pooled=library_pooled,
+        own=own,
+        near_mass=near_mass,
+    )
+    train_contrastive(run, temperature, data, choices, check, rng)
     return run.path
 
 
 def run_generative(
-    options: StageOptions, *, source: Path, per_compound: int, choices: GenerativeChoices
+    options: StageOptions,
+    *,
+    source: Path,
+    per_compound: int,
+    choices: GenerativeChoices,
+    hold_out: int | None = None,
+    fusion: str = "cross",
 ) -> Path:
-    """`source` is the run folder whose molecule vectors are used, often the same folder."""
+    """`source` is the run folder whose molecule features are used, often the same folder.
+
+    `fusion` other than the paper's "cross" is an ablation.
+    """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
+    if fusion != network.config.fusion:
+        network.replace_fusion(fusion)
     network.requires_grad_(False)
     network.fusion.requires_grad_(True)
     network.decoder.requires_grad_(True)
@@ -131,11 +171,18 @@ def run_generative(
         "generative",
         network,
         trained,
-        {"per_compound": per_compound, "batch_size": choices.batch_size},
+        {
+            "per_compound": per_compound,
+            "batch_size": choices.batch_size,
+            "hold_out": hold_out,
+            "fusion": fusion,
+            "n_candidates": choices.n_candidates,
+        },
     )
-    library, library_vectors = _library(options, network, source)
-    train = _generative_data(options, network, library, library_vectors, "train", per_compound, choices)
-    val = _generative_data(options, network, library, library_vectors, "val", 2, choices)
+    library, library_pooled = _library(options, network, source)
+    vectors = molecule_vectors(network, library_pooled, device=options.device)
+    train = _generative_data(options, network, library, vectors, "train", per_compound, choices, hold_out)
+    val = _generative_data(options, network, library, vectors, "val", 2, choices)
     train_generative(run, train, val, choices, rng)
     return run.path
 
@@ -189,10 +236,24 @@ def _with_new_spectrum_side(path: Path, *, blind: bool) -> GlmrNetwork:
 
 def _library(
     options: StageOptions, network: GlmrNetwork, source: Path
-) -> tuple[MoleculeArrays, NDArray[np.float32]]:
+) -> tuple[MoleculeArrays, NDArray[np.float16]]:
     library = MoleculeArrays.load(options.data / "pretrain.npz")
-    cache = source / "library_vectors.npy"
-    return library, molecule_vectors(network, library, device=options.device, cache=cache)
+    cache = source / "library_pooled.npy"
+    return library, pooled_features(network, library, device=options.device, cache=cache)
+
+
+def _library_rows(library: MoleculeArrays, compounds: MoleculeArrays) -> NDArray[np.int64]:
+    """Row in the library of each compound, NO_CANDIDATE if it is not there."""
+    row_of = {smiles: row for row, smiles in enumerate(library.smiles)}
+    return np.array([row_of.get(smiles, NO_CANDIDATE) for smiles in compounds.smiles])
+
+
+def _shown(options: StageOptions, spectra: SpectrumArrays, hold_out: int | None) -> NDArray[np.int64]:
+    """Rows of the training spectra whose compounds lie outside the held-out fold."""
+    if hold_out is None:
+        return np.arange(len(spectra))
+    folds = CompoundFolds.load(options.data / "folds.npz")
+    return np.flatnonzero(folds.fold[spectra.compound] != hold_out)
 
 
 def _spectra(options: StageOptions, fold: str) -> tuple[SpectrumArrays, MoleculeArrays]:
@@ -210,11 +271,12 @@ def _generative_data(
     fold: str,
     per_compound: int,
     choices: GenerativeChoices,
+    hold_out: int | None = None,
 ) -> GenerativeData:
     spectra, compounds = _spectra(options, fold)
-    row_of = {smiles: row for row, smiles in enumerate(library.smiles)}
-    own = np.array([row_of.get(smiles, NO_CANDIDATE) for smiles in compounds.smiles])
+    own = _library_rows(library, compounds)
     rows = spectra_per_compound(spectra, per_compound, np.random.default_rng(options.seed))
+    rows = rows[np.isin(rows, _shown(options, spectra, hold_out))]
     candidate_set = retrieve_candidates(
         network,
         spectra,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
 from models_ml.training.batches import spectrum_batch
-from models_ml.training.vectors import MassSorted
+from models_ml.training.precision import autocast
+from models_ml.training.vectors import MassSorted, molecule_vectors
 
 WINDOW_PPM = 10.0
 EMBED_BATCH = 128
@@ -25,7 +26,7 @@ def embed_spectrum_rows(
     order = np.argsort(n_peaks, kind="stable")
     vectors = np.zeros((len(rows), network.config.embedding_dim), np.float32)
     network.eval()
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
+    with torch.inference_mode(), autocast(device):
         for start in range(0, len(rows), EMBED_BATCH):
             places = order[start : start + EMBED_BATCH]
             batch = spectrum_batch(spectra, rows[places]).to(device)
@@ -45,7 +46,7 @@ class RetrievalCheck:
 
     spectra: SpectrumArrays
     rows: NDArray[np.int64]
-    vectors: NDArray[np.float32]  # E^m of library and validation compounds
+    pooled: NDArray[np.float16]  # of library and validation compounds, what the embedding head reads
     mass_sorted: MassSorted
     truth: NDArray[np.int64]  # row in `vectors` of each validation compound
 
@@ -54,9 +55,9 @@ class RetrievalCheck:
         cls,
         spectra: SpectrumArrays,
         compounds: MoleculeArrays,
-        compound_vectors: NDArray[np.float32],
+        compound_pooled: NDArray[np.float16],
         library: MoleculeArrays,
-        library_vectors: NDArray[np.float32],
+        library_pooled: NDArray[np.float16],
         *,
         per_compound: int,
         seed: int,
@@ -76,13 +77,14 @@ class RetrievalCheck:
         return cls(
             spectra=spectra,
             rows=np.array(rows),
-            vectors=np.concatenate([library_vectors[other], compound_vectors]),
+            pooled=np.concatenate([library_pooled[other], compound_pooled]),
             mass_sorted=MassSorted.of(np.concatenate([library.exact_mass[other], compounds.exact_mass])),
             truth=int(other.sum()) + np.arange(len(compounds)),
         )
 
     def measure(self, network: GlmrNetwork, device: str) -> dict[str, float]:
         embedded = embed_spectrum_rows(network, self.spectra, self.rows, device)
+        vectors = molecule_vectors(network, self.pooled, device=device)
         ranks: list[float] = []
         gap: list[float] = []
         for vector, row in zip(embedded, self.rows, strict=True):
@@ -90,9 +92,9 @@ class RetrievalCheck:
             tolerance = self.spectra.precursor_mz[row] * WINDOW_PPM * 1e-6
             window = self.mass_sorted.window(self.spectra.neutral_mass[row], tolerance)
             window = np.unique(np.append(window, truth))
-            similarities = self.vectors[window] @ vector
+            similarities = vectors[window] @ vector
             ranks.append(expected_rank(similarities, int(np.searchsorted(window, truth))))
-            gap.append(1 - float(self.vectors[truth] @ vector))
+            gap.append(1 - float(vectors[truth] @ vector))
         found = np.array(ranks)
         return {
             "val_hit@1": float((found < 1.5).mean()),
@@ -106,19 +108,17 @@ class RetrievalCheck:
 class NearMassNegatives:
     """Library molecules of nearly a molecule's mass, never the molecule itself."""
 
-    vectors: NDArray[np.float32]
     mass_sorted: MassSorted
     reach: int = 150  # places up and down the library sorted by mass
 
     def draw(
-        self, mass: NDArray[np.float64], own: NDArray[np.float32], number: int, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
-        """(B, number, D) for molecules of `mass` (B,) with vectors `own` (B, D)."""
+        self, mass: NDArray[np.float64], own: NDArray[np.int64], number: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Library rows (B, number) for molecules of `mass` (B,) that are themselves the rows `own` (B,)."""
         middle = np.searchsorted(self.mass_sorted.mass, mass)
-        places = middle[:, None] + rng.integers(-self.reach, self.reach, (len(mass), number))
-        places = places.clip(0, len(self.mass_sorted.order) - 1)
-        drawn: NDArray[np.float32] = self.vectors[self.mass_sorted.order[places]]
-        # The molecule itself, or one the encoder cannot tell from it, would be a false negative.
-        same = np.einsum("bmd,bd->bm", drawn, own) > 0.999
-        drawn[same] = -drawn[same]
-        return drawn
+        last = len(self.mass_sorted.order) - 1
+        places = (middle[:, None] + rng.integers(-self.reach, self.reach, (len(mass), number))).clip(0, last)
+        drawn = self.mass_sorted.order[places]
+        # The molecule itself would be a false negative: its neighbour takes its place.
+        beside = np.where(places == last, places - 1, places + 1)
+        return np.where(drawn == own[:, None], self.mass_sorted.order[beside], drawn)

@@ -1,4 +1,4 @@
-"""Molecule embeddings of the frozen encoder, made once and kept in a file, and the mass window over them."""
+"""Molecule features of the frozen encoder, made once and kept in a file, and the mass window over them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,49 @@ from tqdm import tqdm
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import pad_tokens
 from models_ml.training.arrays import MoleculeArrays
+from models_ml.training.precision import autocast
 
 ENCODE_BATCH = 256
+PROJECT_BATCH = 16384
 
 
-def molecule_vectors(
+def pooled_features(
     network: GlmrNetwork, arrays: MoleculeArrays, *, device: str, cache: Path | None = None
-) -> NDArray[np.float32]:
-    """E^m of each molecule's canonical spelling, (n, D) unit length. Read from `cache` if it is there."""
+) -> NDArray[np.float16]:
+    """What the embedding head reads of each molecule's canonical spelling, (n, 2 Dm).
+
+    Read from `cache` if it is there: the encoder below the head stays frozen after pre-training.
+    """
     if cache is not None and cache.exists():
-        stored: NDArray[np.float32] = np.load(cache, allow_pickle=False).astype(np.float32)
+        stored: NDArray[np.float16] = np.load(cache, allow_pickle=False)
         return stored
     network.eval()
     lengths = arrays.lengths()[:, 0]
     order = np.argsort(lengths, kind="stable")
-    vectors = np.zeros((len(arrays), network.config.embedding_dim), np.float32)
+    pooled = np.zeros((len(arrays), 2 * network.config.d_molecule), np.float16)
     max_tokens = network.config.max_tokens
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
+    with torch.inference_mode(), autocast(device):
         for start in tqdm(range(0, len(order), ENCODE_BATCH), "molecule vectors"):
             rows = order[start : start + ENCODE_BATCH]
             tokens = pad_tokens([arrays.spelling(row, 0)[:max_tokens] for row in rows])
-            vectors[rows] = network.embed_molecules(tokens.to(device)).float().cpu().numpy()
+            tokens = tokens.to(device)
+            encoder = network.molecule_encoder
+            pooled[rows] = encoder.pool(encoder(tokens), tokens).half().cpu().numpy()
     if cache is not None:
-        np.save(cache, vectors.astype(np.float16))
-    return vectors
+        np.save(cache, pooled)
+    return pooled
+
+
+def molecule_vectors(
+    network: GlmrNetwork, pooled: NDArray[np.float16], *, device: str
+) -> NDArray[np.float32]:
+    """E^m (n, D), unit length, by the present head."""
+    parts: list[NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for start in range(0, len(pooled), PROJECT_BATCH):
+            some = torch.from_numpy(pooled[start : start + PROJECT_BATCH]).to(device).float()
+            parts.append(network.molecule_encoder.project(some).cpu().numpy())
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +66,11 @@ class MassSorted:
     mass: NDArray[np.float64]  # their masses
 
     @classmethod
-    def of(cls, mass: NDArray[np.float64]) -> MassSorted:
+    def of(cls, mass: NDArray[np.float64], without: NDArray[np.int64] | None = None) -> MassSorted:
+        """Of all rows, or of those not in `without`."""
         order = np.argsort(mass, kind="stable")
+        if without is not None:
+            order = order[~np.isin(order, without)]
         return cls(order, mass[order])
 
     def window(self, mass: float, tolerance_da: float) -> NDArray[np.int64]:

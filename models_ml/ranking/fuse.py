@@ -1,0 +1,158 @@
+"""The fused step of `annotate`: evidence of every channel, then the ranker's order and its confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models_ml.evidence.analog_votes import MAIN_VOTE, analog_votes
+from models_ml.evidence.analogs import ReferenceIndex, tanimoto_matrix
+from models_ml.evidence.fragment_matches import Explained, FragmentMatches
+from models_ml.evidence.fragments import explain_candidates, strongest_peaks
+from models_ml.inference.question import Question
+from models_ml.networks.fragment_scorer import FragmentScorer
+from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
+from models_ml.ranking.features import ListEvidence, ranker_numbers
+from models_ml.ranking.model import RankingModel
+
+CLOSE_TANIMOTO = 0.6
+# Probabilities that differ less are one: float32 sums depend on the batch's shape, ranks must not.
+DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    candidates: tuple[RankedCandidate, ...]
+    confidence: Confidence
+
+
+def fuse(
+    questions: Sequence[Question],
+    retrieved: Sequence[Retrieved],
+    ranked: Sequence[tuple[RankedCandidate, ...]],
+    model: RankingModel,
+    references: ReferenceIndex | None,
+) -> list[Fused]:
+    """Each spectrum's candidates in the order of their probability. `ranked`: the same candidates by GLMR."""
+    fingerprints = [_fingerprints(one) for one in retrieved]
+    bit_scores = _bit_scores(questions, fingerprints, model)
+    evidence = [
+        ListEvidence(fingerprint=bits, n_candidates=len(one.molecules))
+        for bits, one in zip(bit_scores, retrieved, strict=True)
+    ]
+    if model.scorer is not None:
+        evidence = _with_peaks(evidence, questions, retrieved, fingerprints, model.scorer, references)
+    probabilities = model.probabilities([ranker_numbers(one) for one in evidence])
+    return [
+        _fused(one, candidates, said, probability, packed)
+        for one, candidates, said, probability, packed in zip(
+            retrieved, ranked, evidence, probabilities, fingerprints, strict=True
+        )
+    ]
+
+
+def _with_peaks(
+    evidence: Sequence[ListEvidence],
+    questions: Sequence[Question],
+    retrieved: Sequence[Retrieved],
+    fingerprints: Sequence[NDArray[np.uint8]],
+    scorer: FragmentScorer,
+    references: ReferenceIndex | None,
+) -> list[ListEvidence]:
+    """The channels that only peaks can feed, added."""
+    explained = [_explained(question, one) for question, one in zip(questions, retrieved, strict=True)]
+    with torch.inference_mode():
+        joined = scorer(FragmentMatches.of([pair for pairs in explained for pair in pairs])).numpy()
+    scores = np.split(joined, np.cumsum([len(pairs) for pairs in explained])[:-1])
+    return [
+        replace(
+            said,
+            contrastive=np.array([molecule.embedding_similarity for molecule in one.molecules], np.float32),
+            fragments=fragments,
+            unexplained=np.array([pair.unexplained for pair in pairs], np.float32),
+            possible=np.array([pair.possible for pair in pairs], np.float32),
+            analogs=None if references is None else analog_votes(references, question.features, packed),
+        )
+        for said, question, one, packed, pairs, fragments in zip(
+            evidence, questions, retrieved, fingerprints, explained, scores, strict=True
+        )
+    ]
+
+
+def _fused(
+    retrieved: Retrieved,
+    ranked: Sequence[RankedCandidate],
+    evidence: ListEvidence,
+    probability: NDArray[np.float64],
+    fingerprints: NDArray[np.uint8],
+) -> Fused:
+    probability = probability.round(DECIMALS)
+    by_key = {candidate.key: candidate for candidate in ranked}
+    keys = [molecule.key for molecule in retrieved.molecules]
+    order = sorted(range(len(keys)), key=lambda place: (-float(probability[place]), place))
+    candidates = tuple(
+        replace(
+            by_key[keys[place]],
+            rank=rank,
+            probability=float(probability[place]),
+            evidence=_named(evidence, place),
+        )
+        for rank, place in enumerate(order, start=1)
+    )
+    first = order[0]
+    close = tanimoto_matrix(fingerprints, fingerprints[first : first + 1])[:, 0] >= CLOSE_TANIMOTO
+    close[first] = True
+    p_right, p_absent = float(probability[first]), float(probability[-1])
+    return Fused(
+        candidates,
+        Confidence(
+            p_right=p_right,
+            p_close=float(probability[:-1][close].sum()),
+            p_absent=p_absent,
+            abstains=p_absent > p_right,
+        ),
+    )
+
+
+def _named(evidence: ListEvidence, place: int) -> dict[str, float]:
+    """The channels' raw scores of one candidate; what a channel did not say is left out."""
+    said: dict[str, float] = {}
+    if evidence.fingerprint is not None:
+        said["fingerprint"] = float(evidence.fingerprint[place])
+    if evidence.fragments is not None and evidence.unexplained is not None:
+        said["fragments"] = float(evidence.fragments[place])
+        said["explained"] = 1.0 - float(evidence.unexplained[place])
+    if evidence.analogs is not None:
+        said["analogs"] = float(evidence.analogs.votes[place, MAIN_VOTE])
+    return {name: round(value, 5) for name, value in said.items()}
+
+
+def _fingerprints(retrieved: Retrieved) -> NDArray[np.uint8]:
+    joined = b"".join(molecule.fingerprint for molecule in retrieved.molecules)
+    return np.frombuffer(joined, np.uint8).reshape(len(retrieved.molecules), -1)
+
+
+def _bit_scores(
+    questions: Sequence[Question], fingerprints: Sequence[NDArray[np.uint8]], model: RankingModel
+) -> list[NDArray[np.float32]]:
+    """The heads' mean log odds, summed over each candidate's bits."""
+    log_odds = model.log_odds(
+        [question.features for question in questions], [question.neutral_mass for question in questions]
+    )
+    return [
+        np.unpackbits(packed, axis=1).astype(np.float32) @ row
+        for packed, row in zip(fingerprints, log_odds, strict=True)
+    ]
+
+
+def _explained(question: Question, retrieved: Retrieved) -> list[Explained]:
+    features = question.features
+    peaks = strongest_peaks(features.mz, features.intensity, question.precursor_mz)
+    molecules = retrieved.molecules
+    return explain_candidates(
+        peaks, [one.smiles for one in molecules], [one.formula for one in molecules], question.adduct
+    )
