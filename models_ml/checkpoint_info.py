@@ -36,6 +36,7 @@ class CheckpointInfo:
     license: str
     preprocess_version: str
     folder: Path
+    ranking_sha256: str | None = None  # of ranking.safetensors; None: it has no fused ranking
 
 
 def read_checkpoint_info(folder: Path) -> CheckpointInfo:
@@ -55,6 +56,7 @@ def read_checkpoint_info(folder: Path) -> CheckpointInfo:
             license=config["license"],
             preprocess_version=config["preprocess_version"],
             folder=folder,
+            ranking_sha256=config.get("ranking_sha256"),
         )
     except KeyError as error:
         raise BrokenCheckpoint(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,16 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models_ml.inference.beams import Beam, beam_search
+from models_ml.evidence.analogs import ReferenceIndex
+from models_ml.inference.beams import Beam, BeamConstraints, beam_search
 from models_ml.inference.checkpoint import GlmrModel
+from models_ml.inference.mass_budget import MassBudget
 from models_ml.inference.question import Question, ask, no_candidates
 from models_ml.inference.rerank import rank_candidates
+from models_ml.inference.token_chemistry import token_table
 from models_ml.molecules.standardise import identify
 from models_ml.outcomes import (
     Annotated,
     AnnotateParams,
     CannotAnnotate,
+    Confidence,
     Embedding,
+    FindKnown,
     GeneratedMolecule,
     Outcome,
     Query,
@@ -28,6 +33,7 @@ from models_ml.outcomes import (
     Retrieve,
     Retrieved,
 )
+from models_ml.ranking.fuse import fuse
 from models_ml.spectra.spectrum import Spectrum
 
 StageCallback = Callable[[str], None]
@@ -41,10 +47,14 @@ def annotate(
     model: GlmrModel,
     retrieve: Retrieve,
     params: AnnotateParams,
+    references: ReferenceIndex | None = None,
+    find_known: FindKnown | None = None,
     on_stage: StageCallback | None = None,
 ) -> list[Outcome]:
     """One outcome a spectrum, in order. A batch gives what its spectra give alone.
 
+    `references`: spectra of known compounds, whose analogs speak in method `fused`. `find_known` looks
+    generated molecules up in the whole library; without it only the retrieved candidates count as known.
     `on_stage` hears each stage's name as it begins; what it raises ends the batch (a cancelled job).
     """
     clock = _Clock(on_stage)
@@ -53,7 +63,11 @@ def annotate(
     open_places = [place for place, question in enumerate(asked) if isinstance(question, Question)]
     questions = [question for question in asked if isinstance(question, Question)]
     outcomes: list[Outcome | None] = [one if isinstance(one, CannotAnnotate) else None for one in asked]
-    for place, outcome in zip(open_places, _answer(questions, model, retrieve, params, clock), strict=True):
+    for place, outcome in zip(
+        open_places,
+        _answer(questions, model, retrieve, params, references, find_known, clock),
+        strict=True,
+    ):
         outcomes[place] = outcome
     shares = clock.shares(len(spectra))
     return [
@@ -62,7 +76,13 @@ def annotate(
 
 
 def _answer(
-    questions: list[Question], model: GlmrModel, retrieve: Retrieve, params: AnnotateParams, clock: _Clock
+    questions: list[Question],
+    model: GlmrModel,
+    retrieve: Retrieve,
+    params: AnnotateParams,
+    references: ReferenceIndex | None,
+    find_known: FindKnown | None,
+    clock: _Clock,
 ) -> list[Outcome]:
     if not questions:
         return []
@@ -76,19 +96,31 @@ def _answer(
         return outcomes
     kept = [questions[place] for place in some]
     found = [retrieved[place] for place in some]
-    with clock.stage("generate"):
-        generated = generate_molecules(kept, found, features[some], keep[some], model, params)
+    generated: list[list[GeneratedMolecule]] = [[] for _ in kept]
+    if params.generate:
+        with clock.stage("generate"):
+            beams = generate_molecules(kept, found, features[some], keep[some], model, params)
+            generated = mark_known([distinct(one) for one in beams], found, find_known, params)
     with clock.stage("rerank"):
-        ranked = rerank_candidates(kept, found, generated, model)
-    for place, question, one, beams, candidates in zip(some, kept, found, generated, ranked, strict=True):
+        ranked = rerank_candidates(kept, found, generated, model, params)
+    confidences: list[Confidence | None] = [None] * len(kept)
+    if params.method == "fused" and model.ranking is not None:
+        with clock.stage("fuse"):
+            fused = fuse(kept, found, ranked, model.ranking, references)
+        ranked = [one.candidates for one in fused]
+        confidences = [one.confidence for one in fused]
+    for place, question, one, molecules, candidates, confidence in zip(
+        some, kept, found, generated, ranked, confidences, strict=True
+    ):
         outcomes[place] = Annotated(
             adduct=question.adduct,
             adduct_assumed=question.adduct_assumed,
             neutral_mass=question.neutral_mass,
             n_in_window=one.n_in_window,
             candidates=candidates,
-            generated=tuple(beams),
+            generated=tuple(molecules),
             timings_s={},
+            confidence=confidence,
         )
     return outcomes
 
@@ -123,17 +155,20 @@ def generate_molecules(
     model: GlmrModel,
     params: AnnotateParams,
 ) -> list[list[GeneratedMolecule]]:
-    """The beams of each spectrum, likeliest first, invalid ones too."""
+    """All beams of each spectrum, best first, invalid ones too."""
     candidates, candidate_keep = _pad_candidates(retrieved, model)
+    if not params.use_candidates:
+        candidate_keep = torch.zeros_like(candidate_keep)
     with torch.inference_mode():
-        memory = model.network.fusion(features, candidates, candidate_keep)
+        memory, memory_keep = model.network.fusion(features, keep, candidates, candidate_keep)
     found = beam_search(
         model.network.decoder,
         memory,
-        keep,
+        memory_keep,
         beam_size=params.beam_size,
         max_tokens=min(params.max_tokens, model.network.config.max_tokens),
         deadline_s=GENERATION_DEADLINE_S,
+        constraints=_constraints(questions, model, params),
     )
     return [
         [_molecule(beam, rank, question, model) for rank, beam in enumerate(beams, start=1)]
@@ -141,18 +176,54 @@ def generate_molecules(
     ]
 
 
+def distinct(beams: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
+    """Each molecule once, as its best beam wrote it. Beam ranks stay, so that a gap tells of a repetition."""
+    seen: set[str] = set()
+    kept: list[GeneratedMolecule] = []
+    for molecule in beams:
+        identity = molecule.inchikey_first_block
+        if not identity or identity not in seen:
+            kept.append(molecule)
+        seen.add(identity)
+    return kept
+
+
+def mark_known(
+    generated: Sequence[Sequence[GeneratedMolecule]],
+    retrieved: Sequence[Retrieved],
+    find_known: FindKnown | None,
+    params: AnnotateParams,
+) -> list[list[GeneratedMolecule]]:
+    """Say of each molecule whether the library holds it, and propose those that it lacks and that fit."""
+    known = {molecule.inchikey_first_block for one in retrieved for molecule in one.molecules}
+    blocks = {molecule.inchikey_first_block for beams in generated for molecule in beams if molecule.is_valid}
+    unsure = sorted(blocks - known)
+    if find_known is not None and unsure:
+        known.update(find_known(unsure))
+    return [[_marked(molecule, known, params) for molecule in beams] for beams in generated]
+
+
+def _marked(molecule: GeneratedMolecule, known: Set[str], params: AnnotateParams) -> GeneratedMolecule:
+    if not molecule.is_valid or molecule.mass_error_ppm is None:
+        return molecule
+    in_library = molecule.inchikey_first_block in known
+    fits = abs(molecule.mass_error_ppm) <= params.precursor_tolerance_ppm
+    return replace(molecule, in_library=in_library, is_proposed=fits and not in_library)
+
+
 def rerank_candidates(
     questions: Sequence[Question],
     retrieved: Sequence[Retrieved],
     generated: Sequence[Sequence[GeneratedMolecule]],
     model: GlmrModel,
+    params: AnnotateParams,
 ) -> list[tuple[RankedCandidate, ...]]:
     """Each distinct generated molecule is encoded once for the whole batch."""
     smiles = sorted({molecule.smiles for beams in generated for molecule in beams if molecule.is_valid})
     vectors = model.embed_molecules(smiles)
     embeddings = dict(zip(smiles, vectors, strict=True))
     return [
-        rank_candidates(question, one, beams, embeddings)
+        rank_candidates(question, one, beams, embeddings, params)
         for question, one, beams in zip(questions, retrieved, generated, strict=True)
     ]
 
@@ -172,6 +243,20 @@ def _molecule(beam: Beam, rank: int, question: Question, model: GlmrModel) -> Ge
         exact_mass=standard.exact_mass,
         mass_error_ppm=question.mass_error_ppm(standard.exact_mass),
     )
+
+
+def _constraints(
+    questions: Sequence[Question], model: GlmrModel, params: AnnotateParams
+) -> BeamConstraints | None:
+    if not params.syntax_constraint and not params.mass_constraint:
+        return None
+    budget = None
+    if params.mass_constraint:
+        masses = [[question.neutral_mass, question.tolerance_da] for question in questions]
+        columns = torch.tensor(masses, dtype=torch.float64, device=model.device)
+        budget = MassBudget(columns[:, 0], columns[:, 1], params.mass_constraint)
+    table = token_table(model.tokenizer.tokens, model.device)
+    return BeamConstraints(table, syntax=params.syntax_constraint, mass=budget)
 
 
 def _pad_candidates(retrieved: Sequence[Retrieved], model: GlmrModel) -> tuple[Tensor, Tensor]:

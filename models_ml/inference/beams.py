@@ -1,4 +1,4 @@
-"""Beam search over the decoder with cached keys and values. Deterministic; knows no chemistry."""
+"""Beam search over a decoder, for many spectra at once. Deterministic; chemistry comes in as constraints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models_ml.networks.molecule import DecoderState, MoleculeDecoder
+from models_ml.inference.mass_budget import MassBudget, MassState
+from models_ml.inference.smiles_syntax import SyntaxState
+from models_ml.inference.token_chemistry import TokenTable
+from models_ml.networks.beam_decoder import BeamDecoder
+from models_ml.networks.molecule import MoleculeDecoder
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
-
-COMPACT_EVERY_STEPS = 8  # how often spectra whose beams have all ended leave the batch
 
 
 class GenerationTooSlow(Exception):
@@ -21,7 +23,16 @@ class GenerationTooSlow(Exception):
 @dataclass(frozen=True, slots=True)
 class Beam:
     tokens: tuple[int, ...]  # without BOS; ends with EOS unless the length bound cut it
-    log_likelihood: float  # summed over tokens, natural log
+    log_likelihood: float  # summed over tokens, natural log, the model's own: no constraint changes it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BeamConstraints:
+    """What the search takes into account beside likelihood. `mass` has one entry for each memory."""
+
+    table: TokenTable
+    syntax: bool = True
+    mass: MassBudget | None = None
 
 
 def beam_search(
@@ -32,21 +43,22 @@ def beam_search(
     beam_size: int,
     max_tokens: int,
     deadline_s: float | None = None,
+    constraints: BeamConstraints | None = None,
 ) -> list[list[Beam]]:
-    """The `beam_size` likeliest strings found for each memory (B, S, D), best first.
+    """The `beam_size` best strings found for each memory (B, S, D), best first: by likelihood less penalty.
 
-    Likelihoods are not normalised by length. An ended beam keeps its place until likelier ones push it out.
+    Likelihoods are not normalised by length. An ended beam keeps its place until better ones push it out.
     Raises GenerationTooSlow `deadline_s` seconds after the start.
     """
     started = time.monotonic()
     with torch.inference_mode():
-        search = _Search(decoder, memory, memory_keep, beam_size)
+        search = _Search(decoder, memory, memory_keep, beam_size, constraints)
         for step in range(max_tokens):
-            search.advance()
-            if step % COMPACT_EVERY_STEPS == COMPACT_EVERY_STEPS - 1:
-                search.retire_ended()
+            search.advance(n_left=max_tokens - step)
             if not search.is_running():
                 break
+            if search.strings.is_full:
+                search.tidy()
             if deadline_s is not None and time.monotonic() - started > deadline_s:
                 raise GenerationTooSlow(
                     f"Generation for {memory.shape[0]} spectra took over {deadline_s:.0f} s. "
@@ -56,67 +68,103 @@ def beam_search(
 
 
 class _Search:
-    """Live beams of the spectra that still run; row r of the state is beam r % W of live spectrum r // W."""
+    """Live beams of the spectra that still run: W for each of B, best first."""
 
-    def __init__(self, decoder: MoleculeDecoder, memory: Tensor, memory_keep: Tensor, width: int) -> None:
-        self.decoder = decoder
-        self.width = width
+    def __init__(
+        self,
+        decoder: MoleculeDecoder,
+        memory: Tensor,
+        memory_keep: Tensor,
+        width: int,
+        constraints: BeamConstraints | None,
+    ) -> None:
         n = memory.shape[0]
         self.device = memory.device
         self.live = torch.arange(n, device=self.device)  # which spectra still run
-        first = decoder.start(memory, memory_keep)
-        self.state: DecoderState = first.select(self.live.repeat_interleave(width))
+        self.strings = BeamDecoder(decoder, memory, memory_keep, width)
         self.tokens = torch.full((n, width, 1), BOS, device=self.device)
         # All beams begin alike: only the first may be continued in the first step.
-        self.scores = torch.full((n, width), -torch.inf, device=self.device)
-        self.scores[:, 0] = 0.0
+        self.likelihood = torch.full((n, width), -torch.inf, device=self.device)
+        self.likelihood[:, 0] = 0.0
+        self.penalty = torch.zeros((n, width), device=self.device)
         self.ended = torch.zeros((n, width), dtype=torch.bool, device=self.device)
         self.never = torch.tensor([PAD, BOS, MASK, UNK], device=self.device)
+        self.syntax: SyntaxState | None = None
+        self.mass: MassState | None = None
+        if constraints is not None and constraints.syntax:
+            self.syntax = SyntaxState(constraints.table, n, width)
+        if constraints is not None and constraints.mass is not None:
+            self.mass = MassState(constraints.table, constraints.mass, width)
         self.found: dict[int, list[Beam]] = {}
 
-    def advance(self) -> None:
-        """Continue every live beam by one token and keep the best `width` of each spectrum."""
-        n, width = self.scores.shape
-        logits, state = self.decoder(self.tokens[:, :, -1].reshape(-1, 1), self.state)
-        log_p = logits[:, 0].float()
-        log_p[:, self.never] = -torch.inf
-        log_p = log_p.log_softmax(-1).view(n, width, -1)
-        n_tokens = log_p.shape[-1]
+    def advance(self, n_left: int) -> None:
+        """Continue every live beam by one of the `n_left` tokens left; keep the best W of each spectrum."""
+        n, width = self.likelihood.shape
+        rows = (~self.ended).flatten().nonzero().flatten()
+        logits = self.strings.step(self.tokens[:, :, -1], rows).float()
+        logits[:, self.never] = -torch.inf
+        n_tokens = logits.shape[1]
         # An ended beam has one continuation, PAD, which costs nothing.
-        log_p = log_p.masked_fill(self.ended[:, :, None], -torch.inf)
-        log_p[:, :, PAD] = torch.where(self.ended, 0.0, -torch.inf)
-        scores, places = (self.scores[:, :, None] + log_p).flatten(1).topk(width, dim=1)
+        log_p = logits.new_full((n * width, n_tokens), -torch.inf)
+        log_p[:, PAD] = torch.where(self.ended, 0.0, -torch.inf).flatten()
+        log_p[rows] = logits.log_softmax(-1)
+        log_p = log_p.view(n, width, n_tokens)
+        if self.syntax is not None:
+            refused = ~self.syntax.allowed(n_left)
+            log_p.masked_fill_(refused & ~self.ended[:, :, None], -torch.inf)
+        likelihood = (self.likelihood[:, :, None] + log_p).flatten(1)
+        penalty = self._penalties()
+        scores = likelihood if penalty is None else likelihood - penalty
+        _, places = scores.topk(width, dim=1)
         parents, chosen = places // n_tokens, places % n_tokens
-        rows = (parents + width * torch.arange(n, device=self.device)[:, None]).flatten()
-        self.state = state.reorder_prefix(rows)
+        self.likelihood = likelihood.gather(1, places)
+        if penalty is not None:
+            self.penalty = penalty.gather(1, places)
+        self.strings.follow(parents)
+        for state in (self.syntax, self.mass):
+            if state is not None:
+                state.follow(parents, chosen)
         history = self.tokens.gather(1, parents[:, :, None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([history, chosen[:, :, None]], dim=2)
         self.ended = self.ended.gather(1, parents) | (chosen == EOS)
-        self.scores = scores
 
     def is_running(self) -> bool:
         return bool((~self.ended).any())
 
-    def retire_ended(self) -> None:
-        """Take spectra whose beams have all ended out of the batch."""
+    def tidy(self) -> None:
+        """Take spectra whose beams have all ended out of the batch, abandoned strings out of the cache."""
         running = (~self.ended).any(1)
+        rows = running.nonzero().flatten()
+        self.strings.tidy(rows)
         if running.all():
             return
         self._collect(~running)
-        places = running.nonzero().flatten()
-        self.live, self.tokens = self.live[places], self.tokens[places]
-        self.scores, self.ended = self.scores[places], self.ended[places]
-        rows = places[:, None] * self.width + torch.arange(self.width, device=self.device)
-        self.state = self.state.select(rows.flatten())
+        self.live, self.tokens = self.live[rows], self.tokens[rows]
+        self.likelihood, self.penalty, self.ended = (
+            self.likelihood[rows],
+            self.penalty[rows],
+            self.ended[rows],
+        )
+        for state in (self.syntax, self.mass):
+            if state is not None:
+                state.select(rows)
 
     def results(self) -> list[list[Beam]]:
         self._collect(torch.ones_like(self.live, dtype=torch.bool))
         return [self.found[number] for number in sorted(self.found)]
 
+    def _penalties(self) -> Tensor | None:
+        """What each continuation has against it, (B, W V). An ended beam keeps what it had."""
+        if self.mass is None:
+            return None
+        penalty = torch.where(self.ended[:, :, None], self.penalty[:, :, None], self.mass.penalty().float())
+        return penalty.flatten(1)
+
     def _collect(self, which: Tensor) -> None:
         for place in which.nonzero().flatten().tolist():
             beams: list[Beam] = []
-            for row, score in zip(self.tokens[place].tolist(), self.scores[place].tolist(), strict=True):
-                if score > float("-inf"):
-                    beams.append(Beam(tuple(token for token in row[1:] if token != PAD), score))
+            rows, likelihoods = self.tokens[place].tolist(), self.likelihood[place].tolist()
+            for row, likelihood in zip(rows, likelihoods, strict=True):
+                if likelihood > float("-inf"):
+                    beams.append(Beam(tuple(token for token in row[1:] if token != PAD), likelihood))
             self.found[int(self.live[place])] = beams

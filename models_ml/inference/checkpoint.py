@@ -28,6 +28,7 @@ from models_ml.checkpoint_info import (
 from models_ml.config import GlmrConfig
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.outcomes import Embedding
+from models_ml.ranking.model import RankingModel, load_ranking
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
@@ -41,12 +42,18 @@ class GlmrModel:
     """A trained network with its tokenizer and its papers, ready to be asked. Computes in float32."""
 
     def __init__(
-        self, network: GlmrNetwork, tokenizer: SmilesTokenizer, info: CheckpointInfo, device: str
+        self,
+        network: GlmrNetwork,
+        tokenizer: SmilesTokenizer,
+        info: CheckpointInfo,
+        device: str,
+        ranking: RankingModel | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.info = info
         self.device = device
+        self.ranking = ranking  # what method `fused` needs; without it every spectrum is ranked by glmr
 
     @property
     def name(self) -> str:
@@ -118,7 +125,8 @@ def load_checkpoint(folder: Path, *, device: str = "cpu") -> GlmrModel:
     weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
     # The encoder's and decoder's parts are all stored; strict loading refuses a missing or extra one.
     network.load_state_dict(weights, strict=True)
-    return GlmrModel(network, SmilesTokenizer.load(folder / TOKENIZER_FILE), info, device)
+    tokenizer = SmilesTokenizer.load(folder / TOKENIZER_FILE)
+    return GlmrModel(network, tokenizer, info, device, load_ranking(folder, info.ranking_sha256))
 
 
 def save_checkpoint(

@@ -23,6 +23,8 @@ class LibraryMolecule(Protocol):
     def formula(self) -> str: ...
     @property
     def exact_mass(self) -> float: ...
+    @property
+    def fingerprint(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class LibraryEntry:
     inchikey_first_block: str
     formula: str
     exact_mass: float
+    fingerprint: bytes = b""
 
 
 class InMemoryLibrary:
@@ -80,4 +83,5 @@ class InMemoryLibrary:
             exact_mass=molecule.exact_mass,
             embedding=self.embeddings[key],
             embedding_similarity=similarity,
+            fingerprint=molecule.fingerprint,
         )

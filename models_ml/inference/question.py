@@ -30,7 +30,19 @@ class Question:
         return (self.precursor_mz - theoretical) / theoretical * 1e6
 
 
-def ask(spectrum: Spectrum, params: AnnotateParams, *, max_peaks: int) -> Question | CannotAnnotate:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a spectrum's molecule is looked for, as far as its precursor tells; its peaks are not asked."""
+
+    precursor_mz: float
+    adduct: str
+    adduct_assumed: bool
+    neutral_mass: float  # Da
+    tolerance_da: float  # of the neutral mass
+
+
+def mass_window(spectrum: Spectrum, params: AnnotateParams) -> Window | CannotAnnotate:
+    """The window that `annotate` searches, so that a server can tell beforehand what it will need."""
     precursor_mz = spectrum.precursor_mz
     if precursor_mz is None or not 0 < precursor_mz < float("inf"):
         return CannotAnnotate(
@@ -58,17 +70,30 @@ def ask(spectrum: Spectrum, params: AnnotateParams, *, max_peaks: int) -> Questi
             f"A precursor of m/z {precursor_mz:.4f} as {adduct} leaves no mass for a molecule "
             f"({neutral_mass:.4f} Da). Correct the precursor or the adduct.",
         )
-    features = spectrum_features(spectrum, ion.notation, max_peaks=max_peaks)
-    if not len(features.mz):
-        return CannotAnnotate("no_peaks", NO_PEAKS)
     tolerance_mz = precursor_mz * params.precursor_tolerance_ppm * 1e-6
-    return Question(
-        features=features,
+    return Window(
         precursor_mz=precursor_mz,
         adduct=ion.notation,
         adduct_assumed=assumed,
         neutral_mass=neutral_mass,
         tolerance_da=tolerance_mz * abs(ion.charge) / ion.multimer,
+    )
+
+
+def ask(spectrum: Spectrum, params: AnnotateParams, *, max_peaks: int) -> Question | CannotAnnotate:
+    window = mass_window(spectrum, params)
+    if isinstance(window, CannotAnnotate):
+        return window
+    features = spectrum_features(spectrum, window.adduct, max_peaks=max_peaks)
+    if not len(features.mz):
+        return CannotAnnotate("no_peaks", NO_PEAKS)
+    return Question(
+        features=features,
+        precursor_mz=window.precursor_mz,
+        adduct=window.adduct,
+        adduct_assumed=window.adduct_assumed,
+        neutral_mass=window.neutral_mass,
+        tolerance_da=window.tolerance_da,
     )
 
 

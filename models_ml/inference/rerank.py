@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models_ml.inference.question import Question
-from models_ml.outcomes import Embedding, GeneratedMolecule, RankedCandidate, Retrieved
+from models_ml.outcomes import AnnotateParams, Embedding, GeneratedMolecule, RankedCandidate, Retrieved
 
 # Similarities are compared to this many decimals: float32 sums differ beyond it with the batch's shape,
 # and a rank must not depend on what else was in the batch.
 DECIMALS = 5
+BLEND_DECIMALS = 3  # a list whose similarities hardly differ has them stretched a hundredfold
 
 
 def generated_similarities(
@@ -30,13 +32,35 @@ def generated_similarities(
     return nearest
 
 
+def rerank_scores(
+    embedding_similarity: Sequence[float],
+    generated_similarity: Sequence[float | None],
+    params: AnnotateParams,
+) -> NDArray[np.float64]:
+    """What one list's candidates (K,) are ordered by, larger first; equal ones go by embedding similarity.
+
+    `generated` is the paper's: similarity to the generated molecules alone. `blend` adds to the retrieval's
+    similarity `rerank_weight` times that, both z-scored within the list. Without a valid beam the list stays
+    in retrieval's order in either case.
+    """
+    retrieval = np.array(embedding_similarity, np.float64).round(DECIMALS)
+    if any(one is None for one in generated_similarity):
+        return retrieval
+    generated = np.array(generated_similarity, np.float64).round(DECIMALS)
+    if params.rerank == "generated":
+        return generated
+    blended = _z_scores(retrieval) + params.rerank_weight * _z_scores(generated)
+    return blended.round(BLEND_DECIMALS)
+
+
 def rank_candidates(
     question: Question,
     retrieved: Retrieved,
     generated: Sequence[GeneratedMolecule],
     embeddings: Mapping[str, Embedding],
+    params: AnnotateParams,
 ) -> tuple[RankedCandidate, ...]:
-    """By generated similarity, embedding similarity, key. Without a valid beam retrieval's order stays."""
+    """By `rerank_scores`, embedding similarity, key."""
     molecules = retrieved.molecules
     similarities = generated_similarities(
         np.stack([molecule.embedding for molecule in molecules]), generated, embeddings
@@ -44,10 +68,11 @@ def rank_candidates(
     rounded: list[float | None] = [None] * len(molecules)
     if similarities is not None:
         rounded = [round(float(similarity), DECIMALS) for similarity in similarities]
+    scores = rerank_scores([molecule.embedding_similarity for molecule in molecules], rounded, params)
     order = sorted(
         range(len(molecules)),
         key=lambda place: (
-            -(rounded[place] or 0.0),
+            -float(scores[place]),
             -round(molecules[place].embedding_similarity, DECIMALS),
             molecules[place].key,
         ),
@@ -67,3 +92,9 @@ def rank_candidates(
         )
         for rank, place in enumerate(order, start=1)
     )
+
+
+def _z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Zeros if all values are equal."""
+    spread = values.std()
+    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
