@@ -1,23 +1,29 @@
-"""Spectra with their true molecules, drawn evenly over compounds; the same with peaks exchanged."""
+"""Spectra with their true molecules, drawn evenly over compounds; with peaks exchanged or taken off."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models_ml.molecules.standardise import StandardMolecule, identify
 from models_ml.spectra.formats import SpectrumIssue, read_spectra
 from models_ml.spectra.spectrum import Spectrum
 
+NO_KEYS: NDArray[np.int64] = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
+    """A spectrum, its molecule, and the library molecules among which a method has to find it."""
+
     spectrum: Spectrum
     truth: StandardMolecule
+    keys: NDArray[np.int64] = field(default_factory=lambda: NO_KEYS)  # ascending; empty: cannot be asked
 
     @property
     def compound(self) -> str:
@@ -68,8 +74,26 @@ def exchange_peaks(cases: Sequence[Case], *, tolerance_ppm: float = 10.0) -> tup
             continue
         near += int(distance[donor] <= precursor * tolerance_ppm * 1e-6)
         given = cases[donor].spectrum
-        exchanged.append(Case(replace(case.spectrum, mz=given.mz, intensity=given.intensity), case.truth))
+        exchanged.append(
+            replace(case, spectrum=replace(case.spectrum, mz=given.mz, intensity=given.intensity))
+        )
     return exchanged, near
+
+
+def take_peaks_off(cases: Sequence[Case]) -> list[Case]:
+    """Leave each spectrum one peak, at its precursor: what the blind twin is given, so that it is blind.
+
+    An empty peak list would be refused as a spectrum that cannot be annotated.
+    """
+    return [
+        replace(
+            case,
+            spectrum=replace(
+                case.spectrum, mz=np.array([case.spectrum.precursor_mz or 1.0]), intensity=np.array([1.0])
+            ),
+        )
+        for case in cases
+    ]
 
 
 def _may_give(donor: Case, taker: Case) -> bool:

@@ -1,4 +1,4 @@
-"""The candidate library of an evaluation: standardised once, embedded only where a mass window reaches."""
+"""The candidate library of an evaluation: standardised once, found by mass, by formula and by molecule."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models_ml.inference.checkpoint import GlmrModel
-from models_ml.inference.memory_index import InMemoryLibrary
+from models_ml.molecules.fingerprint import fingerprint_matrix
 from models_ml.molecules.readers import read_structures
 from models_ml.molecules.readers.rows import StructureIssue
 from models_ml.molecules.standardise import identify
-from models_ml.outcomes import Embedding, Query
-
-ENCODE_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +28,84 @@ class Candidate:
     fingerprint: bytes
 
 
-def read_library(path: Path, *, seed: int, cache: Path | None = None) -> list[Candidate]:
+class Library:
+    """Molecules whose key is their place. `fingerprints` (n, 256) are packed; `name` tells contents apart."""
+
+    def __init__(self, molecules: Sequence[Candidate], name: str = "") -> None:
+        self.molecules = molecules
+        self.name = name
+        self.fingerprints = fingerprint_matrix([one.fingerprint for one in molecules])
+        self._key_of = {one.inchikey_first_block: key for key, one in enumerate(molecules)}
+        mass = np.array([one.exact_mass for one in molecules])
+        self._by_mass = np.argsort(mass, kind="stable")
+        self._mass = mass[self._by_mass]
+        self._by_formula: dict[str, list[int]] = {}
+        for key, one in enumerate(molecules):
+            self._by_formula.setdefault(one.formula, []).append(key)
+
+    def __len__(self) -> int:
+        return len(self.molecules)
+
+    def key_of(self, inchikey_first_block: str) -> int | None:
+        return self._key_of.get(inchikey_first_block)
+
+    def of_mass(self, neutral_mass: float, tolerance_da: float) -> NDArray[np.int64]:
+        """Keys in the mass window, ends included, ascending."""
+        first = np.searchsorted(self._mass, neutral_mass - tolerance_da, "left")
+        last = np.searchsorted(self._mass, neutral_mass + tolerance_da, "right")
+        return np.sort(self._by_mass[first:last])
+
+    def of_formula(self, formula: str) -> NDArray[np.int64]:
+        """Keys of the molecules with this Hill formula, ascending."""
+        return np.array(self._by_formula.get(formula, []), np.int64)
+
+
+def read_library(path: Path, *, seed: int, cache: Path | None = None) -> Library:
     """Usable molecules, one for each InChIKey first block, in an order that says nothing.
 
     Standardising takes minutes for a large file; `cache` is a folder that keeps it by the file's hash.
     """
-    stored = cache / f"library-{_sha256(path)[:16]}.npz" if cache else None
+    name = f"library-{file_sha256(path)[:16]}"
+    stored = cache / f"{name}.npz" if cache else None
     if stored and stored.exists():
         candidates = _load(stored)
     else:
         candidates = _standardised(path)
         if stored:
             _save(stored, candidates)
-    # Equal similarities are ranked by key. A file that lists measured compounds first would help them.
+    return shuffled(candidates, name, seed=seed)
+
+
+def shuffled(candidates: Sequence[Candidate], name: str, *, seed: int) -> Library:
+    """Equal scores are listed by key. A file that names measured compounds first would help them."""
     order = np.random.default_rng(seed).permutation(len(candidates))
-    return [candidates[place] for place in order]
+    return Library([candidates[place] for place in order], f"{name}-{seed}")
+
+
+def as_candidate(structure: str) -> Candidate | None:
+    molecule = identify(structure)
+    if molecule is None:
+        return None
+    return Candidate(
+        molecule.smiles,
+        molecule.inchikey_first_block,
+        molecule.formula,
+        molecule.exact_mass,
+        molecule.fingerprint,
+    )
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _standardised(path: Path) -> list[Candidate]:
     found: dict[str, Candidate] = {}
     for row in tqdm(read_structures(path), "library"):
-        molecule = None if isinstance(row, StructureIssue) else identify(row.structure)
-        if molecule is not None:
-            key = molecule.inchikey_first_block
-            candidate = Candidate(
-                molecule.smiles, key, molecule.formula, molecule.exact_mass, molecule.fingerprint
-            )
-            found.setdefault(key, candidate)
+        candidate = None if isinstance(row, StructureIssue) else as_candidate(row.structure)
+        if candidate is not None:
+            found.setdefault(candidate.inchikey_first_block, candidate)
     return list(found.values())
 
 
@@ -82,24 +130,3 @@ def _load(path: Path) -> list[Candidate]:
         Candidate(smiles, key, formula, mass, fingerprint.tobytes())
         for (smiles, key, formula), mass, fingerprint in zip(rows, masses, fingerprints, strict=True)
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def embed_reached(
-    molecules: Sequence[Candidate], queries: Sequence[Query], model: GlmrModel
-) -> InMemoryLibrary:
-    """A library whose molecules are embedded where some query's window reaches; the others never come up."""
-    embeddings: Embedding = np.zeros((len(molecules), model.embedding_dim), np.float32)
-    library = InMemoryLibrary(molecules, embeddings)
-    reached = np.zeros(len(molecules), bool)
-    for window in {(query.neutral_mass, query.tolerance_da): query for query in queries}.values():
-        reached[library.window(window)] = True
-    keys = np.flatnonzero(reached)
-    for start in tqdm(range(0, len(keys), ENCODE_AT_ONCE), "embeddings"):
-        some = keys[start : start + ENCODE_AT_ONCE]
-        embeddings[some] = model.embed_molecules([molecules[key].smiles for key in some])
-    return library

@@ -1,151 +1,199 @@
-"""Ranking methods under test: each turns cases into one `Ranking` a case."""
+"""Ranking methods under test: each is a function of cases and a bench that gives one `Ranking` a case.
+
+A new method is a function here or in a module of its own, and a line in `registry.py`. One that can score
+every candidate gives its scores to `rank_scored` and is done: posteriors, controls and figures are made of
+rankings by shared code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from models_ml.evaluate.cases import Case
-from models_ml.evaluate.library import Candidate
-from models_ml.inference.annotate import annotate, embed_spectra, preprocess_spectra, retrieve_candidates
+from models_ml.evaluate.library import Library
+from models_ml.evaluate.protocols import restricted_retrieve
+from models_ml.evaluate.ranking import Floats, Ranking, rank_by_score, rank_shortlist
+from models_ml.evaluate.vectors import MoleculeVectors
+from models_ml.evidence.analogs import ReferenceIndex
+from models_ml.inference.annotate import annotate, embed_spectra
 from models_ml.inference.checkpoint import GlmrModel
-from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.inference.question import Question
-from models_ml.inference.rerank import DECIMALS
-from models_ml.molecules.fingerprint import tanimoto
-from models_ml.outcomes import Annotated, AnnotateParams, Query
+from models_ml.inference.question import Question, ask
+from models_ml.inference.rerank import DECIMALS, rerank_scores
+from models_ml.outcomes import Annotated, AnnotateParams, Embedding, RankedCandidate
+from models_ml.ranking import fuse
 
 BATCH = 64
-NEVER = float("inf")
+# Similarities are compared to DECIMALS places, so a second criterion this small only parts equal ones.
+TIE_BREAK = 0.4 * 10.0**-DECIMALS
+# The server states probabilities to so many places: one of 0 lies somewhere below half the last.
+LEAST_PROBABILITY = 0.5 * 10.0**-fuse.DECIMALS
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How a method did on one case. `rank` is the expected place of the truth, NEVER if it is not listed."""
-
-    rank: float
-    n_in_window: int  # 0: the spectrum could not be annotated
-    covered: bool  # the truth is among the candidates
-    tanimoto: float  # of the first candidate to the truth
-    beams: tuple[str, ...] = field(default=())  # first blocks of the generated molecules, "" if invalid
+class Unavailable(Exception):
+    """The method cannot run with what was given; the message says what is missing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bench:
     """What a method runs on."""
 
     model: GlmrModel
-    library: InMemoryLibrary
-    molecules: Sequence[Candidate]
+    library: Library
+    vectors: MoleculeVectors
     params: AnnotateParams
+    references: ReferenceIndex | None = None  # holds no compound that is evaluated
+    # Folders of models that only the evaluation knows, by method name (`--baseline NAME=FOLDER`).
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    is_blind: bool = False  # this is the blind twin's bench: cases have no peaks, references are absent
+
+    def embeddings(self, cases: Sequence[Case]) -> Embedding:
+        """Of the whole library (n, D), made at least where these cases reach."""
+        reached = np.zeros(len(self.library), bool)
+        for case in cases:
+            reached[case.keys] = True
+        self.vectors.ensure(np.flatnonzero(reached))
+        return self.vectors.values
+
+    def question(self, case: Case) -> Question:
+        """Only of a case that has candidates."""
+        asked = ask(case.spectrum, self.params, max_peaks=self.model.network.config.max_peaks)
+        if not isinstance(asked, Question):
+            raise ValueError(f"A case with candidates cannot be asked: {asked.reason}")
+        return asked
+
+    def truth(self, case: Case) -> int | None:
+        return self.library.key_of(case.compound)
+
+    def needed_references(self) -> ReferenceIndex:
+        """Raises Unavailable if there are none."""
+        if self.references is None:
+            raise Unavailable("it needs reference spectra: name a file with --references")
+        return self.references
+
+
+ScoreBatch = Callable[[Sequence[Case]], Iterable[Floats]]
+
+
+def rank_scored(cases: Sequence[Case], bench: Bench, score: ScoreBatch, name: str) -> list[Ranking]:
+    """Rankings of a method that scores every candidate.
+
+    `score` is given batches of cases that have candidates, and gives for each case the scores of its `keys`.
+    """
+    rankings = [Ranking() for _ in cases]
+    for places in tqdm(_batches(cases), name):
+        batch = [cases[place] for place in places]
+        for place, case, scores in zip(places, batch, score(batch), strict=True):
+            rankings[place] = rank_by_score(case.keys, scores, bench.truth(case))
+    return rankings
 
 
 def random_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
     """One shuffle of each window: what its truth may expect is in `random_hit@1` besides."""
     rng = np.random.default_rng(bench.params.seed)
-    rankings: list[Ranking] = []
-    for case, question in zip(cases, ask_all(cases, bench), strict=True):
-        window = _window_of(question, bench)
-        if not len(window):
-            rankings.append(Ranking(NEVER, 0, False, 0.0))
-            continue
-        keys = rng.permutation(window)
-        rankings.append(_ranking(case, bench, keys.tolist(), list(range(len(keys))), len(window)))
-    return rankings
+    return rank_scored(
+        cases,
+        bench,
+        lambda batch: [rng.permutation(len(case.keys)) / len(case.keys) for case in batch],
+        "random",
+    )
 
 
 def retrieval_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
-    """The pre-retrieval alone: `annotate` up to its third stage."""
-    rankings: list[Ranking] = []
-    for batch in tqdm(_batches(cases), "retrieval"):
-        asked = ask_all(batch, bench)
-        questions = [question for question in asked if question is not None]
-        if not questions:
-            rankings.extend(Ranking(NEVER, 0, False, 0.0) for _ in batch)
-            continue
-        embeddings, _, _ = embed_spectra(questions, bench.model)
-        found = iter(retrieve_candidates(questions, embeddings, bench.library.retrieve, bench.params))
-        for case, question in zip(batch, asked, strict=True):
-            if question is None:
-                rankings.append(Ranking(NEVER, 0, False, 0.0))
-                continue
-            one = next(found)
-            keys = [molecule.key for molecule in one.molecules]
-            order = [-round(molecule.embedding_similarity, DECIMALS) for molecule in one.molecules]
-            rankings.append(_ranking(case, bench, keys, order, one.n_in_window))
-    return rankings
+    """The pre-retrieval alone: the cosine by which `annotate` asks for its shortlist, of every candidate."""
+    vectors = bench.embeddings(cases)
+
+    def score(batch: Sequence[Case]) -> Iterable[Floats]:
+        spectra, _, _ = embed_spectra([bench.question(case) for case in batch], bench.model)
+        for case, spectrum in zip(batch, spectra, strict=True):
+            everything = len(case.keys) == len(vectors)
+            cosines = (vectors if everything else vectors[case.keys]) @ spectrum
+            yield np.round(cosines.astype(np.float64), DECIMALS)
+
+    return rank_scored(cases, bench, score, "retrieval")
 
 
 def glmr_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
-    """The whole method, as the server runs it."""
-    rankings: list[Ranking] = []
-    for batch in tqdm(_batches(cases), "glmr"):
+    """The paper's method whole, as the server runs it."""
+    return _annotated(cases, bench, "glmr", partial(glmr_scores, params=bench.params))
+
+
+def fused_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
+    """The server's default: all evidence together, with reference spectra where there are some."""
+    more = {} if bench.references is None else {"references": bench.references}
+    return _annotated(cases, bench, "fused", partial(fused_scores, params=bench.params), more)
+
+
+def glmr_scores(candidates: Sequence[RankedCandidate], params: AnnotateParams) -> Floats:
+    """One number each that orders as the server does: by its re-ranking, then by embedding similarity."""
+    retrieval = [one.embedding_similarity for one in candidates]
+    scores = rerank_scores(retrieval, [one.generated_similarity for one in candidates], params)
+    return scores + TIE_BREAK * np.array(retrieval).round(DECIMALS)
+
+
+def fused_scores(candidates: Sequence[RankedCandidate], params: AnnotateParams) -> Floats:
+    """Log probabilities; a checkpoint without a ranker has none and ranks as `glmr`.
+
+    Raises ValueError if the server's ranks contradict its probabilities.
+    """
+    probabilities = [one.probability for one in candidates]
+    if any(p is None for p in probabilities):
+        return glmr_scores(candidates, params)
+    stated = np.array(probabilities, float)
+    if np.any(np.diff(stated) > 0):
+        raise ValueError("The ranks of an answer do not follow its probabilities.")
+    scores: Floats = np.log(np.maximum(stated, LEAST_PROBABILITY))
+    return scores
+
+
+def _annotated(
+    cases: Sequence[Case],
+    bench: Bench,
+    method: str,
+    score: Callable[[Sequence[RankedCandidate]], Floats],
+    more: Mapping[str, Any] | None = None,
+) -> list[Ranking]:
+    """Rankings by `annotate`, asked among each case's candidates."""
+    vectors = bench.embeddings(cases)
+    params = replace(bench.params, method=method)
+    rankings = [Ranking() for _ in cases]
+    for places in tqdm(_batches(cases), f"{method}{' (blind)' if bench.is_blind else ''}"):
+        batch = [cases[place] for place in places]
         outcomes = annotate(
             [case.spectrum for case in batch],
             model=bench.model,
-            retrieve=bench.library.retrieve,
-            params=bench.params,
+            retrieve=restricted_retrieve(batch, bench.library, vectors),
+            params=params,
+            **(more or {}),
         )
-        for case, outcome in zip(batch, outcomes, strict=True):
-            if not isinstance(outcome, Annotated):
-                rankings.append(Ranking(NEVER, 0, False, 0.0))
-                continue
-            keys = [candidate.key for candidate in outcome.candidates]
-            order = [
-                (-(c.generated_similarity or 0.0), -round(c.embedding_similarity, DECIMALS))
-                for c in outcome.candidates
-            ]
-            beams = tuple(molecule.inchikey_first_block for molecule in outcome.generated)
-            rankings.append(_ranking(case, bench, keys, order, outcome.n_in_window, beams))
+        for place, case, outcome in zip(places, batch, outcomes, strict=True):
+            if isinstance(outcome, Annotated):
+                rankings[place] = _of_outcome(case, outcome, bench, score)
     return rankings
 
 
-METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
-    "random": random_ranking,
-    "retrieval": retrieval_ranking,
-    "glmr": glmr_ranking,
-}
-
-
-def ask_all(cases: Sequence[Case], bench: Bench) -> list[Question | None]:
-    asked = preprocess_spectra([case.spectrum for case in cases], bench.model, bench.params)
-    return [question if isinstance(question, Question) else None for question in asked]
-
-
-def random_hit(rankings: Sequence[Ranking]) -> list[float]:
-    """Chance of a blind draw from each window; the truth is in it or the draw cannot hit."""
-    return [1 / ranking.n_in_window if ranking.n_in_window else 0.0 for ranking in rankings]
-
-
-def _window_of(question: Question | None, bench: Bench) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    if question is None:
-        return np.zeros(0, np.int64)
-    nothing = np.zeros(bench.model.embedding_dim, np.float32)
-    return bench.library.window(Query(nothing, question.neutral_mass, question.tolerance_da))
-
-
-def _ranking(
-    case: Case,
-    bench: Bench,
-    keys: Sequence[int],
-    order: Sequence[object],
-    n_in_window: int,
-    beams: tuple[str, ...] = (),
+def _of_outcome(
+    case: Case, outcome: Annotated, bench: Bench, score: Callable[[Sequence[RankedCandidate]], Floats]
 ) -> Ranking:
-    """`order` holds each candidate's sorting value, best first; equal values share their mean place."""
-    first = bench.molecules[keys[0]] if keys else None
-    similarity = tanimoto(first.fingerprint, case.truth.fingerprint) if first else 0.0
-    place = next(
-        (n for n, key in enumerate(keys) if bench.molecules[key].inchikey_first_block == case.compound), None
+    listed = np.array([one.key for one in outcome.candidates], np.int64)
+    ranking = rank_shortlist(listed, score(outcome.candidates), case.keys, bench.truth(case))
+    sure = outcome.confidence
+    return replace(
+        ranking,
+        p_right=sure.p_right if sure else outcome.candidates[0].probability,
+        p_absent=sure.p_absent if sure else None,
+        abstains=sure.abstains if sure else None,
+        beams=tuple(molecule.inchikey_first_block for molecule in outcome.generated),
     )
-    if place is None:
-        return Ranking(NEVER, n_in_window, False, similarity, beams)
-    ties = [n for n, value in enumerate(order) if value == order[place]]
-    return Ranking(sum(ties) / len(ties) + 1, n_in_window, True, similarity, beams)
 
 
-def _batches(cases: Sequence[Case]) -> list[Sequence[Case]]:
-    return [cases[start : start + BATCH] for start in range(0, len(cases), BATCH)]
+def _batches(cases: Sequence[Case]) -> list[list[int]]:
+    """Places of the cases that have candidates, some at a time."""
+    some = [place for place, case in enumerate(cases) if len(case.keys)]
+    return [some[start : start + BATCH] for start in range(0, len(some), BATCH)]

@@ -1,119 +1,194 @@
-"""Runs methods and their controls over cases and gathers the report."""
+"""Puts an evaluation together: cases and candidates by protocol, then each method with its controls."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models_ml.evaluate.cases import Case, exchange_peaks, read_cases
-from models_ml.evaluate.library import Candidate, embed_reached, read_library
-from models_ml.evaluate.methods import METHODS, Bench, ask_all, random_ranking
-from models_ml.evaluate.metrics import add_controls, generation_figures, per_spectrum, summarise
+from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, read_cases
+from models_ml.evaluate.library import Library, file_sha256, read_library
+from models_ml.evaluate.mces import MCESDistances
+from models_ml.evaluate.measure import ABSENT, SHUFFLED, TEST, VAL, Measuring, differences, measure
+from models_ml.evaluate.methods import Bench
+from models_ml.evaluate.metrics import Resampling
+from models_ml.evaluate.protocols import PROTOCOLS, with_candidates, without_truth
+from models_ml.evaluate.references import ReferenceSet, read_references
+from models_ml.evaluate.registry import main_method
+from models_ml.evaluate.runs import Runs, blind_bench, blind_model
+from models_ml.evaluate.strata import nearest_training_tanimoto, stratum_of
+from models_ml.evaluate.vectors import MoleculeVectors
+from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
-from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.outcomes import AnnotateParams, Query
-
-# ppm of the precursor within which a library molecule is a candidate; the whole library lies in 1e9.
-PROTOCOL_PPM = {"precursor": 10.0, "whole": 1e9}
+from models_ml.outcomes import AnnotateParams
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What to measure, on what."""
+class Options:
+    """What to measure and how, whichever the data."""
 
-    spectra: Path
-    library: Path
     checkpoint: Path
-    protocol: str
     methods: Sequence[str]
     blind: Path | None = None  # checkpoint of the twin that never saw a peak
+    references: Path | None = None
+    train: Path | None = None  # spectra of the training compounds, for the strata
     limit: int | None = None
+    val_limit: int = 1000
+    mces_limit: int = 60
+    absent_limit: int = 500
+    n_candidates: int = 40
+    beam_size: int = 5
     seed: int = 0
     device: str = "cpu"
-    cache: Path | None = None  # folder that keeps the standardised library
+    cache: Path | None = None  # folder that keeps what takes long to make
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def params(self) -> AnnotateParams:
+        return AnnotateParams(n_candidates=self.n_candidates, beam_size=self.beam_size, seed=self.seed)
 
 
-def evaluate(task: Task) -> dict[str, Any]:
-    """The report as written to JSON."""
-    model = load_checkpoint(task.checkpoint, device=task.device)
-    cases = read_cases(task.spectra, limit=task.limit, seed=task.seed)
-    molecules = read_library(task.library, seed=task.seed, cache=task.cache)
-    bench = make_bench(model, cases, molecules, task)
-    blind_bench = None
-    if task.blind is not None:
-        blind_bench = make_bench(
-            load_checkpoint(task.blind, device=task.device), cases, molecules, task, bench
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """Cases with their candidates, and what the report says of where they come from."""
+
+    cases: Sequence[Case]
+    val: Sequence[Case]
+    library: Library
+    about: Mapping[str, Any]
+
+
+def protocol_setting(
+    spectra: Path, library: Path, protocol: str, val: Path | None, options: Options, model: GlmrModel
+) -> Setting:
+    molecules = read_library(library, seed=options.seed, cache=options.cache)
+
+    def asked(path: Path, limit: int | None) -> list[Case]:
+        """The limit counts spectra that the protocol asks."""
+        found = with_candidates(
+            read_cases(path, limit=None, seed=options.seed),
+            molecules,
+            protocol,
+            options.params,
+            max_peaks=model.network.config.max_peaks,
         )
+        return found if limit is None else draw_evenly(found, limit, options.seed)
+
+    about = {
+        "protocol": protocol,
+        "candidates": PROTOCOLS[protocol],
+        "spectra": spectra.name,
+        "spectra_sha256": file_sha256(spectra),
+        "library": library.name,
+        "library_sha256": file_sha256(library),
+        "val": val.name if val else None,
+    }
+    return Setting(
+        asked(spectra, options.limit), asked(val, options.val_limit) if val else [], molecules, about
+    )
+
+
+def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, Any]:
+    """The report as written to JSON. Raises methods.Unavailable for a method that lacks what it needs."""
+    cases, library = setting.cases, setting.library
+    if not cases:
+        raise ValueError(
+            "No spectrum is left to evaluate: none names a structure that the protocol can ask for."
+        )
+    references = read_references(options.references, cache=options.cache) if options.references else None
+    training = references if options.train == options.references else None
+    if options.train is not None and training is None:
+        training = read_references(options.train, cache=options.cache)
+    evaluated = {case.compound for case in (*cases, *setting.val)}
+    index, n_excluded = references.index_without(evaluated) if references else (None, 0)
+    bench = Bench(
+        model=model,
+        library=library,
+        vectors=MoleculeVectors(model, library, options.cache),
+        params=options.params,
+        references=index,
+        folders=options.folders,
+    )
     exchanged, near = exchange_peaks(cases)
+    absent_places = _absent_places(cases, library, options)
+    sets: dict[str, Sequence[Case]] = {
+        TEST: cases,
+        SHUFFLED: exchanged,
+        VAL: setting.val,
+        ABSENT: without_truth([cases[place] for place in absent_places], library),
+    }
+    main = main_method(options.methods)
+    runs = Runs(sets, bench, _blind(bench, options), main=main)
+    about = Measuring(
+        runs=runs,
+        cases=cases,
+        library=library,
+        resampling=Resampling([case.compound for case in cases], seed=options.seed),
+        strata=_strata(cases, training),
+        distances=MCESDistances(options.cache / "mces.json" if options.cache else None),
+        mces_limit=options.mces_limit,
+        seed=options.seed,
+        absent_places=absent_places,
+    )
     report: dict[str, Any] = {
-        "protocol": task.protocol,
-        "spectra": task.spectra.name,
-        "library": task.library.name,
-        "n_library": len(molecules),
+        **setting.about,
+        "n_library": len(library),
+        "n_val": len(setting.val),
         "checkpoint": {"name": model.name, "sha256": model.sha256},
-        "limit": task.limit,
-        "seed": task.seed,
+        "blind_checkpoint": _named(runs.blind),
+        "main_method": main,
+        "references": _about_references(options, index, n_excluded),
+        "train": options.train.name if options.train else None,
+        "limit": options.limit,
+        "seed": options.seed,
+        "n_candidates": options.n_candidates,
+        "beam_size": options.beam_size,
         "shuffled_within_10_ppm": near,
         "methods": {},
     }
-    for method in task.methods:
-        report["methods"][method] = _measure(method, cases, exchanged, bench, blind_bench, task.seed)
+    for method in options.methods:
+        report["methods"][method] = measure(method, about)
+    report["differences"] = differences(about, main)
     return report
 
 
-def make_bench(
-    model: GlmrModel,
-    cases: Sequence[Case],
-    molecules: Sequence[Candidate],
-    task: Task,
-    like: Bench | None = None,
-) -> Bench:
-    """`like`: a bench of the same cases, whose embeddings serve again if the molecule encoder is the same."""
-    params = AnnotateParams(precursor_tolerance_ppm=PROTOCOL_PPM[task.protocol], seed=task.seed)
-    if like is not None and _same_molecule_encoder(model, like.model):
-        return Bench(model, like.library, molecules, params)
-    bench = Bench(
-        model, InMemoryLibrary([], np.zeros((0, model.embedding_dim), np.float32)), molecules, params
+def _blind(bench: Bench, options: Options) -> Bench | None:
+    twin = (
+        load_checkpoint(options.blind, device=options.device) if options.blind else blind_model(bench.model)
     )
-    nothing = np.zeros(model.embedding_dim, np.float32)
-    queries = [
-        Query(nothing, question.neutral_mass, question.tolerance_da)
-        for question in ask_all(cases, bench)
-        if question is not None
-    ]
-    return Bench(model, embed_reached(molecules, queries, model), molecules, params)
+    return None if twin is None else blind_bench(bench, twin, bench.library, bench.vectors)
 
 
-def _measure(
-    method: str,
-    cases: Sequence[Case],
-    exchanged: Sequence[Case],
-    bench: Bench,
-    blind: Bench | None,
-    seed: int,
-) -> dict[str, Any]:
-    run = METHODS[method]
-    compounds = [case.compound for case in cases]
-    started = time.perf_counter()
-    rankings = run(cases, bench)
-    seconds = time.perf_counter() - started
-    values = per_spectrum(rankings)
-    if run is not random_ranking:
-        add_controls(values, run(cases, blind) if blind is not None else None, run(exchanged, bench))
+def _absent_places(cases: Sequence[Case], library: Library, options: Options) -> list[int]:
+    """A draw of the cases whose truth can be deleted so that some candidate is left."""
+    order = np.random.default_rng(options.seed).permutation(len(cases)).tolist()
+    fit = (
+        place
+        for place in order
+        if len(cases[place].keys) > 1 and library.key_of(cases[place].compound) in cases[place].keys
+    )
+    return [place for place, _ in zip(fit, range(options.absent_limit), strict=False)]
+
+
+def _strata(cases: Sequence[Case], training: ReferenceSet | None) -> dict[str, list[str]]:
+    nearest = None if training is None else nearest_training_tanimoto(cases, training.compounds())
+    return stratum_of(cases, nearest)
+
+
+def _named(bench: Bench | None) -> dict[str, str] | None:
+    return None if bench is None else {"name": bench.model.name, "sha256": bench.model.sha256}
+
+
+def _about_references(
+    options: Options, index: ReferenceIndex | None, n_excluded: int
+) -> dict[str, Any] | None:
+    if options.references is None or index is None:
+        return None
     return {
-        **summarise(values, compounds, seed=seed),
-        **generation_figures(rankings, compounds),
-        "n_failed": sum(ranking.n_in_window == 0 for ranking in rankings),
-        "mean_candidates": round(float(np.mean([ranking.n_in_window for ranking in rankings])), 1),
-        "spectra_per_s": round(len(cases) / seconds, 2),
+        "file": options.references.name,
+        "n_used": len(index),
+        "n_excluded": n_excluded,  # of evaluated compounds, which are never their own references
     }
-
-
-def _same_molecule_encoder(first: GlmrModel, second: GlmrModel) -> bool:
-    ours, theirs = (model.network.molecule_encoder.state_dict() for model in (first, second))
-    return ours.keys() == theirs.keys() and all(bool((ours[key] == theirs[key]).all()) for key in ours)

@@ -1,0 +1,47 @@
+"""Every method by its name, and which of them a model's blind twin can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from models_ml.evaluate.baselines import analogs_ranking, nearest_cosine_ranking, nearest_entropy_ranking
+from models_ml.evaluate.cases import Case
+from models_ml.evaluate.fingerprints import (
+    BITS_ALONE,
+    DECOYS,
+    fingerprint_bce_ranking,
+    fingerprint_decoys_ranking,
+)
+from models_ml.evaluate.methods import (
+    Bench,
+    fused_ranking,
+    glmr_ranking,
+    random_ranking,
+    retrieval_ranking,
+)
+from models_ml.evaluate.ranking import Ranking
+
+METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
+    "random": random_ranking,
+    "nearest_entropy": nearest_entropy_ranking,
+    "nearest_cosine": nearest_cosine_ranking,
+    "analogs": analogs_ranking,
+    BITS_ALONE: fingerprint_bce_ranking,
+    DECOYS: fingerprint_decoys_ranking,
+    "retrieval": retrieval_ranking,
+    "glmr": glmr_ranking,
+    "fused": fused_ranking,
+}
+NEED_REFERENCES = ("nearest_entropy", "nearest_cosine", "analogs")
+NEED_FOLDER = (BITS_ALONE,)
+# Methods that a twin trained without peaks runs as they stand; in the order in which one of them is the
+# main method, whose twin is the row `blind` and the control of every method that has no twin.
+WITH_TWIN = ("fused", "glmr", "retrieval", DECOYS)
+NEED_RANKING = (DECOYS,)  # of these a twin without a ranking file is none
+BLIND = "blind"
+
+
+def main_method(requested: Sequence[str]) -> str:
+    """The method whose twin stands for the blind control; retrieval, the cheapest, if none is asked for."""
+    mains = [name for name in WITH_TWIN if name not in NEED_RANKING]
+    return next((name for name in mains if name in requested), "retrieval")
