@@ -2,7 +2,7 @@
 
 from annotation.accounts.models import ApiToken, Membership, Project, Role
 from annotation.integration.models import IdempotencyKey
-from annotation.jobs.models import Job, JobItem, WorkerHeartbeat
+from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
     LibraryEmbedding,
@@ -11,6 +11,12 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
     MoleculeEmbedding,
+)
+from annotation.references.models import (
+    ReferenceCollection,
+    ReferenceIssue,
+    ReferenceSpectrum,
+    ReferenceVersion,
 )
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule, ModelVersion
 from annotation.review.models import Verdict
@@ -24,6 +30,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobItem",
+    "JobWindow",
     "Library",
     "LibraryEmbedding",
     "LibraryEntry",
@@ -34,6 +41,10 @@ __all__ = [
     "Molecule",
     "MoleculeEmbedding",
     "Project",
+    "ReferenceCollection",
+    "ReferenceIssue",
+    "ReferenceSpectrum",
+    "ReferenceVersion",
     "Role",
     "Spectrum",
     "SpectrumIssue",

@@ -1,6 +1,7 @@
 """What one worker process holds for its lifetime: its name, its device, the loaded model, the wish to stop.
 
-One model at a time: loading takes about a second, and two might not fit on a GPU.
+One model and one collection of references at a time: loading a model takes about a second, and two might not
+fit on a GPU; a collection is some hundred megabytes.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from safetensors import SafetensorError
 from annotation.results.models import ModelVersion
 from annotation.results.record import Provenance
 from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
-from worker import device
+from worker import device, references
 from worker.code_version import code_version
 
 
 class ModelUnavailable(Exception):
     """This worker cannot load the model that a job asks for; another worker perhaps can."""
+
+    def __init__(self, version: ModelVersion, reason: str) -> None:
+        super().__init__(reason)
+        self.model_version_id = version.pk
 
 
 class Runtime:
@@ -33,6 +39,7 @@ class Runtime:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.stopping = threading.Event()
         self._loaded: GlmrModel | None = None
+        self._references: tuple[int, ReferenceIndex] | None = None
 
     @cached_property
     def device(self) -> torch.device:
@@ -44,8 +51,8 @@ class Runtime:
         return device.describe(self.device)
 
     def model(self, version: ModelVersion) -> GlmrModel:
-        """The version's weights, checked against its hash. Raises ModelUnavailable."""
-        if self._loaded is None or self._loaded.sha256 != version.checkpoint_sha256:
+        """The version's weights, checked against its hashes. Raises ModelUnavailable."""
+        if self._loaded is None or _pins(self._loaded) != (version.checkpoint_sha256, version.ranking_sha256):
             self._loaded = None  # first, so that two models never share the memory
             device.free_memory()
             self._loaded = self._load(version)
@@ -58,14 +65,28 @@ class Runtime:
             model = load_checkpoint(folder, device=str(self.device))
         except (BrokenCheckpoint, SafetensorError, OSError, RuntimeError) as error:
             raise ModelUnavailable(
-                f"Model {version} cannot be loaded from {folder}: {error} {remedy}"
+                version, f"Model {version} cannot be loaded from {folder}: {error} {remedy}"
             ) from error
         if model.sha256 != version.checkpoint_sha256:
             raise ModelUnavailable(
+                version,
                 f"The weights in {folder} have SHA-256 {model.sha256}, not {version.checkpoint_sha256} "
-                f"as registered for model {version}. {remedy}"
+                f"as registered for model {version}. {remedy}",
+            )
+        if _pins(model)[1] != version.ranking_sha256:
+            raise ModelUnavailable(
+                version,
+                f"The ranking in {folder} has SHA-256 {_pins(model)[1] or '(there is none)'}, not "
+                f"{version.ranking_sha256 or '(none)'} as registered for model {version}. {remedy}",
             )
         return model
+
+    def references(self, version_id: int) -> ReferenceIndex:
+        """The spectra of a reference version, which never changes."""
+        if self._references is None or self._references[0] != version_id:
+            self._references = None  # first, so that two never share the memory
+            self._references = (version_id, references.load(version_id))
+        return self._references[1]
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -77,6 +98,11 @@ class Runtime:
             device=self.device_name,
             worker=self.name,
         )
+
+
+def _pins(model: GlmrModel) -> tuple[str, str]:
+    """Hashes of weights and ranking; empty: it has no ranking."""
+    return model.sha256, model.ranking.sha256 if model.ranking else ""
 
 
 runtime = Runtime()

@@ -1,4 +1,4 @@
-"""What a worker does next: annotate, else embed a chunk of a library, else build a search index."""
+"""What a worker does next: annotate and embed what waiting jobs search; else embed a library, else index."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from annotation.jobs.ledger import Batch
 from annotation.libraries import embed, search, vector_index
 from annotation.results import record
 from annotation.results.models import ModelVersion
+from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference import annotate as inference
 from models_ml.outcomes import Outcome
 from worker.batching import Batching, OnStage
@@ -26,8 +27,10 @@ class Work:
 
     def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
         self._runtime = runtime
-        self._pulse = pulse
+        self.pulse = pulse
         self._last_problem = ""
+        # Models that could not be loaded since the last ring, such as one whose folder an upgrade took away.
+        self._beyond: set[int] = set()
         provenance = runtime.provenance  # now: what is wrong with the worker is no spectrum's fault
         self._batching = Batching(
             annotate=self._annotate,
@@ -39,9 +42,14 @@ class Work:
     def step(self) -> bool:
         """Do one piece of work; False if there is none, or none that this worker can do."""
         try:
-            return self._annotate_some() or self._embed_some() or self._index_one()
+            # In turns: a job that waits for its molecules must not wait for the end of all others too.
+            annotated = self._annotate_some()
+            if self._open_one() or annotated or self._embed_some() or self._index_one():
+                return True
         except ModelUnavailable as error:
-            return self._cannot_go_on(str(error))
+            self._cannot_go_on(str(error))
+            self._beyond.add(error.model_version_id)
+            return True  # with the work of other models
         except (OperationalError, InterfaceError) as error:
             # What was claimed comes back when its lease runs out; the next ring starts with a new connection.
             connection.close()
@@ -50,19 +58,26 @@ class Work:
             log.exception("The worker met an error that is no spectrum's fault")
             return self._cannot_go_on(f"{type(error).__name__}: {error} The worker's log says where.")
 
+        if self._beyond:  # nothing else is left, so this is what keeps the worker from working
+            self._beyond.clear()
+            self.pulse.say("", problem=self._last_problem)
+        return False
+
     def _cannot_go_on(self, problem: str) -> bool:
         if problem != self._last_problem:  # it comes back with each ring; the log needs it once
             log.error("%s", problem)
         self._last_problem = problem
-        self._pulse.say("", problem=problem)
+        self.pulse.say("", problem=problem)
         return False
 
     def _annotate_some(self) -> bool:
-        batch = ledger.claim(limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name)
+        batch = ledger.claim(
+            limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name, without_models=self._beyond
+        )
         if batch is None:
             return False
-        self._pulse.hold(batch)
-        self._pulse.say(f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id)
+        self.pulse.hold(batch)
+        self.pulse.say(f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id)
         try:
             self._runtime.model(_model_version(batch.model_version_id))
             self._batching.run(batch)
@@ -71,8 +86,8 @@ class Work:
             ledger.release(batch.items)
             raise
         finally:
-            self._pulse.let_go()
-        self._pulse.say("", model_version_id=batch.model_version_id)
+            self.pulse.let_go()
+        self.pulse.say("", model_version_id=batch.model_version_id)
         return True
 
     def _annotate(self, batch: Batch, on_stage: OnStage) -> list[Outcome]:
@@ -81,23 +96,42 @@ class Work:
             model=self._runtime.model(_model_version(batch.model_version_id)),
             retrieve=search.retrieve_from(batch.library_version_id, batch.model_version_id),
             params=batch.params,
+            references=self._references(batch),
+            find_known=search.known_in(batch.library_version_id),
             on_stage=on_stage,
         )
 
+    def _references(self, batch: Batch) -> ReferenceIndex | None:
+        """Only `fused` asks them."""
+        if batch.reference_version_id is None or batch.params.method != "fused":
+            return None
+        return self._runtime.references(batch.reference_version_id)
+
+    def _open_one(self) -> bool:
+        """Embed what the next waiting job will search, or a chunk of it."""
+        job = embed.next_waiting_job(without_models=self._beyond)
+        if job is None:
+            return False
+        model = self._runtime.model(job.model_version)
+        self.pulse.say(f"preparing {job.library_version}", model_version_id=job.model_version_id)
+        done = embed.embed_windows(job, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
+        self.pulse.say("", model_version_id=job.model_version_id)
+        return done is not None  # None: another worker is at it
+
     def _embed_some(self) -> bool:
-        run = embed.next_run()
+        run = embed.next_run(without_models=self._beyond)
         if run is None:
             return False
         model = self._runtime.model(run.model_version)
-        self._pulse.say(f"embedding {run.version}", model_version_id=run.model_version_id)
+        self.pulse.say(f"embedding {run.version}", model_version_id=run.model_version_id)
         done = embed.embed_chunk(run, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
-        self._pulse.say("", model_version_id=run.model_version_id)
+        self.pulse.say("", model_version_id=run.model_version_id)
         return done is not None  # None: another worker is at it
 
     def _index_one(self) -> bool:
-        self._pulse.say("building a search index")
+        self.pulse.say("building a search index")
         built = vector_index.build_missing()
-        self._pulse.say("")
+        self.pulse.say("")
         return built is not None
 
 

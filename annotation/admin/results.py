@@ -17,8 +17,10 @@ from annotation.review.models import Verdict
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ("name", "method", "is_default", "checkpoint_sha256", "embedding_dim", "registered_at")
-    search_fields = ("name", "checkpoint_sha256")
+    list_display = (
+        "name", "is_default", "checkpoint_sha256", "ranking_sha256", "embedding_dim", "registered_at"
+    )  # fmt: skip
+    search_fields = ("name", "checkpoint_sha256", "ranking_sha256")
     actions = ("make_default",)
 
     @admin.action(description="Preselect this model for new jobs")
@@ -35,7 +37,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class CandidateInline(ReadOnlyInline):
     model = Candidate
     fields = (
-        "rank", "molecule", "mass_error_ppm", "retrieval_rank", "embedding_similarity", "generated_similarity"
+        "rank", "molecule", "probability", "mass_error_ppm", "retrieval_rank", "embedding_similarity",
+        "generated_similarity", "evidence",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -46,7 +49,7 @@ class CandidateInline(ReadOnlyInline):
 
 class GeneratedInline(ReadOnlyInline):
     model = GeneratedMolecule
-    fields = ("beam_rank", "text", "log_likelihood", "formula", "mass_error_ppm", "in_library")
+    fields = ("beam_rank", "text", "log_likelihood", "formula", "mass_error_ppm", "in_library", "is_proposed")
     readonly_fields = fields
 
 
@@ -71,10 +74,10 @@ class VerdictInline(ReadOnlyInline):
 @admin.register(Annotation)
 class AnnotationAdmin(ReadOnlyAdmin):
     list_display = (
-        "spectrum", "job", "adduct", "top_molecule", "top_generated_similarity", "margin", "n_in_window",
-        "worker", "attempt", "created_at", "on_site",
+        "spectrum", "job", "method", "adduct", "top_molecule", "p_right", "p_close", "abstains",
+        "top_generated_similarity", "margin", "n_in_window", "worker", "attempt", "created_at", "on_site",
     )  # fmt: skip
-    list_filter = ("adduct_assumed",)
+    list_filter = ("method", "abstains", "adduct_assumed")
     list_select_related = ("job", "spectrum", "top_molecule")
     search_fields = ("job__name", "spectrum__title", "public_id")
     date_hierarchy = "created_at"

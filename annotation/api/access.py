@@ -15,6 +15,7 @@ from annotation.accounts.models import ApiToken, Project, Role
 from annotation.accounts.tokens import ROLE_FOR_SCOPE
 from annotation.api.problems import Problem
 from annotation.libraries.models import Library
+from annotation.references.models import ReferenceCollection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -57,6 +58,10 @@ def projects(request: Request, at_least: Role = Role.VIEWER) -> QuerySet[Project
 
 def libraries(request: Request) -> QuerySet[Library]:
     return Library.objects.filter(Q(project=None) | Q(project__in=projects(request)))
+
+
+def collections(request: Request) -> QuerySet[ReferenceCollection]:
+    return ReferenceCollection.objects.filter(Q(project=None) | Q(project__in=projects(request)))
 
 
 def require(request: Request, project: Project, scope: ApiToken.Scope) -> None:

@@ -14,6 +14,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from rest_framework.request import Request
 
+from annotation.accounts.models import Project
 from annotation.api.access import caller, libraries, project_to_submit_to
 from annotation.api.problems import Problem
 from annotation.api.serializers.jobs import JobFromFile, JobFromSpectra
@@ -22,6 +23,8 @@ from annotation.api.serializers.uploads import Report
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
+from annotation.references import choice
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
 from annotation.spectra import ingest
 from annotation.spectra.models import SpectrumIssue, Upload
@@ -30,6 +33,7 @@ from models_ml.spectra.formats.items import SpectrumIssue as FoundIssue
 
 Issue = SpectrumIssue | FoundIssue  # as stored, or as just found
 
+NO_REFERENCES = "none"
 JSON_NAME = "spectra.json"
 ISSUES_SHOWN = 1000
 COUNTS = ("found", "ms2", "usable", "repaired", "rejected", "skipped")
@@ -59,6 +63,8 @@ class Asked:
     project: str
     library: str
     library_version: int | None
+    references: str
+    references_version: int | None
     model: str
     params: AnnotateParams
     source: File[Any]
@@ -73,6 +79,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
     asked = understand(request)
     project = project_to_submit_to(request, asked.project)
     version, model = library_version(request, asked), model_version(asked)
+    references = reference_version(project, asked)
     upload = ingest.store_upload(project, caller(request), asked.source, asked.file_name)
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, upload)
@@ -84,6 +91,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             spectra=upload.spectra.order_by("source_index"),
             library_version=version,
             model_version=model,
+            reference_version=references,
             params=asked.params,
             external_id=asked.external_id,
         )
@@ -95,8 +103,9 @@ def submit(request: Request) -> tuple[Job, Upload]:
 def dry_run(request: Request) -> dict[str, Any]:
     """The pre-flight report; nothing is stored. Raises `Problem`."""
     asked = understand(request)
-    project_to_submit_to(request, asked.project)
+    project = project_to_submit_to(request, asked.project)
     library_version(request, asked)
+    reference_version(project, asked)
     model_version(asked)
     found = ingest.preflight(asked.source, asked.file_name)
     if found.refusal:
@@ -142,6 +151,29 @@ def library_version(request: Request, asked: Asked) -> LibraryVersion:
     version = versions.filter(number=asked.library_version).first()
     if version is None:
         raise fault("library_version", f"Library {library} has no version {asked.library_version}.")
+    return version
+
+
+def reference_version(project: Project, asked: Asked) -> ReferenceVersion | None:
+    """The one asked for; the newest ready one if none is named; None for `none`."""
+    if asked.references == NO_REFERENCES:
+        return None
+    if not asked.references:
+        return choice.default_version(project)
+    collection = choice.usable(project).filter(name=asked.references).first()
+    if collection is None:
+        names = ", ".join(choice.usable(project).values_list("name", flat=True)[:20])
+        raise fault("references", f"No collection {asked.references!r} here. There is: {names or 'none'}.")
+    if asked.references_version is None:
+        version = choice.newest_ready(collection)
+        if version is None:
+            raise fault("references", f"Collection {collection} has no ready version.")
+        return version
+    version = collection.versions.filter(number=asked.references_version).first()
+    if version is None:
+        raise fault(
+            "references_version", f"Collection {collection} has no version {asked.references_version}."
+        )
     return version
 
 

@@ -27,6 +27,7 @@ urlpatterns = [
         catalogue.LibraryVersionView.as_view(),
         name="library-version",
     ),
+    path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
     path("status", status.StatusView.as_view(), name="status"),
     path("schema", documents.SchemaView.as_view(), name="schema"),

@@ -12,10 +12,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from annotation.accounts.models import Project
-from annotation.jobs import ledger, parameters
+from annotation.jobs import ledger, parameters, windows
 from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
 from annotation.libraries.models import LibraryVersion
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
 from annotation.spectra.models import Spectrum
 from glmr_server import celery
@@ -48,9 +49,11 @@ def submit(
     model_version: ModelVersion,
     params: AnnotateParams,
     external_id: str = "",
+    reference_version: ReferenceVersion | None = None,
 ) -> Job:
     """A new job over the spectra, in their order; workers hear of it after the commit. Or CannotSubmit."""
     _check_library(project, library_version)
+    _check_references(project, reference_version)
     ids = _spectrum_ids(project, spectra)
     with transaction.atomic():
         job = Job.objects.create(
@@ -60,13 +63,15 @@ def submit(
             external_id=external_id[:200],
             library_version=library_version,
             model_version=model_version,
+            reference_version=reference_version,
             params=parameters.to_json(params),
             params_sha256=parameters.sha256(params),
         )
         items = (JobItem(job=job, spectrum_id=pk, position=n) for n, pk in enumerate(ids))
         while chunk := list(islice(items, ITEMS_PER_INSERT)):
             JobItem.objects.bulk_create(chunk)
-        embed.request_embedding(library_version, model_version)
+        if embed.request_embedding(library_version, model_version).finished_at is None:
+            windows.note(job, params)
         transaction.on_commit(ring)
     return job
 
@@ -81,6 +86,15 @@ def _check_library(project: Project, version: LibraryVersion) -> None:
             f"{version} is not ready: it is {version.get_state_display().lower()}. "
             "Wait for the import to end, or choose another version.",
         )
+
+
+def _check_references(project: Project, version: ReferenceVersion | None) -> None:
+    if version is None:
+        return
+    if version.collection.project_id not in (None, project.pk):
+        raise CannotSubmit("references", f"Collection {version.collection} belongs to another project.")
+    if version.state != ReferenceVersion.State.READY:
+        raise CannotSubmit("references", f"{version} is not ready. Choose another version.")
 
 
 def _spectrum_ids(project: Project, spectra: Iterable[int] | QuerySet[Spectrum]) -> list[int]:

@@ -5,7 +5,7 @@ Locks are taken items first, jobs second and in order of id, so that no two call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -43,6 +43,7 @@ class Batch:
     library_version_id: int
     params: AnnotateParams
     worker: str
+    reference_version_id: int | None = None
 
     @property
     def spectra(self) -> list[exchange.Spectrum]:
@@ -52,15 +53,18 @@ class Batch:
         return replace(self, items=tuple(items))
 
 
-def claim(*, limit: int, worker: str, lease_s: float | None = None) -> Batch | None:
+def claim(
+    *, limit: int, worker: str, lease_s: float | None = None, without_models: Collection[int] = ()
+) -> Batch | None:
     """Up to `limit` pending items, now running under a lease; None if there is nothing to do.
 
     Turns go round the open jobs: the one served longest ago gives the next batch, a new one comes first,
     so that three spectra never wait for fifty thousand. What the batch still holds room for is filled
-    from other jobs with the same run configuration. An isolated item is claimed alone.
+    from other jobs with the same run configuration. An isolated item is claimed alone. Jobs of the model
+    versions in `without_models` are passed over: the worker cannot load them.
     """
     with transaction.atomic():
-        rows = _lock_pending(limit)
+        rows = _lock_pending(limit, without_models)
         if not rows:
             return None
         ids = [row.pk for row in rows]
@@ -94,15 +98,18 @@ def claim(*, limit: int, worker: str, lease_s: float | None = None) -> Batch | N
         library_version_id=first.library_version_id,
         params=from_json(first.params),
         worker=worker,
+        reference_version_id=first.reference_version_id,
     )
 
 
-def _lock_pending(limit: int) -> list[JobItem]:
+def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
     """Pending items of one run configuration, locked; others' locked items are passed over."""
     rows: list[JobItem] = []
-    configuration: tuple[int, int, str] | None = None
-    for job in _claimable_jobs():
-        this = (job.model_version_id, job.library_version_id, job.params_sha256)
+    configuration: tuple[int, int, int | None, str] | None = None
+    for job in _claimable_jobs(without_models):
+        this = (
+            job.model_version_id, job.library_version_id, job.reference_version_id, job.params_sha256
+        )  # fmt: skip
         if configuration not in (None, this):
             continue
         pending = JobItem.objects.select_for_update(skip_locked=True).filter(
@@ -120,17 +127,19 @@ def _lock_pending(limit: int) -> list[JobItem]:
     return rows
 
 
-def _claimable_jobs() -> list[Job]:
+def _claimable_jobs(without_models: Collection[int] = ()) -> list[Job]:
     pending = JobItem.objects.filter(job=OuterRef("pk"), state=JobItem.State.PENDING)
     embedded = LibraryEmbedding.objects.filter(
         version=OuterRef("library_version"),
         model_version=OuterRef("model_version"),
         finished_at__isnull=False,
     )
+    searchable = Q(windows_embedded_at__isnull=False) | Q(Exists(embedded))
     return list(
-        Job.objects.filter(Exists(pending), Exists(embedded), finished_at=None, cancel_requested_at=None)
+        Job.objects.filter(Exists(pending), searchable, finished_at=None, cancel_requested_at=None)
+        .exclude(model_version__in=without_models)
         .order_by(F("last_claimed_at").asc(nulls_first=True), "pk")
-        .only("pk", "model_version_id", "library_version_id", "params_sha256")
+        .only("pk", "model_version_id", "library_version_id", "reference_version_id", "params_sha256")
     )
 
 

@@ -36,6 +36,14 @@ class Job(models.Model):
     model_version = models.ForeignKey(
         "annotation.ModelVersion", on_delete=models.PROTECT, related_name="jobs"
     )
+    reference_version = models.ForeignKey(
+        "annotation.ReferenceVersion",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="jobs",
+        help_text="Reference spectra that speak for candidates; empty: none do.",
+    )
     params = models.JSONField(help_text="models_ml.outcomes.AnnotateParams, field by field.")
     params_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -49,6 +57,8 @@ class Job(models.Model):
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # The job may start: all molecules that it will search are embedded, though the library may not be.
+    windows_embedded_at = models.DateTimeField(null=True, blank=True)
     # Set by the statement that ended the last item, and by nothing else.
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -68,6 +78,23 @@ class Job(models.Model):
         if self.finished_at is not None:
             return self.State.CANCELLED if self.cancel_requested_at else self.State.DONE
         return self.State.RUNNING if self.started_at else self.State.QUEUED
+
+
+class JobWindow(models.Model):
+    """Neutral masses (Da) that a job will search, kept only until their molecules are embedded.
+
+    The windows of a job are disjoint, so that a join with them finds no molecule twice.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="windows")
+    lowest = models.FloatField()
+    highest = models.FloatField()
+
+    class Meta:
+        ordering = ["job", "lowest"]
+
+    def __str__(self) -> str:
+        return f"{self.lowest:.4f} to {self.highest:.4f} Da"
 
 
 class Claimed(Protocol):

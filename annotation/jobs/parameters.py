@@ -9,6 +9,13 @@ from typing import Any
 
 from models_ml.outcomes import AnnotateParams
 
+BEFORE_THERE_WAS_A_CHOICE: dict[str, Any] = {
+    "method": "glmr",
+    "syntax_constraint": False,
+    "mass_constraint": 0.0,
+    "rerank": "generated",
+}
+
 
 def to_json(params: AnnotateParams) -> dict[str, Any]:
     """Every field, defaults included, so that a later change of a default changes no old job."""
@@ -16,14 +23,17 @@ def to_json(params: AnnotateParams) -> dict[str, Any]:
 
 
 def from_json(stored: dict[str, Any]) -> AnnotateParams:
-    """Raises TypeError for a name that `AnnotateParams` does not know: such a job was made by other code."""
+    """Raises TypeError for a name that `AnnotateParams` does not know: such a job was made by other code.
+
+    A job from before there was a choice asked for the only way that there was.
+    """
     known = {field.name for field in fields(AnnotateParams)}
     unknown = sorted(set(stored) - known)
     if unknown:
         raise TypeError(
             f"Unknown run parameters {', '.join(unknown)}: the job was submitted by a newer server."
         )
-    return AnnotateParams(**stored)
+    return AnnotateParams(**BEFORE_THERE_WAS_A_CHOICE | stored)
 
 
 def sha256(params: AnnotateParams) -> str:

@@ -134,6 +134,8 @@ def _rate(job: Job) -> float | None:
 
 
 def _embedding_in_the_way(job: Job) -> str:
+    if job.windows_embedded_at is not None:
+        return ""
     run = LibraryEmbedding.objects.filter(
         version=job.library_version_id, model_version=job.model_version_id
     ).first()
@@ -142,5 +144,6 @@ def _embedding_in_the_way(job: Job) -> str:
     n_embedded = run.n_embedded if run else 0
     total = job.library_version.n_molecules
     return (
-        f"The library is being prepared for this model: {n_embedded:,} of {total:,} molecules are embedded."
+        f"The library is being prepared for this model: {n_embedded:,} of {total:,} molecules are embedded. "
+        "Those that this job will look at come first."
     )

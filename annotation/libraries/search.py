@@ -1,7 +1,8 @@
 """Pre-retrieval: the molecules of a library version in a precursor window, nearest to a spectrum first.
 
 The window comes from a B-tree and the distance is exact. A vector index is kept out on purpose: it filters
-after its scan, and a narrow window would silently come back with too few molecules.
+after its scan, and a narrow window would silently come back with too few molecules. For the same reason a
+window is refused while one of its molecules has no vector.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from annotation.libraries.models import LibraryEntry
 from annotation.libraries.vectors import from_binary, to_text
-from models_ml.outcomes import Query, Retrieve, Retrieved, RetrievedMolecule
+from models_ml.outcomes import FindKnown, Query, Retrieve, Retrieved, RetrievedMolecule
 
 # MATERIALIZED keeps the planner from turning the ORDER BY into a vector index scan.
 # Vectors have unit length, so the negative inner product orders as the cosine does, and is cheaper.
@@ -25,19 +27,20 @@ WITH query AS (
     SELECT * FROM unnest(%(vectors)s::text[]::vector[], %(lowest)s::float8[], %(highest)s::float8[])
         WITH ORDINALITY AS q (vector, lowest, highest, number)
 )
-SELECT query.number, nearest.n_in_window, molecule.id, molecule.smiles, molecule.inchikey_first_block,
-       molecule.formula, molecule.exact_mass, nearest.vector, nearest.similarity
+SELECT query.number, nearest.n_in_window, nearest.n_embedded, molecule.id, molecule.smiles,
+       molecule.inchikey_first_block, molecule.formula, molecule.exact_mass, molecule.fingerprint,
+       nearest.vector, nearest.similarity
 FROM query CROSS JOIN LATERAL (
     WITH in_window AS MATERIALIZED (
         SELECT entry.molecule_id, embedding.vector
         FROM annotation_libraryentry entry
-        JOIN annotation_moleculeembedding embedding
+        LEFT JOIN annotation_moleculeembedding embedding
           ON embedding.molecule_id = entry.molecule_id AND embedding.model_version_id = %(model_version)s
         WHERE entry.version_id = %(library_version)s
           AND entry.exact_mass BETWEEN query.lowest AND query.highest
     )
     SELECT molecule_id, vector, -(in_window.vector <#> query.vector) AS similarity,
-           count(*) OVER () AS n_in_window
+           count(*) OVER () AS n_in_window, count(in_window.vector) OVER () AS n_embedded
     FROM in_window ORDER BY similarity DESC, molecule_id LIMIT %(k)s
 ) nearest
 JOIN annotation_molecule molecule ON molecule.id = nearest.molecule_id
@@ -45,15 +48,31 @@ ORDER BY query.number, nearest.similarity DESC, molecule.id
 """
 
 
+class NotEmbedded(Exception):
+    """A window holds molecules without a vector for the model: its answer would silently lack them."""
+
+
 def retrieve_from(library_version_id: int, model_version_id: int) -> Retrieve:
     """The `retrieve` of `annotate`, over one library version as embedded by one model version."""
     return partial(_nearest, library_version_id, model_version_id)
 
 
+def known_in(library_version_id: int) -> FindKnown:
+    """The `find_known` of `annotate`: which structures a library version holds. One query a call."""
+
+    def find(blocks: Sequence[str]) -> set[str]:
+        held = LibraryEntry.objects.filter(
+            version=library_version_id, molecule__inchikey_first_block__in=blocks
+        )
+        return set(held.values_list("molecule__inchikey_first_block", flat=True))
+
+    return find
+
+
 def _nearest(
     library_version_id: int, model_version_id: int, queries: Sequence[Query], k: int
 ) -> Sequence[Retrieved]:
-    """Answers in the order of the queries. One statement."""
+    """Answers in the order of the queries. One statement. Raises NotEmbedded."""
     parameters = {
         "vectors": [to_text(query.embedding) for query in queries],
         "lowest": [query.neutral_mass - query.tolerance_da for query in queries],
@@ -70,12 +89,18 @@ def _nearest(
     answers = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
     for number, found in groupby(rows, key=itemgetter(0)):
         of_query = list(found)
-        answers[number - 1] = Retrieved(tuple(map(_molecule, of_query)), n_in_window=of_query[0][1])
+        _, n_in_window, n_embedded, *_ = of_query[0]
+        if n_embedded < n_in_window:
+            raise NotEmbedded(
+                f"{n_in_window - n_embedded} of {n_in_window} molecules around "
+                f"{queries[number - 1].neutral_mass:.4f} Da are not embedded yet. Retry when the library is."
+            )
+        answers[number - 1] = Retrieved(tuple(map(_molecule, of_query)), n_in_window=n_in_window)
     return answers
 
 
 def _molecule(row: tuple[Any, ...]) -> RetrievedMolecule:
-    _, _, key, smiles, first_block, formula, exact_mass, vector, similarity = row
+    _, _, _, key, smiles, first_block, formula, exact_mass, fingerprint, vector, similarity = row
     return RetrievedMolecule(
         key=key,
         smiles=smiles,
@@ -84,4 +109,5 @@ def _molecule(row: tuple[Any, ...]) -> RetrievedMolecule:
         exact_mass=exact_mass,
         embedding=from_binary(vector),
         embedding_similarity=similarity,
+        fingerprint=fingerprint,
     )

@@ -12,6 +12,8 @@ from annotation.accounts.models import Project, Role
 from annotation.accounts.roles import may
 from annotation.jobs.models import Job
 from annotation.libraries.models import Library, LibraryVersion
+from annotation.references import choice
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
 
 
@@ -100,6 +102,26 @@ def library_version(name: str, number: int | None, within: Project) -> LibraryVe
     return version
 
 
+def reference_version(name: str | None, number: int | None, within: Project) -> ReferenceVersion | None:
+    """The named version, or the newest ready one; None for `none`, or where there is none to choose."""
+    if name == "none":
+        return None
+    if name is None:
+        return choice.default_version(within)
+    usable = choice.usable(within)
+    collection = usable.filter(name=name).first()
+    if collection is None:
+        names = [*usable.values_list("name", flat=True)[:20], "none"]
+        raise CommandError(f"There is no reference collection {name!r} for {within}. {_choices(names)}")
+    versions = collection.versions.order_by("-number")
+    version = versions.filter(number=number).first() if number else choice.newest_ready(collection)
+    if version is None:
+        numbers = [str(one) for one in versions.values_list("number", flat=True)]
+        wanted = f"no version {number}" if number else "no ready version"
+        raise CommandError(f"{collection} has {wanted}. {_choices(numbers)}")
+    return version
+
+
 def model_version(text: str | None) -> ModelVersion:
     """By name or the beginning of its hash; unless told, the default."""
     if not text:
@@ -119,7 +141,9 @@ def model_version(text: str | None) -> ModelVersion:
 
 def job(text: str) -> Job:
     """By its identifier, or by the caller's own external_id where that names one job."""
-    jobs = Job.objects.select_related("project", "library_version__library", "model_version")
+    jobs = Job.objects.select_related(
+        "project", "library_version__library", "model_version", "reference_version__collection"
+    )
     try:
         found = list(jobs.filter(public_id=UUID(text)))
     except ValueError:

@@ -19,16 +19,16 @@ from typing import TextIO
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
-from annotation.results.models import Annotation, Candidate
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.actions import latest_verdicts
 from annotation.review.models import Verdict
 
-# Spectra for each round of five queries: enough that queries cost little, few enough that memory stays flat.
+# Spectra for each round of six queries: enough that queries cost little, few enough that memory stays flat.
 SPECTRA_PER_ROUND = 500
 # A spreadsheet runs what begins like this; a quote before it makes it text (OWASP, CSV injection).
 FORMULA = re.compile(r"^[=+\-@\t\r\n]")
 
-Cell = str | int | float | bool | datetime | None
+Cell = str | int | float | bool | datetime | tuple[str, ...] | dict[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ class ExportRow:
     neutral_mass: float | None
     n_in_window: int | None
     n_candidates: int | None
+    method: str
+    p_right: float | None
+    p_close: float | None
+    p_absent: float | None
+    abstains: bool | None
+    proposed_smiles: tuple[str, ...]  # written by the model: outside the library, of the precursor's mass
     rank: int | None
     name: str
     smiles: str
@@ -60,6 +66,8 @@ class ExportRow:
     retrieval_rank: int | None
     embedding_similarity: float | None
     generated_similarity: float | None
+    probability: float | None
+    evidence: dict[str, float] | None
     proposed_level: str
     verdict_decision: str
     verdict_smiles: str
@@ -74,8 +82,12 @@ class ExportRow:
     library: str
     library_version: int
     library_sha256: str
+    references: str
+    references_version: int | None
+    references_sha256: str
     model: str
     checkpoint_sha256: str
+    ranking_sha256: str
     params_sha256: str
     code_version: str
     rdkit_version: str
@@ -90,7 +102,7 @@ JOB_COLUMNS = COLUMNS[COLUMNS.index("job_id") : COLUMNS.index("code_version")]
 
 
 def rows(job: Job, *, top: int = 1) -> Iterator[ExportRow]:
-    """In the order of submission, then of rank. Five queries for every 500 spectra; memory does not grow."""
+    """In the order of submission, then of rank. Six queries for every 500 spectra; memory does not grow."""
     reached = -1
     while items := _next_items(job, reached):
         yield from _rows_of(job, items, top)
@@ -151,7 +163,7 @@ def csv_name(job: Job) -> str:
 
 
 def safe(cell: Cell) -> str:
-    """As CSV: nothing for None, ISO time, and no text that a spreadsheet would run."""
+    """As CSV: nothing for None, ISO time, JSON for names with numbers, no text that a spreadsheet runs."""
     match cell:
         case None:
             return ""
@@ -161,6 +173,10 @@ def safe(cell: Cell) -> str:
             return "true" if cell else "false"
         case datetime():
             return cell.isoformat(timespec="seconds")
+        case tuple():
+            return safe(" ".join(cell))
+        case dict():
+            return safe(json.dumps(cell, sort_keys=True)) if cell else ""
         case _:
             return repr(cell)
 
@@ -182,7 +198,7 @@ def _rows_of(job: Job, items: Sequence[JobItem], top: int) -> Iterator[ExportRow
     )
     candidates = {pk: list(group) for pk, group in groupby(ranked, key=lambda one: one.annotation_id)}
     names = compound_names(job.library_version_id, [candidate.molecule_id for candidate in ranked])
-    verdicts = latest_verdicts(ids)
+    verdicts, proposed = latest_verdicts(ids), _proposed(ids)
     for item in items:
         annotation = annotations.get(item.pk)
         own = candidates.get(annotation.pk, []) if annotation else []
@@ -190,7 +206,17 @@ def _rows_of(job: Job, items: Sequence[JobItem], top: int) -> Iterator[ExportRow
         places: Sequence[Candidate | None] = own or [None]
         for candidate in places:
             name = names.get(candidate.molecule_id, "") if candidate else ""
-            yield _row(job, item, annotation, candidate, name, verdict)
+            smiles = proposed.get(annotation.pk, ()) if annotation else ()
+            yield _row(job, item, annotation, candidate, name, verdict, smiles)
+
+
+def _proposed(annotation_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Molecules of each annotation that the model proposes beyond the library, likeliest first. One query."""
+    found = GeneratedMolecule.objects.filter(annotation_id__in=annotation_ids, is_proposed=True)
+    smiles: dict[int, tuple[str, ...]] = {}
+    for pk, text in found.order_by("annotation_id", "beam_rank").values_list("annotation_id", "smiles"):
+        smiles[pk] = (*smiles.get(pk, ()), text)
+    return smiles
 
 
 def _row(
@@ -200,9 +226,10 @@ def _row(
     candidate: Candidate | None,
     name: str,
     verdict: Verdict | None,
+    proposed_smiles: tuple[str, ...],
 ) -> ExportRow:
     spectrum, molecule = item.spectrum, candidate.molecule if candidate else None
-    version, model = job.library_version, job.model_version
+    version, model, references = job.library_version, job.model_version, job.reference_version
     return ExportRow(
         position=item.position,
         external_id=spectrum.external_id,
@@ -219,6 +246,12 @@ def _row(
         neutral_mass=annotation.neutral_mass if annotation else None,
         n_in_window=annotation.n_in_window if annotation else None,
         n_candidates=annotation.n_candidates if annotation else None,
+        method=annotation.method if annotation else "",
+        p_right=annotation.p_right if annotation else None,
+        p_close=annotation.p_close if annotation else None,
+        p_absent=annotation.p_absent if annotation else None,
+        abstains=annotation.abstains if annotation else None,
+        proposed_smiles=proposed_smiles,
         rank=candidate.rank if candidate else None,
         name=name,
         smiles=molecule.smiles if molecule else "",
@@ -229,6 +262,8 @@ def _row(
         retrieval_rank=candidate.retrieval_rank if candidate else None,
         embedding_similarity=candidate.embedding_similarity if candidate else None,
         generated_similarity=candidate.generated_similarity if candidate else None,
+        probability=candidate.probability if candidate else None,
+        evidence=candidate.evidence if candidate else None,
         proposed_level=annotation.proposed_level if annotation else "",
         verdict_decision=verdict.decision if verdict else "",
         verdict_smiles=_decided_smiles(verdict),
@@ -243,8 +278,12 @@ def _row(
         library=version.library.name,
         library_version=version.number,
         library_sha256=version.content_sha256,
+        references=references.collection.name if references else "",
+        references_version=references.number if references else None,
+        references_sha256=references.content_sha256 if references else "",
         model=model.name,
         checkpoint_sha256=model.checkpoint_sha256,
+        ranking_sha256=model.ranking_sha256,
         params_sha256=job.params_sha256,
         code_version=annotation.code_version if annotation else "",
         rdkit_version=annotation.rdkit_version if annotation else "",

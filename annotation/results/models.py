@@ -9,11 +9,14 @@ from django.utils import timezone
 
 
 class ModelVersion(models.Model):
-    """A checkpoint, by the hash of its weights. Same pin, same ranks."""
+    """A checkpoint, by the hashes of its weights and of its ranking. Same pins, same ranks."""
 
     name = models.CharField(max_length=100)
     method = models.CharField(max_length=40, default="glmr")
-    checkpoint_sha256 = models.CharField(max_length=64, unique=True)
+    checkpoint_sha256 = models.CharField(max_length=64)
+    ranking_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of what method fused needs; empty: it ranks by glmr alone."
+    )
     tokenizer_sha256 = models.CharField(max_length=64)
     folder = models.CharField(max_length=500, help_text="Where workers find the checkpoint.")
     embedding_dim = models.PositiveIntegerField()
@@ -29,7 +32,10 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["is_default"], condition=models.Q(is_default=True), name="one_default_model"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["checkpoint_sha256", "ranking_sha256"], name="one_version_per_weights_and_ranking"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -53,6 +59,15 @@ class Annotation(models.Model):
     proposed_level = models.CharField(
         max_length=4, default="3", help_text="Machine's proposal; people set levels."
     )
+    # What ranked; not what was asked for, where the model has no ranker for it
+    method = models.CharField(max_length=20, default="glmr")
+    # How far to trust rank 1, calibrated; null where the method says nothing of it
+    p_right = models.FloatField(null=True, help_text="Probability that rank 1 is the molecule.")
+    p_close = models.FloatField(
+        null=True, help_text="Probability that rank 1 is at least 0.6 Tanimoto-similar."
+    )
+    p_absent = models.FloatField(null=True, help_text="Probability that the molecule is not a candidate.")
+    abstains = models.BooleanField(null=True, help_text="“None of these” is the better answer.")
     # Rank 1, repeated here so that lists and sorting need no join
     top_molecule = models.ForeignKey(
         "annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+"
@@ -89,6 +104,10 @@ class Candidate(models.Model):
     retrieval_rank = models.PositiveSmallIntegerField()
     embedding_similarity = models.FloatField()
     generated_similarity = models.FloatField(null=True)
+    probability = models.FloatField(null=True, help_text="Calibrated, that this is the molecule.")
+    evidence = models.JSONField(
+        default=dict, help_text="Raw score of each further channel by its name; larger is better."
+    )
 
     class Meta:
         ordering = ["annotation", "rank"]
@@ -113,6 +132,9 @@ class GeneratedMolecule(models.Model):
     exact_mass = models.FloatField(null=True)
     mass_error_ppm = models.FloatField(null=True)
     in_library = models.BooleanField(default=False, help_text="The job's library version holds it.")
+    is_proposed = models.BooleanField(
+        default=False, help_text="Outside the library and of the precursor's mass. Never ranked."
+    )
 
     class Meta:
         ordering = ["annotation", "beam_rank"]

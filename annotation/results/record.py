@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from annotation.jobs.models import JobItem
 from annotation.libraries.models import LibraryEntry
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from models_ml.outcomes import Annotated, CannotAnnotate, Outcome, RankedCandidate
+from models_ml.outcomes import GeneratedMolecule as Generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
 
 def _write(batch: Batch, answered: Sequence[tuple[ClaimedItem, Annotated]], provenance: Provenance) -> None:
     annotations = Annotation.objects.bulk_create(
-        _annotation(item, outcome, provenance) for item, outcome in answered
+        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in answered
     )
     written = list(zip(annotations, (outcome for _, outcome in answered), strict=True))
     Candidate.objects.bulk_create(
@@ -71,24 +73,39 @@ def _write(batch: Batch, answered: Sequence[tuple[ClaimedItem, Annotated]], prov
             retrieval_rank=candidate.retrieval_rank,
             embedding_similarity=candidate.embedding_similarity,
             generated_similarity=candidate.generated_similarity,
+            probability=candidate.probability,
+            evidence=_told(candidate.evidence),
         )
         for annotation, outcome in written
         for candidate in outcome.candidates
     )
     in_library = _in_library(batch.library_version_id, (outcome for _, outcome in written))
     GeneratedMolecule.objects.bulk_create(
-        GeneratedMolecule(
-            annotation=annotation,
-            **asdict(generated),
-            in_library=generated.inchikey_first_block in in_library,
-        )
+        _generated(annotation, generated, is_known=generated.inchikey_first_block in in_library)
         for annotation, outcome in written
         for generated in outcome.generated
     )
 
 
-def _annotation(item: ClaimedItem, outcome: Annotated, provenance: Provenance) -> Annotation:
+def _generated(annotation: Annotation, generated: Generated, *, is_known: bool) -> GeneratedMolecule:
+    """The library has the last word: what it holds beyond the mass window is no proposal either."""
+    fields = asdict(generated) | {
+        "in_library": is_known,
+        "is_proposed": generated.is_proposed and not is_known,
+    }
+    return GeneratedMolecule(annotation=annotation, **fields)
+
+
+def _told(evidence: Mapping[str, float]) -> dict[str, float]:
+    """What JSON can hold: a channel that gave no finite number had nothing to say."""
+    return {name: float(value) for name, value in evidence.items() if math.isfinite(value)}
+
+
+def _annotation(
+    item: ClaimedItem, outcome: Annotated, asked_method: str, provenance: Provenance
+) -> Annotation:
     best = outcome.candidates[0] if outcome.candidates else None
+    confidence = outcome.confidence
     return Annotation(
         item_id=item.id,
         job_id=item.job_id,
@@ -100,6 +117,11 @@ def _annotation(item: ClaimedItem, outcome: Annotated, provenance: Provenance) -
         n_candidates=len(outcome.candidates),
         # Schymanski: in-silico ranks alone are tentative candidates; without any, only a mass is known.
         proposed_level="3" if best else "5",
+        method=_method(asked_method, best),
+        p_right=confidence.p_right if confidence else None,
+        p_close=confidence.p_close if confidence else None,
+        p_absent=confidence.p_absent if confidence else None,
+        abstains=confidence.abstains if confidence else None,
         top_molecule_id=best.key if best else None,
         top_generated_similarity=best.generated_similarity if best else None,
         top_embedding_similarity=best.embedding_similarity if best else None,
@@ -110,11 +132,18 @@ def _annotation(item: ClaimedItem, outcome: Annotated, provenance: Provenance) -
     )
 
 
+def _method(asked: str, best: RankedCandidate | None) -> str:
+    """What ranked: a model without a ranker answers `fused` as `glmr`, without probabilities."""
+    return "glmr" if best is not None and best.probability is None else asked
+
+
 def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
-    """Rank 1 less rank 2 in the score that ranked them: similarity to what was generated, if there is one."""
+    """Rank 1 less rank 2 in what ranked them: the probability, else similarity to what was generated."""
     if len(candidates) < 2:
         return None
     first, second = candidates[0], candidates[1]
+    if first.probability is not None and second.probability is not None:
+        return first.probability - second.probability
     if first.generated_similarity is not None and second.generated_similarity is not None:
         return first.generated_similarity - second.generated_similarity
     return first.embedding_similarity - second.embedding_similarity

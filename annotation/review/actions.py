@@ -48,6 +48,7 @@ def decide(
     proposed_smiles: str = "",
     reason: str = "",
     comment: str = "",
+    as_reference: bool = False,
     seen_verdict_id: int | None,
 ) -> Verdict:
     """Add a verdict. `seen_verdict_id` is the latest one that the curator saw, None for none.
@@ -69,7 +70,9 @@ def decide(
         raise StaleReview(current)
     candidates = list(locked.candidates.select_related("molecule").order_by("rank"))
     proposal = checked(
-        Proposal(decision, level, candidate, proposed_smiles, reason, comment), locked, candidates
+        Proposal(decision, level, candidate, proposed_smiles, reason, comment, as_reference),
+        locked,
+        candidates,
     )
     verdict = Verdict.objects.create(
         annotation=locked,
@@ -79,6 +82,7 @@ def decide(
         level=proposal.level,
         reason=proposal.reason,
         comment=proposal.comment,
+        as_reference=proposal.as_reference,
         decided_by=user,
         shown=_as_shown(locked, candidates),
     )
@@ -104,6 +108,11 @@ def _as_shown(annotation: Annotation, candidates: list[Candidate]) -> dict[str, 
         "adduct": annotation.adduct,
         "adduct_assumed": annotation.adduct_assumed,
         "proposed_level": annotation.proposed_level,
+        "method": annotation.method,
+        "p_right": annotation.p_right,
+        "p_close": annotation.p_close,
+        "p_absent": annotation.p_absent,
+        "abstains": annotation.abstains,
         "candidates": [
             {
                 "rank": candidate.rank,
@@ -114,10 +123,14 @@ def _as_shown(annotation: Annotation, candidates: list[Candidate]) -> dict[str, 
                 "retrieval_rank": candidate.retrieval_rank,
                 "embedding_similarity": candidate.embedding_similarity,
                 "generated_similarity": candidate.generated_similarity,
+                "probability": candidate.probability,
+                "evidence": candidate.evidence,
             }
             for candidate in candidates
         ],
         "generated": list(
-            annotation.generated.order_by("beam_rank").values("beam_rank", "smiles", "text", "log_likelihood")
+            annotation.generated.order_by("beam_rank").values(
+                "beam_rank", "smiles", "text", "log_likelihood", "is_proposed"
+            )
         ),
     }

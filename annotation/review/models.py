@@ -39,6 +39,9 @@ class Verdict(models.Model):
     )
     proposed_smiles = models.TextField(blank=True)
     level = models.CharField(max_length=2, choices=Level.choices, blank=True)
+    as_reference = models.BooleanField(
+        default=False, help_text="The curator lets the spectrum serve as a reference for this structure."
+    )
     reason = models.TextField(blank=True, help_text="Required wherever the curator departs from the machine.")
     comment = models.TextField(blank=True)
     decided_by = models.ForeignKey(

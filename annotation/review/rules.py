@@ -13,6 +13,8 @@ from models_ml.molecules.standardise import canonical_smiles
 Decision = Verdict.Decision
 Level = Verdict.Level
 
+# Levels with evidence beyond a machine's rank: good enough to let other spectra be judged by this one.
+REFERENCE_LEVELS = (Level.L1, Level.L2A, Level.L2B)
 NAMES_A_STRUCTURE = (Decision.ACCEPT, Decision.CHOOSE, Decision.PROPOSE)
 LONGEST_TEXT = 10_000
 # A machine's rank alone never reaches beyond level 3 (Schymanski et al. 2014), so a better level
@@ -40,6 +42,7 @@ class Proposal:
     proposed_smiles: str
     reason: str
     comment: str
+    as_reference: bool = False
 
 
 def checked(proposal: Proposal, annotation: Annotation, candidates: Sequence[Candidate]) -> Proposal:
@@ -51,6 +54,7 @@ def checked(proposal: Proposal, annotation: Annotation, candidates: Sequence[Can
         **_text_errors(proposal),
         **_structure_errors(proposal, candidates),
         **_level_errors(proposal),
+        **_reference_errors(proposal),
     }
     if proposal.decision != Decision.ACCEPT and not proposal.reason:
         errors.setdefault("reason", "Say why: this verdict departs from the machine's answer.")
@@ -111,6 +115,17 @@ def _structure_errors(proposal: Proposal, candidates: Sequence[Candidate]) -> di
     elif proposal.proposed_smiles:
         errors["proposed_smiles"] = "Only the decision 'propose' takes a structure of your own."
     return errors
+
+
+def _reference_errors(proposal: Proposal) -> dict[str, str]:
+    if not proposal.as_reference:
+        return {}
+    if proposal.decision not in NAMES_A_STRUCTURE or proposal.level not in REFERENCE_LEVELS:
+        return {
+            "as_reference": "Only a structure at level 1, 2a or 2b makes a reference. Give the level "
+            "with its evidence, or leave this out."
+        }
+    return {}
 
 
 def _level_errors(proposal: Proposal) -> dict[str, str]:

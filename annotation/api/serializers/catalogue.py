@@ -9,6 +9,7 @@ from rest_framework import serializers
 from annotation.accounts.models import Project
 from annotation.api.serializers.results import address
 from annotation.libraries.models import Library, LibraryVersion
+from annotation.references.models import ReferenceCollection, ReferenceVersion
 from annotation.results.models import ModelVersion
 
 
@@ -47,6 +48,36 @@ class LibraryShape(serializers.ModelSerializer[Library]):
         fields: tuple[str, ...] = ("name", "description", "license", "project", "created_at", "versions")
 
 
+class ReferenceVersionShape(serializers.ModelSerializer[ReferenceVersion]):
+    class Meta:
+        model = ReferenceVersion
+        fields: tuple[str, ...] = (
+            "number",
+            "state",
+            "failure",
+            "source_file_name",
+            "source_sha256",
+            "content_sha256",
+            "n_found",
+            "n_spectra",
+            "n_molecules",
+            "n_rejected",
+            "rdkit_version",
+            "created_at",
+        )
+
+
+class CollectionShape(serializers.ModelSerializer[ReferenceCollection]):
+    project = serializers.CharField(source="project.slug", allow_null=True, default=None)
+    versions = ReferenceVersionShape(many=True)
+
+    class Meta:
+        model = ReferenceCollection
+        fields: tuple[str, ...] = (
+            "name", "description", "license", "project", "is_accepted", "created_at", "versions"
+        )  # fmt: skip
+
+
 class EmbeddedFor(serializers.Serializer[Any]):
     model = serializers.CharField(source="model_version.name")
     checkpoint_sha256 = serializers.CharField(source="model_version.checkpoint_sha256")
@@ -74,6 +105,7 @@ class ModelShape(serializers.ModelSerializer[ModelVersion]):
             "name",
             "method",
             "checkpoint_sha256",
+            "ranking_sha256",
             "tokenizer_sha256",
             "embedding_dim",
             "config",

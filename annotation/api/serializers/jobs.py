@@ -11,7 +11,7 @@ from annotation.api.serializers.results import address
 from annotation.api.serializers.uploads import Report
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.progress import Progress
-from models_ml.outcomes import AnnotateParams
+from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
@@ -37,6 +37,13 @@ class AssumedAdducts(serializers.Serializer[Any]):
 class Params(serializers.Serializer[Any]):
     """All that changes a result, apart from spectrum, model and library. What is left out has its default."""
 
+    method = serializers.ChoiceField(
+        choices=METHODS,
+        default=DEFAULTS.method,
+        help_text="How candidates are ranked: `fused` by all evidence together, with calibrated "
+        "probabilities; `glmr` by what its paper describes, without.",
+        error_messages={"invalid_choice": f"{{input!r}} is no method. It is one of {', '.join(METHODS)}."},
+    )
     precursor_tolerance_ppm = serializers.FloatField(
         min_value=0.01, max_value=1000, default=DEFAULTS.precursor_tolerance_ppm
     )
@@ -93,6 +100,14 @@ class JobRequest(serializers.Serializer[Any]):
     library_version = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2**31 - 1, default=None,
         help_text="Pin a version; the newest ready one unless told.",
+    )  # fmt: skip
+    references = serializers.CharField(
+        required=False, allow_blank=True, max_length=120, default="",
+        help_text="Name of a collection of reference spectra, or `none`; the newest ready one unless told.",
+    )  # fmt: skip
+    references_version = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=2**31 - 1, default=None,
+        help_text="Pin a version of the collection; its newest ready one unless told.",
     )  # fmt: skip
     model = serializers.CharField(
         required=False, allow_blank=True, max_length=100, default="",
@@ -155,10 +170,17 @@ class PinnedLibrary(serializers.Serializer[Any]):
     content_sha256 = serializers.CharField()
 
 
+class PinnedReferences(serializers.Serializer[Any]):
+    name = serializers.CharField(source="collection.name")
+    version = serializers.IntegerField(source="number")
+    content_sha256 = serializers.CharField()
+
+
 class PinnedModel(serializers.Serializer[Any]):
     name = serializers.CharField()
     method = serializers.CharField()
     checkpoint_sha256 = serializers.CharField()
+    ranking_sha256 = serializers.CharField(help_text="Empty: the model ranks by glmr alone.")
 
 
 class Links(serializers.Serializer[Any]):
@@ -176,6 +198,7 @@ class JobShape(serializers.ModelSerializer[Job]):
     state = serializers.ChoiceField(choices=Job.State.choices)
     progress = ProgressShape(source="known_progress")
     library = PinnedLibrary(source="library_version")
+    references = PinnedReferences(source="reference_version", allow_null=True)
     model = PinnedModel(source="model_version")
     params = serializers.DictField()
     submitted_by = serializers.CharField(source="submitted_by.username")
@@ -191,6 +214,7 @@ class JobShape(serializers.ModelSerializer[Job]):
             "state",
             "progress",
             "library",
+            "references",
             "model",
             "params",
             "submitted_by",

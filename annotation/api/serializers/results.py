@@ -60,6 +60,12 @@ class CandidateShape(serializers.ModelSerializer[Candidate]):
         source="molecule.exact_mass", help_text="Neutral, monoisotopic, in Da."
     )
 
+    evidence = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="Raw score of each further channel; larger is better. "
+        "A channel that is missing had nothing to say.",
+    )
+
     class Meta:
         model = Candidate
         fields: tuple[str, ...] = (
@@ -73,6 +79,8 @@ class CandidateShape(serializers.ModelSerializer[Candidate]):
             "retrieval_rank",
             "embedding_similarity",
             "generated_similarity",
+            "probability",
+            "evidence",
         )
 
 
@@ -89,6 +97,7 @@ class GeneratedShape(serializers.ModelSerializer[GeneratedMolecule]):
             "mass_error_ppm",
             "log_likelihood",
             "in_library",
+            "is_proposed",
         )
 
 
@@ -105,6 +114,7 @@ class VerdictShape(serializers.ModelSerializer[Verdict]):
             "level",
             "candidate_rank",
             "smiles",
+            "as_reference",
             "reason",
             "comment",
             "decided_by",
@@ -128,12 +138,22 @@ class Provenance(serializers.ModelSerializer[Annotation]):
     """Everything that made the result, so that it can be made again."""
 
     model = serializers.CharField(source="job.model_version.name")
-    method = serializers.CharField(source="job.model_version.method")
+    method = serializers.CharField(help_text="What ranked; the parameters say what was asked for.")
     checkpoint_sha256 = serializers.CharField(source="job.model_version.checkpoint_sha256")
+    ranking_sha256 = serializers.CharField(source="job.model_version.ranking_sha256")
     tokenizer_sha256 = serializers.CharField(source="job.model_version.tokenizer_sha256")
     library = serializers.CharField(source="job.library_version.library.name")
     library_version = serializers.IntegerField(source="job.library_version.number")
     library_sha256 = serializers.CharField(source="job.library_version.content_sha256")
+    references = serializers.CharField(
+        source="job.reference_version.collection.name", allow_null=True, default=None
+    )
+    references_version = serializers.IntegerField(
+        source="job.reference_version.number", allow_null=True, default=None
+    )
+    references_sha256 = serializers.CharField(
+        source="job.reference_version.content_sha256", allow_null=True, default=None
+    )
     params = serializers.DictField(source="job.params")
     params_sha256 = serializers.CharField(source="job.params_sha256")
     submitted_by = serializers.CharField(source="job.submitted_by.username")
@@ -146,10 +166,14 @@ class Provenance(serializers.ModelSerializer[Annotation]):
             "model",
             "method",
             "checkpoint_sha256",
+            "ranking_sha256",
             "tokenizer_sha256",
             "library",
             "library_version",
             "library_sha256",
+            "references",
+            "references_version",
+            "references_sha256",
             "params",
             "params_sha256",
             "submitted_by",
@@ -185,6 +209,11 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
             "n_in_window",
             "n_candidates",
             "proposed_level",
+            "method",
+            "p_right",
+            "p_close",
+            "p_absent",
+            "abstains",
             "margin",
             "candidates",
             "verdict",
@@ -251,6 +280,11 @@ class VerdictRequest(serializers.Serializer[Any]):
         required=False, allow_null=True, default=None, min_value=1, max_value=32_767
     )
     proposed_smiles = serializers.CharField(required=False, allow_blank=True, default="")
+    as_reference = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Let the spectrum serve as a reference; needs level 1, 2a or 2b.",
+    )
     reason = serializers.CharField(required=False, allow_blank=True, default="")
     comment = serializers.CharField(required=False, allow_blank=True, default="")
 

@@ -9,12 +9,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api import openapi
-from annotation.api.access import libraries, projects
+from annotation.api.access import collections, libraries, projects
 from annotation.api.pagination import Pages
-from annotation.api.serializers.catalogue import LibraryShape, ModelShape, ProjectShape, VersionWhole
+from annotation.api.serializers.catalogue import (
+    CollectionShape,
+    LibraryShape,
+    ModelShape,
+    ProjectShape,
+    VersionWhole,
+)
 from annotation.api.serializers.uploads import IssueShape, UploadShape
 from annotation.api.views.base import View
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
 from annotation.spectra.models import SpectrumIssue, Upload
 
@@ -57,6 +64,21 @@ class LibraryVersionView(View):
             versions.prefetch_related(Prefetch("embeddings", embeddings)), library__name=name, number=number
         )
         return Response(VersionWhole(version, context={"request": request}).data)
+
+
+class ReferencesView(View):
+    @extend_schema(
+        operation_id="list_references",
+        parameters=openapi.PAGE,
+        responses={200: openapi.page_of(CollectionShape), **openapi.PROBLEMS},
+    )
+    def get(self, request: Request) -> Response:
+        """Collections of reference spectra with all their versions, newest version first."""
+        versions = ReferenceVersion.objects.order_by("-number")
+        rows = collections(request).select_related("project").prefetch_related(Prefetch("versions", versions))
+        pages = Pages(("id",))
+        page = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.answer(CollectionShape(page, many=True).data)
 
 
 class ModelsView(View):

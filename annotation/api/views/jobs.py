@@ -42,7 +42,11 @@ STATES: dict[str, dict[str, Any]] = {
 
 def visible_jobs(request: Request) -> QuerySet[Job]:
     return Job.objects.filter(project__in=projects(request)).select_related(
-        "project", "submitted_by", "model_version", "library_version__library"
+        "project",
+        "submitted_by",
+        "model_version",
+        "library_version__library",
+        "reference_version__collection",
     )
 
 

@@ -112,7 +112,12 @@ class CsvView(View):
 
 def visible_annotations(request: Request) -> QuerySet[Annotation]:
     return Annotation.objects.filter(job__project__in=projects(request)).select_related(
-        "spectrum", "job__project", "job__submitted_by", "job__model_version", "job__library_version__library"
+        "spectrum",
+        "job__project",
+        "job__submitted_by",
+        "job__model_version",
+        "job__library_version__library",
+        "job__reference_version__collection",
     )
 
 

@@ -15,7 +15,7 @@ from annotation.management.waiting import wait, worker_for_now
 from annotation.results.export import write_csv, write_json
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
-from models_ml.outcomes import AnnotateParams
+from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
@@ -28,7 +28,14 @@ class Command(BaseCommand):
         parser.add_argument("file", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also packed")
         parser.add_argument("--library", required=True, metavar="NAME")
         parser.add_argument("--library-version", type=int, metavar="N", help="else the newest ready one")
+        parser.add_argument(
+            "--references", metavar="NAME", help="collection of reference spectra, or none; else the newest"
+        )
+        parser.add_argument("--references-version", type=int, metavar="N", help="else the newest ready one")
         parser.add_argument("--model", metavar="NAME", help="name or hash; else the default model")
+        parser.add_argument(
+            "--method", choices=METHODS, default=DEFAULTS.method, help=f"how to rank ({DEFAULTS.method})"
+        )
         parser.add_argument("--project", metavar="SLUG", help="else the only project")
         parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
         parser.add_argument("--name", default="", help="of the job; else the file's name")
@@ -73,7 +80,9 @@ class Command(BaseCommand):
         user = lookups.person(options["user"], project)
         version = lookups.library_version(options["library"], options["library_version"], project)
         model = lookups.model_version(options["model"])
+        references = lookups.reference_version(options["references"], options["references_version"], project)
         params = AnnotateParams(
+            method=options["method"],
             precursor_tolerance_ppm=_positive(options["tolerance_ppm"]),
             seed=options["seed"],
             assumed_adducts=_assumed(options),
@@ -89,12 +98,16 @@ class Command(BaseCommand):
                 spectra=upload.spectra.order_by("source_index"),
                 library_version=version,
                 model_version=model,
+                reference_version=references,
                 params=params,
                 external_id=options["external_id"],
             )
         except actions.CannotSubmit as refusal:
             raise CommandError(f"{path}: {refusal}") from None
-        self.stdout.write(f"Job {job.public_id}: {upload.n_usable} spectra against {version} by {model}.")
+        self.stdout.write(
+            f"Job {job.public_id}: {upload.n_usable} spectra against {version} by {model}, "
+            f"reference spectra: {references or 'none'}."
+        )
         return job
 
     def _report(self, upload: Upload) -> None:

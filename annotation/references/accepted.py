@@ -1,0 +1,82 @@
+"""Spectra that curators accepted as references become a version of their project's own collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from annotation.accounts.models import Project
+from annotation.references import store
+from annotation.references.models import ReferenceCollection, ReferenceSpectrum, ReferenceVersion
+from annotation.review.models import Verdict
+from models_ml.molecules.standardise import identify
+
+
+class NothingToPublish(Exception):
+    """No version was made, and why."""
+
+
+def accepted(project: Project) -> QuerySet[Verdict]:
+    """The verdicts that make a spectrum a reference; one that was decided anew counts by its last verdict."""
+    later = Verdict.objects.filter(annotation=OuterRef("annotation"), pk__gt=OuterRef("pk"))
+    return Verdict.objects.filter(
+        ~Exists(later), annotation__job__project=project, as_reference=True
+    ).order_by("pk")
+
+
+def publish(project: Project, user: User) -> ReferenceVersion:
+    """A new version of the project's accepted spectra. Raises NothingToPublish."""
+    verdicts = accepted(project).select_related("annotation__spectrum", "candidate__molecule", "decided_by")
+    with transaction.atomic():
+        collection, _ = ReferenceCollection.objects.get_or_create(
+            project=project,
+            is_accepted=True,
+            defaults={
+                "name": f"Accepted in {project.slug}"[:120],
+                "description": "Spectra whose molecule a curator of the project confirmed.",
+            },
+        )
+        version = store.new_version(collection, user)
+        n = sum(store.add_spectra(version, _rows(verdicts)))
+        if not n:
+            raise NothingToPublish(
+                f"No verdict in {project} makes its spectrum a reference. Curators choose it with a verdict "
+                "of level 1, 2a or 2b."
+            )
+        version.n_found = n
+        store.complete(version)
+        same = collection.versions.filter(content_sha256=version.content_sha256).exclude(pk=version.pk)
+        if (last := same.order_by("-number").first()) is not None:
+            raise NothingToPublish(f"{last} holds exactly these {n} spectra already.")
+    return version
+
+
+def _rows(verdicts: QuerySet[Verdict]) -> Iterator[store.Row]:
+    for position, verdict in enumerate(verdicts):
+        annotation, spectrum = verdict.annotation, verdict.annotation.spectrum
+        molecule = identify(verdict.proposed_smiles or verdict.candidate.molecule.smiles)  # type: ignore[union-attr]
+        if molecule is None or spectrum.precursor_mz is None:
+            continue
+        row = ReferenceSpectrum(
+            position=position,
+            title=spectrum.title,
+            precursor_mz=spectrum.precursor_mz,
+            adduct=annotation.adduct,
+            ion_mode=spectrum.ion_mode,
+            collision_energy=spectrum.collision_energy,
+            collision_energy_ev=spectrum.collision_energy_ev,
+            instrument=spectrum.instrument,
+            instrument_type=spectrum.instrument_type,
+            license=spectrum.license,
+            origin=f"Accepted by {verdict.decided_by} on {verdict.decided_at:%Y-%m-%d} at level "
+            f"{verdict.level}, annotation {annotation.public_id}",
+            verdict=verdict,
+            n_peaks=spectrum.n_peaks,
+            mz_bytes=spectrum.mz_bytes,
+            intensity_bytes=spectrum.intensity_bytes,
+            splash=spectrum.splash,
+        )
+        yield row, molecule
