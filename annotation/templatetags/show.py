@@ -34,6 +34,19 @@ def signed(value: float | None, places: int = 2) -> str:
 
 
 @register.filter
+def percent(value: float | None) -> str:
+    """A probability in whole percent, never a flat 0 or 100; words where there is none."""
+    if value is None:
+        return "not given"
+    whole = round(value * 100)
+    if whole < 1:
+        return "under\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
+    if whole > 99:
+        return "over\N{NO-BREAK SPACE}99\N{NO-BREAK SPACE}%"
+    return f"{whole}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
 def mass_fit(generated: GeneratedMolecule, neutral_mass: float) -> str:
     """How far a written molecule's mass is from the measured one: in ppm, or in Da where ppm say nothing."""
     if generated.exact_mass is None or generated.mass_error_ppm is None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.libraries.models import LibraryEntry
+from annotation.references.matches import Match, nearest
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
+from annotation.spectra.records import to_exchange
+from annotation.web.evidence import EvidenceRow, evidence_rows
 from annotation.web.explained import explain
 from annotation.web.plot import Plot, draw
 
@@ -79,6 +82,36 @@ def neighbours(annotation: Annotation) -> Neighbours:
     return Neighbours(position + 1, annotation.job.items.count(), before.first(), after.first())
 
 
+@dataclass(frozen=True)
+class MatchRow:
+    match: Match
+    candidate: CandidateRow | None  # of the reference's molecule
+
+
+def match_rows(annotation: Annotation, rows: Sequence[CandidateRow]) -> list[MatchRow]:
+    """The most similar reference spectra of the same precursor. One query, if the job names a collection."""
+    version_id = annotation.job.reference_version_id
+    if version_id is None:
+        return []
+    tolerance = float(annotation.job.params.get("precursor_tolerance_ppm", 10.0))
+    found = nearest(version_id, to_exchange(annotation.spectrum), annotation.adduct, tolerance)
+    by_molecule = {row.candidate.molecule_id: row for row in rows}
+    return [MatchRow(match, by_molecule.get(match.reference.molecule_id)) for match in found]
+
+
+def evidence_of(chosen: CandidateRow | None, rows: Sequence[CandidateRow]) -> list[EvidenceRow]:
+    return evidence_rows(chosen.candidate, [row.candidate for row in rows]) if chosen else []
+
+
+def proposals(generated: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
+    """Molecules beyond the library that fit the precursor, likeliest first, each once."""
+    once: dict[str, GeneratedMolecule] = {}
+    for molecule in generated:
+        if molecule.is_proposed:
+            once.setdefault(molecule.inchikey_first_block, molecule)
+    return list(once.values())
+
+
 def plot_of(annotation: Annotation, row: CandidateRow | None) -> Plot:
     return draw(annotation.spectrum, explain(annotation, row.candidate) if row else None)
 
@@ -104,7 +137,11 @@ def page_context(annotation: Annotation, asked_rank: str | None) -> dict[str, An
         "job": annotation.job,
         "rows": rows,
         "chosen": chosen,
+        "has_probabilities": any(row.candidate.probability is not None for row in rows),
+        "evidence": evidence_of(chosen, rows),
         "plot": plot_of(annotation, chosen),
+        "proposed": proposals(generated),
+        "matches": match_rows(annotation, rows),
         "generated": generated,
         "n_valid": sum(bool(molecule.smiles) for molecule in generated),
         "verdicts": verdicts,

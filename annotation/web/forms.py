@@ -11,17 +11,22 @@ from django.core.files.uploadedfile import UploadedFile
 from annotation.accounts.models import Project, Role
 from annotation.jobs.models import JobItem
 from annotation.libraries.models import LibraryVersion
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
-from models_ml.outcomes import AnnotateParams
+from annotation.web.certainty import SURE
+from models_ml.outcomes import METHODS, AnnotateParams
 
 NONE_ASSUMED = ("", "None: such spectra fail")
 POSITIVE = [NONE_ASSUMED] + [
     (a, a) for a in ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
 ]
 NEGATIVE = [NONE_ASSUMED] + [(a, a) for a in ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")]
-
+METHOD_LABELS = {
+    "fused": "fused: all evidence, with probabilities",
+    "glmr": "glmr: as its paper ranks, without",
+}
 
 REVIEWED = [("", "Reviewed or not"), ("none", "Without a verdict"), ("any", "With a verdict")]
 
@@ -56,6 +61,21 @@ class RunForm(forms.Form):
         help_text="Candidates come only from here. A version never changes once it is ready.",
     )
     model_version = forms.ModelChoiceField(ModelVersion.objects.none(), label="Model", empty_label=None)
+    reference_version = forms.ModelChoiceField(
+        ReferenceVersion.objects.none(),
+        label="Reference spectra",
+        required=False,
+        empty_label="None",
+        help_text="Known spectra that look like yours speak for the structures that they have.",
+    )
+    method = forms.ChoiceField(
+        choices=[(name, METHOD_LABELS.get(name, name)) for name in METHODS],
+        required=False,
+        initial=AnnotateParams().method,
+        label="How to rank",
+        help_text="A model that cannot do the first does the second; each result says which it was.",
+        error_messages={"invalid_choice": f"“%(value)s” is no method. It is one of {', '.join(METHODS)}."},
+    )
     precursor_tolerance_ppm = forms.FloatField(
         min_value=0.1,
         max_value=1000,
@@ -72,6 +92,10 @@ class RunForm(forms.Form):
         versions = scope.library_versions(user).filter(state=LibraryVersion.State.READY)
         self.libraries = self._choice("library_version")
         self.libraries.queryset = versions.select_related("library").order_by("library__name", "-number")
+        references = scope.reference_versions(user).filter(state=ReferenceVersion.State.READY)
+        field = self._choice("reference_version")
+        field.queryset = references.select_related("collection").order_by("collection__name", "-number")
+        field.initial = references.order_by("collection__is_accepted", "-created_at", "-pk").first()
         self.models = self._choice("model_version")
         self.models.queryset = ModelVersion.objects.order_by("-is_default", "-registered_at")
 
@@ -85,6 +109,7 @@ class RunForm(forms.Form):
         given = self.cleaned_data
         assumed = {"positive": given["positive_adduct"], "negative": given["negative_adduct"]}
         return AnnotateParams(
+            method=given["method"] or AnnotateParams().method,
             precursor_tolerance_ppm=given["precursor_tolerance_ppm"],
             assumed_adducts={mode: adduct for mode, adduct in assumed.items() if adduct},
         )
@@ -110,6 +135,8 @@ class SpectraFilter(forms.Form):
         choices=[*REVIEWED, *Verdict.Decision.choices], required=False, label="Verdict"
     )
 
+    sure = forms.ChoiceField(choices=SURE, required=False, label="Rank 1 is right")
+
     def value(self, name: str) -> str:
         return str(self.cleaned_data.get(name, "") or "") if self.is_valid() or self.cleaned_data else ""
 
@@ -122,6 +149,11 @@ class VerdictForm(forms.Form):
     proposed_smiles = forms.CharField(required=False, label="Structure of your own (SMILES)")
     level = forms.ChoiceField(
         choices=[("", "As proposed"), *Verdict.Level.choices], required=False, label="Confidence level"
+    )
+    as_reference = forms.BooleanField(
+        required=False,
+        label="Use this spectrum as a reference",
+        help_text="For levels 1, 2a and 2b. Other spectra may then be judged by this one.",
     )
     reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="Reason")
     comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Comment")

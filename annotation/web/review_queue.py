@@ -1,25 +1,26 @@
-"""Which annotations wait for a curator, the least certain first."""
+"""Which annotations wait for a curator, and in which order: unless asked, where a look decides most."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 
 from annotation.accounts.models import Role
 from annotation.results.models import Annotation
 from annotation.review.models import Verdict
-from annotation.web import scope
+from annotation.web import certainty, scope
 
-FILTERS = ("project", "job", "q")
+FILTERS = ("project", "job", "q", "sure", "order")
 
 
 def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
-    """Annotations without a verdict in projects where the person is a curator, smallest margin first.
+    """Annotations without a verdict in projects where the person is a curator, in the order asked for.
 
-    Those without a margin (fewer than two candidates) come last: there is nothing to weigh.
+    Those without a probability are ordered by margin, the smallest first; those without a margin either
+    (fewer than two candidates) come last: there is nothing to weigh.
     """
     decided = Verdict.objects.filter(annotation=OuterRef("pk"))
     waiting = Annotation.objects.filter(~Exists(decided), job__project__in=scope.projects(user, Role.CURATOR))
@@ -29,7 +30,8 @@ def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
         waiting = waiting.filter(job__public_id=job)
     if text := asked.get("q", "").strip():
         waiting = waiting.filter(spectrum__title__icontains=text)
-    return waiting.order_by(F("margin").asc(nulls_last=True), "pk")
+    waiting = certainty.filtered(waiting, asked.get("sure", ""))
+    return waiting.order_by(*certainty.order(asked.get("order", "")))
 
 
 def kept_filters(asked: QueryDict) -> dict[str, str]:

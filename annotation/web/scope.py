@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from annotation.accounts.models import Project, Role
 from annotation.jobs.models import Job
 from annotation.libraries.models import Library, LibraryVersion, Molecule
+from annotation.references.models import ReferenceCollection, ReferenceVersion
 from annotation.results.models import Annotation
 from annotation.spectra.models import Upload
 
@@ -46,7 +47,11 @@ def jobs(user: User) -> QuerySet[Job]:
 
 def job_or_404(user: User, public_id: UUID) -> Job:
     rows = jobs(user).select_related(
-        "project", "submitted_by", "model_version", "library_version__library__project"
+        "project",
+        "submitted_by",
+        "model_version",
+        "library_version__library__project",
+        "reference_version__collection",
     )
     return get_object_or_404(rows, public_id=public_id)
 
@@ -64,6 +69,7 @@ def annotation_or_404(user: User, public_id: UUID) -> Annotation:
         "job__submitted_by",
         "job__model_version",
         "job__library_version__library",
+        "job__reference_version__collection",
     )
     return get_object_or_404(rows, public_id=public_id)
 
@@ -81,6 +87,17 @@ def library_versions(user: User) -> QuerySet[LibraryVersion]:
     return LibraryVersion.objects.filter(library__in=libraries(user))
 
 
+def collections(user: User) -> QuerySet[ReferenceCollection]:
+    """Reference collections offered to all, and those of the person's own projects."""
+    return ReferenceCollection.objects.filter(Q(project=None) | Q(project__in=projects(user)))
+
+
+def reference_versions(user: User) -> QuerySet[ReferenceVersion]:
+    return ReferenceVersion.objects.filter(collection__in=collections(user))
+
+
 def molecules(user: User) -> QuerySet[Molecule]:
-    """Molecules of some library version that the person may see."""
-    return Molecule.objects.filter(entries__version__in=library_versions(user))
+    """Molecules of some library or reference version that the person may see."""
+    return Molecule.objects.filter(
+        Q(entries__version__in=library_versions(user)) | Q(references__version__in=reference_versions(user))
+    )

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
 from annotation.review.models import Verdict
+from annotation.web import certainty
 from annotation.web.forms import SpectraFilter
 
 ROWS_PER_PAGE = 50
@@ -19,6 +20,7 @@ ROWS_PER_PAGE = 50
 SORTS = {
     "position": "position",
     "precursor": "spectrum__precursor_mz",
+    "right": "annotation__p_right",
     "margin": "annotation__margin",
     "similarity": "annotation__top_generated_similarity",
     "embedding": "annotation__top_embedding_similarity",
@@ -91,6 +93,7 @@ def _filtered(rows: QuerySet[JobItem], chosen: dict[str, str]) -> QuerySet[JobIt
         rows = rows.filter(Q(spectrum__title__icontains=text) | Q(spectrum__external_id__icontains=text))
     if state := chosen["state"]:
         rows = rows.filter(state=state)
+    rows = certainty.filtered(rows, chosen["sure"], "annotation__")
     # Named in Q, since the verdict is an annotation of the query and no field of the record.
     match chosen["review"]:
         case "":

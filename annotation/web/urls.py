@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.web.views import annotation, home, jobs, libraries, molecules, review, submit
+from annotation.web.views import annotation, home, jobs, libraries, molecules, references, review, submit
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -44,6 +44,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("libraries/", libraries.library_list, name="libraries"),
     path("libraries/versions/<int:pk>/", libraries.library_version, name="library-version"),
     path("libraries/versions/<int:pk>/issues.csv", libraries.row_issues_csv, name="library-issues-csv"),
+    path("references/versions/<int:pk>/", references.version, name="reference-version"),
+    path("references/<slug:slug>/publish/", references.publish_accepted, name="publish-references"),
     path("models/", libraries.model_list, name="models"),
     path("status/", libraries.status, name="status"),
 ]

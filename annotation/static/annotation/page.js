@@ -99,7 +99,22 @@ document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-apply] select")) event.target.form.requestSubmit();
 });
+// A proposed molecule becomes the curator's own structure in the verdict's form; the reason is still theirs.
+function takeAsOwn(smiles) {
+  const form = document.querySelector("[data-review]");
+  const field = form.querySelector("[name=proposed_smiles]");
+  form.querySelector("[name=decision][value=propose]").checked = true;
+  field.closest("details").open = true;
+  field.value = smiles;
+  form.querySelector("[name=reason]").focus();
+}
+
+if (document.querySelector("[data-review]")) {
+  document.querySelectorAll("[data-propose]").forEach((button) => { button.hidden = false; });
+}
 document.addEventListener("click", (event) => {
+  const proposed = event.target.closest("[data-propose]");
+  if (proposed) takeAsOwn(proposed.dataset.propose);
   const pick = event.target.closest("[data-pick]");
   if (pick) markChosen(pick);
   const copy = event.target.closest("[data-copy]");

@@ -16,6 +16,7 @@ from annotation.accounts.models import Role
 from annotation.results.models import Annotation
 from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
+from annotation.review.rules import NAMES_A_STRUCTURE
 from annotation.web import scope
 from annotation.web.annotation_page import page_context
 from annotation.web.demonstration import is_computed
@@ -75,6 +76,7 @@ def _decide(annotation: Annotation, request: SignedInRequest, form: VerdictForm)
         proposed_smiles=given["proposed_smiles"] if decision == Verdict.Decision.PROPOSE else "",
         reason=given["reason"],
         comment=given["comment"],
+        as_reference=given["as_reference"] and decision in NAMES_A_STRUCTURE,
         seen_verdict_id=given["seen_verdict_id"],
     )
 

@@ -1,17 +1,21 @@
-"""Candidate libraries, model versions and workers, as everyone who annotates against them may see them."""
+"""Libraries, reference collections, models and workers, as everyone who annotates with them may see them."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from annotation.accounts.models import Project, Role
 from annotation.jobs.models import JobItem, WorkerHeartbeat
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
+from annotation.references.models import ReferenceVersion
 from annotation.results.models import ModelVersion
+from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.csv_text import csv_response
 from annotation.web.scope import SignedInRequest
@@ -29,7 +33,20 @@ def library_list(request: SignedInRequest) -> HttpResponse:
     )
     libraries = scope.libraries(request.user).select_related("project")
     rows = libraries.prefetch_related(Prefetch("versions", versions.order_by("-number"))).order_by("name")
-    return render(request, "annotation/libraries.html", {"libraries": rows})
+    references = ReferenceVersion.objects.select_related("imported_by").order_by("-number")
+    collections = scope.collections(request.user).select_related("project")
+    context = {
+        "libraries": rows,
+        "collections": collections.prefetch_related(Prefetch("versions", references)).order_by("name"),
+        "may_publish": _with_accepted(request.user),
+    }
+    return render(request, "annotation/libraries.html", context)
+
+
+def _with_accepted(user: User) -> QuerySet[Project]:
+    """Projects whose accepted spectra the person may make a version of."""
+    chosen = Verdict.objects.filter(annotation__job__project=OuterRef("pk"), as_reference=True)
+    return scope.projects(user, Role.CURATOR).filter(Exists(chosen))
 
 
 @login_required

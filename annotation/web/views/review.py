@@ -1,4 +1,4 @@
-"""The review queue: what waits for a verdict, least certain first."""
+"""The review queue: what waits for a verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from annotation.accounts.models import Role
 from annotation.web import scope
+from annotation.web.certainty import ORDERS, SURE
 from annotation.web.review_queue import asked_job_id, kept_filters, review_queue
 from annotation.web.scope import SignedInRequest
 
@@ -34,6 +35,8 @@ def queue(request: SignedInRequest) -> HttpResponse:
         "projects": projects,
         "page": Paginator(waiting, ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "kept": kept,
+        "sure_choices": SURE,
+        "order_choices": ORDERS,
         "carried": urlencode({"queue": "1"} | kept),
         "job": scope.jobs(request.user).filter(public_id=job).first() if job else None,
     }

@@ -28,6 +28,8 @@ CARRIED = (
     "name",
     "library_version",
     "model_version",
+    "reference_version",
+    "method",
     "precursor_tolerance_ppm",
     "positive_adduct",
     "negative_adduct",
@@ -80,6 +82,8 @@ def report(request: SignedInRequest) -> HttpResponse:
                 form.add_error(None, str(refusal))
     else:
         given = {name: request.GET[name] for name in CARRIED if request.GET.get(name)}
+        if "reference_version" in request.GET:  # empty means none, not the default
+            given["reference_version"] = request.GET["reference_version"]
         form = RunForm(request.user, initial={"name": _default_name(uploads)} | given)
     status = 422 if form.errors else 200
     return render(
@@ -104,6 +108,7 @@ def _start(request: SignedInRequest, uploads: list[Upload], form: RunForm) -> Jo
         spectra=spectra,
         library_version=form.cleaned_data["library_version"],
         model_version=form.cleaned_data["model_version"],
+        reference_version=form.cleaned_data["reference_version"],
         params=form.params(),
     )
 

@@ -1,0 +1,46 @@
+"""Reference collections: one version of them, and the making of one from what curators accepted."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from annotation.accounts.models import Role
+from annotation.references.accepted import NothingToPublish, publish
+from annotation.web import scope
+from annotation.web.scope import SignedInRequest
+
+ROWS_PER_PAGE = 50
+
+
+@login_required
+def version(request: SignedInRequest, pk: int) -> HttpResponse:
+    rows = scope.reference_versions(request.user).select_related("collection__project", "imported_by")
+    found = get_object_or_404(rows, pk=pk)
+    spectra = found.spectra.select_related("molecule").defer(
+        "mz_bytes", "intensity_bytes", "molecule__fingerprint"
+    )
+    context = {
+        "version": found,
+        "spectra": Paginator(spectra, ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "issues": found.issues.all()[:ROWS_PER_PAGE],
+    }
+    return render(request, "annotation/reference_version.html", context)
+
+
+@login_required
+@require_POST
+def publish_accepted(request: SignedInRequest, slug: str) -> HttpResponse:
+    project = get_object_or_404(scope.projects(request.user), slug=slug)
+    scope.require(request.user, project.pk, Role.CURATOR)
+    try:
+        made = publish(project, request.user)
+    except NothingToPublish as nothing:
+        messages.info(request, str(nothing))
+        return redirect("libraries")
+    messages.success(request, f"{made} holds {made.n_spectra} spectra. New jobs can use it from now on.")
+    return redirect("reference-version", made.pk)
