@@ -212,8 +212,16 @@ def make_job(
     return job
 
 
-def make_annotation(item: JobItem | None = None, **overrides: Any) -> Annotation:
-    """The item done, with the library's molecules as candidates and one generated molecule."""
+FUSED: dict[str, Any] = {
+    "method": "fused", "p_right": 0.62, "p_close": 0.81, "p_absent": 0.07, "abstains": False
+}  # fmt: skip
+
+
+def make_annotation(item: JobItem | None = None, *, fused: bool = False, **overrides: Any) -> Annotation:
+    """The item done, with the library's molecules as candidates and one generated molecule.
+
+    With `fused`, candidates have probabilities and evidence, and a second molecule is proposed.
+    """
     item = item or make_job(n_spectra=1).items.get()
     entries = LibraryEntry.objects.filter(version=item.job.library_version).select_related("molecule")
     molecules = [entry.molecule for entry in entries.order_by("row_number")]
@@ -238,6 +246,7 @@ def make_annotation(item: JobItem | None = None, **overrides: Any) -> Annotation
         "attempt": 1,
         "timings_s": {"preprocess": 0.001},
     }
+    fields |= FUSED if fused else {}
     annotation = Annotation.objects.create(**(fields | overrides))
     Candidate.objects.bulk_create(
         Candidate(
@@ -248,6 +257,8 @@ def make_annotation(item: JobItem | None = None, **overrides: Any) -> Annotation
             retrieval_rank=rank,
             embedding_similarity=0.9 - 0.1 * rank,
             generated_similarity=1.0 - 0.1 * rank,
+            probability=0.62 / 2 ** (rank - 1) if fused else None,
+            evidence={"fingerprint": 3.0 - rank, "fragments": 0.5 / rank} if fused else {},
         )
         for rank, molecule in enumerate(molecules, 1)
     )
@@ -263,6 +274,19 @@ def make_annotation(item: JobItem | None = None, **overrides: Any) -> Annotation
         mass_error_ppm=0.5,
         in_library=True,
     )
+    if fused:
+        GeneratedMolecule.objects.create(
+            annotation=annotation,
+            beam_rank=2,
+            text="OC(=O)c1cccc(OC(C)=O)c1",
+            log_likelihood=-4.1,
+            smiles="CC(=O)Oc1cccc(C(=O)O)c1",
+            inchikey_first_block="XGGWLPNTPFTVGY",
+            formula="C9H8O4",
+            exact_mass=180.0423,
+            mass_error_ppm=0.5,
+            is_proposed=True,
+        )
     JobItem.objects.filter(pk=item.pk).update(
         state=JobItem.State.DONE, attempts=1, fence=1, finished_at=annotation.created_at
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotation.models import Verdict
+from annotation.models import Annotation, Verdict
+from tests.annotation.builders import make_annotation, make_job
 from tests.annotation.web.world import World, make_world
 
 if TYPE_CHECKING:
@@ -34,12 +35,21 @@ def world(transactional_db: None) -> World:
     return make_world()
 
 
+def fused(world: World, **overrides: object) -> Annotation:
+    job = make_job(1, project=world.project, user=world.people["submitter"], name="Fused batch")
+    return make_annotation(job.items.get(), fused=True, **overrides)
+
+
 def paths(world: World) -> list[str]:
+    sure, none = fused(world), fused(world, p_right=0.04, p_absent=0.9, abstains=True)
     return [
         *("/", "/submit/", "/review/", "/libraries/", "/models/", "/status/", "/about/"),
         f"/submit/report/?upload={world.annotation.spectrum.upload_id}",
         f"/jobs/{world.job.public_id}/",
         f"/annotations/{world.annotation.public_id}/",
+        f"/annotations/{sure.public_id}/",
+        f"/annotations/{none.public_id}/",
+        f"/jobs/{sure.job.public_id}/",
         f"/libraries/versions/{world.job.library_version_id}/",
     ]
 
@@ -91,6 +101,16 @@ def test_choosing_needs_a_reason_and_then_stands_in_the_history(world: World, op
     page.get_by_role("button", name="Record the verdict").click()
     page.locator(".history").get_by_text("rank 2").wait_for()
     assert Verdict.objects.get().reason == "Diagnostic ion at m/z 121."
+
+
+def test_a_proposed_molecule_becomes_the_curators_own(world: World, open_as: OpenAs) -> None:
+    page = open_as(world.people["curator"])
+    page.goto(f"/annotations/{fused(world).public_id}/")
+    page.get_by_role("button", name="Take as own structure").click()
+    page.get_by_label("Reason").fill("The ion at m/z 121 needs the meta isomer.")
+    page.get_by_role("button", name="Record the verdict").click()
+    page.locator(".history").get_by_text("Propose own structure").wait_for()
+    assert Verdict.objects.get().proposed_smiles == "CC(=O)Oc1cccc(C(=O)O)c1"
 
 
 def zoomed(page: Page) -> list[str]:

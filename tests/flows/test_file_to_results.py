@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 pytest.importorskip("torch")
 
@@ -12,11 +13,15 @@ from annotation.jobs import actions
 from annotation.jobs.heartbeat import SignOfLife
 from annotation.jobs.progress import progress
 from annotation.libraries.load import import_library
-from annotation.models import Annotation, Job, ModelVersion, WorkerHeartbeat
+from annotation.models import Annotation, Job, LibraryEmbedding, ModelVersion, WorkerHeartbeat
+from annotation.references.load import import_references
 from annotation.results import export
+from annotation.results.models_registry import register_checkpoint
 from annotation.spectra.ingest import store_upload
+from annotation.web.evidence import FURTHER, OTHERS, SIMILARITIES
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.builders import SMILES, make_project, make_user
+from worker import references
 from worker.pulse import Pulse
 from worker.runtime import Runtime
 from worker.work import Work
@@ -75,12 +80,15 @@ def submitted(files: Path, model_version: ModelVersion) -> Job:
 
 
 def work_until_idle() -> Pulse:
-    runtime = Runtime()
-    pulse = Pulse(SignOfLife(worker=runtime.name, device=runtime.device_name))
-    work = Work(runtime, pulse)
+    work = worker()
     while work.step():
         pass
-    return pulse
+    return work.pulse
+
+
+def worker() -> Work:
+    runtime = Runtime()
+    return Work(runtime, Pulse(SignOfLife(worker=runtime.name, device=runtime.device_name)))
 
 
 def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
@@ -106,6 +114,22 @@ def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
     assert len(list(export.rows(job))) == 4
 
 
+def test_a_job_ends_before_its_fresh_library_is_embedded(
+    files: Path, model_version: ModelVersion, settings: Settings
+) -> None:
+    settings.GLMR_EMBED_CHUNK = 1
+    job = submitted(files, model_version)
+    work = worker()
+
+    while job.finished_at is None and work.step():
+        job.refresh_from_db()
+
+    assert job.items.filter(state="done").count() == 2
+    assert {a.n_in_window for a in job.annotations.all()} == {1, 3}
+    run = LibraryEmbedding.objects.get()
+    assert (run.n_embedded, run.finished_at) == (4, None)
+
+
 def test_the_same_pins_give_the_same_ranks(files: Path, model_version: ModelVersion) -> None:
     first = submitted(files, model_version)
     work_until_idle()
@@ -128,6 +152,68 @@ def test_the_same_pins_give_the_same_ranks(files: Path, model_version: ModelVers
 
     assert ranks(again) == ranks(first)
     assert len(ranks(first)) == 2
+
+
+def test_an_upgrade_leaves_old_results_and_goes_on_with_the_new_model(
+    files: Path, model_version: ModelVersion, newer_checkpoint: Path
+) -> None:
+    done = submitted(files, model_version)
+    work_until_idle()
+    waiting = submitted(files, model_version)  # when the upgrade takes the old checkpoint away
+    ModelVersion.objects.update(folder="/nowhere")
+
+    newer = register_checkpoint(newer_checkpoint)
+    requested = LibraryEmbedding.objects.filter(model_version=newer)
+    assert {run.version for run in requested} == {waiting.library_version}  # its library's newest
+    fresh = submitted(files, newer)
+    work_until_idle()
+
+    assert not requested.filter(finished_at=None).exists()
+    assert set(fresh.items.values_list("state", flat=True)) == {"done", "failed"}
+    assert set(waiting.items.values_list("state", "attempts")) == {("pending", 0)}
+    old = done.annotations.first()
+    assert old is not None
+    assert (old.job.model_version, ModelVersion.objects.get(is_default=True)) == (model_version, newer)
+    assert old.candidates.exists()
+
+
+def test_references_are_asked_by_fused_and_named_in_the_result(
+    files: Path, model_version: ModelVersion
+) -> None:
+    (files / "references.mgf").write_text(
+        SPECTRA.split("BEGIN IONS")[1].join(("BEGIN IONS", ""))
+        .replace("TITLE=aspirin", "TITLE=REF-1\nSMILES=CC(=O)Oc1ccccc1C(=O)O")
+    )  # fmt: skip
+    collection = import_references("ours", files / "references.mgf")
+    index = references.load(collection.pk)
+    assert (len(index), list(index.inchikeys)) == (1, ["BSYNRYMUTXBXSQ"])
+    job = submitted(files, model_version)
+    job.reference_version = collection
+    job.save()
+
+    work_until_idle()
+
+    assert [row.references for row in export.rows(job)] == ["ours"] * 4
+    assert job.items.filter(state="done").count() == 2
+
+
+def test_the_shipped_model_says_how_sure_it_is(files: Path, settings: Settings) -> None:
+    shipped = register_checkpoint(settings.GLMR_CHECKPOINT)
+    job = submitted(files, shipped)
+
+    work_until_idle()
+
+    aspirin = Annotation.objects.get(job=job, spectrum__title="aspirin")
+    assert (aspirin.method, aspirin.abstains is None) == ("fused", False)
+    assert aspirin.p_right is not None
+    assert aspirin.p_close is not None
+    assert 0 < aspirin.p_right <= aspirin.p_close <= 1
+    first = aspirin.candidates.get(rank=1)
+    assert first.probability == aspirin.p_right
+    # Without reference spectra the analogs have nothing to say; all that is said has its words on the page.
+    known = {channel.name for channel in (*SIMILARITIES, *FURTHER, *OTHERS)}
+    assert {"fingerprint", "fragments"} <= set(first.evidence) <= known - {"analogs"}
+    assert shipped.ranking_sha256
 
 
 def test_a_worker_without_the_checkpoint_says_so_and_costs_no_attempt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch", reason="annotating needs torch, which is not installed here")
 
-from models_ml.inference.annotate import annotate
+from models_ml.inference.annotate import annotate, distinct, mark_known
 from models_ml.inference.question import Question, ask
 from models_ml.inference.rerank import rank_candidates
 from models_ml.molecules.fragmentation import fragment_spectrum
@@ -57,7 +58,9 @@ def test_every_spectrum_is_answered(
             range(1, len(outcome.candidates) + 1)
         )
         assert all(abs(candidate.mass_error_ppm) < 10 for candidate in outcome.candidates)
-        assert [molecule.beam_rank for molecule in outcome.generated] == [1, 2, 3, 4, 5]
+        beam_ranks = [molecule.beam_rank for molecule in outcome.generated]
+        assert beam_ranks == sorted(set(beam_ranks))
+        assert set(beam_ranks) <= {1, 2, 3, 4, 5}
         assert set(outcome.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank"}
 
 
@@ -125,6 +128,71 @@ def test_an_assumed_adduct_is_said(
     assert outcome.adduct_assumed
 
 
+def test_without_generation_the_order_of_retrieval_stays(
+    spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary
+) -> None:
+    for outcome in run(spectra, tiny_model, tiny_library, generate=False):
+        assert isinstance(outcome, Annotated)
+        assert outcome.generated == ()
+        assert [one.retrieval_rank for one in outcome.candidates] == [one.rank for one in outcome.candidates]
+        assert "generate" not in outcome.timings_s
+
+
+def test_without_candidates_the_decoder_hears_of_the_spectrum_alone(
+    spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary
+) -> None:
+    likelihoods = []
+    for n_candidates in (1, 40):
+        outcomes = run(spectra, tiny_model, tiny_library, use_candidates=False, n_candidates=n_candidates)
+        likelihoods.append(
+            [one.generated[0].log_likelihood for one in outcomes if isinstance(one, Annotated)]
+        )
+    assert likelihoods[0] == pytest.approx(likelihoods[1], abs=1e-4)
+    with_them = [one.generated[0].log_likelihood for one in run(spectra, tiny_model, tiny_library)
+                 if isinstance(one, Annotated)]  # fmt: skip
+    assert likelihoods[0] != pytest.approx(with_them, abs=1e-4)
+
+
+@pytest.mark.parametrize("n_candidates", [10, 80])
+def test_any_number_of_candidates_will_do(
+    n_candidates: int, spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary
+) -> None:
+    for outcome in run(spectra[:3], tiny_model, tiny_library, n_candidates=n_candidates):
+        assert isinstance(outcome, Annotated)
+
+
+def test_a_molecule_is_listed_once_as_its_best_beam_wrote_it() -> None:
+    beams = [
+        GeneratedMolecule(1, "CO", -1.0, smiles="CO", inchikey_first_block="A"),
+        GeneratedMolecule(2, "((", -1.5),
+        GeneratedMolecule(3, "OC", -2.0, smiles="CO", inchikey_first_block="A"),
+        GeneratedMolecule(4, "))", -2.5),
+    ]
+    assert [one.beam_rank for one in distinct(beams)] == [1, 2, 4]
+
+
+def test_what_the_library_holds_is_marked_and_what_it_lacks_proposed_if_it_fits() -> None:
+    def beam(block: str, ppm: float) -> GeneratedMolecule:
+        return GeneratedMolecule(1, "x", -1.0, smiles="x", inchikey_first_block=block, mass_error_ppm=ppm)
+
+    beams = [beam("KEY0", 1.0), beam("ELSEWHERE", 300.0), beam("NEW", -9.0), beam("HEAVY", 11.0)]
+    asked: list[list[str]] = []
+
+    def find_known(blocks: Sequence[str]) -> set[str]:
+        asked.append(list(blocks))
+        return {"ELSEWHERE"}
+
+    marked = mark_known(
+        [beams, [GeneratedMolecule(1, "(", -1.0)]], [make_retrieved(0.5)] * 2, find_known, PARAMS
+    )
+    assert [one.in_library for one in marked[0]] == [True, True, False, False]
+    assert [one.is_proposed for one in marked[0]] == [False, False, True, False]
+    assert not marked[1][0].is_proposed
+    assert asked == [["ELSEWHERE", "HEAVY", "NEW"]]  # once a batch, and only what the window has not shown
+    (unasked,) = mark_known([beams], [make_retrieved(0.5)], None, PARAMS)
+    assert [one.in_library for one in unasked] == [True, False, False, False]
+
+
 def test_no_spectra_give_no_outcomes(tiny_model: GlmrModel, tiny_library: InMemoryLibrary) -> None:
     assert run([], tiny_model, tiny_library) == []
 
@@ -171,14 +239,33 @@ def test_candidates_follow_the_generated_molecules(spectra: list[Spectrum]) -> N
         GeneratedMolecule(3, "b", -3.0, smiles="b"),
     ]
     embeddings = {"c": axes[2], "b": 0.6 * axes[1] + 0.8 * axes[3]}
-    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, embeddings)
+    paper = replace(PARAMS, rerank="generated")
+    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, embeddings, paper)
     assert [candidate.key for candidate in ranked] == [12, 11, 10]
     assert [candidate.retrieval_rank for candidate in ranked] == [3, 2, 1]
+
+
+def test_a_blend_weighs_retrieval_against_generation(spectra: list[Spectrum]) -> None:
+    question = ask(spectra[0], PARAMS, max_peaks=64)
+    assert isinstance(question, Question)
+    retrieved = make_retrieved(0.9, 0.8, 0.4)
+    embeddings = {"b": np.eye(4, dtype=np.float32)[1], "c": np.eye(4, dtype=np.float32)[2]}
+
+    def order(text: str, weight: float) -> list[int]:
+        params = replace(PARAMS, rerank="blend", rerank_weight=weight)
+        beams = [GeneratedMolecule(1, text, -1.0, smiles=text)]
+        return [one.key for one in rank_candidates(question, retrieved, beams, embeddings, params)]
+
+    assert order("b", 0.0) == [10, 11, 12]
+    assert order("b", 0.5) == [11, 10, 12]  # near in retrieval: generation decides
+    assert order("c", 0.5) == [10, 11, 12]  # far: it does not
+    assert order("c", 5.0) == [12, 10, 11]
 
 
 def test_without_a_valid_beam_the_order_of_retrieval_stays(spectra: list[Spectrum]) -> None:
     question = ask(spectra[0], PARAMS, max_peaks=64)
     assert isinstance(question, Question)
-    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.8), [GeneratedMolecule(1, "(", -1.0)], {})
+    beams = [GeneratedMolecule(1, "(", -1.0)]
+    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.8), beams, {}, PARAMS)
     assert [candidate.key for candidate in ranked] == [10, 11, 12]
     assert {candidate.generated_similarity for candidate in ranked} == {None}

@@ -1,4 +1,4 @@
-"""The evaluation's figures on cases whose answer is known, and its command on computed spectra."""
+"""The evaluation's command on computed spectra, and its cases, protocols and rankings on known answers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,24 @@ import pytest
 pytest.importorskip("torch", reason="evaluation runs the model, which needs torch")
 
 from models_ml.evaluate.__main__ import main
-from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks
-from models_ml.evaluate.methods import NEVER, Ranking
-from models_ml.evaluate.metrics import add_controls, per_spectrum, summarise
+from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, take_peaks_off
+from models_ml.evaluate.library import Candidate, Library, as_candidate
+from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
+from models_ml.evaluate.ranking import KEPT, NEVER, rank_by_score, rank_shortlist
 from models_ml.inference.memory_index import InMemoryLibrary, LibraryEntry
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
-from models_ml.outcomes import Query
+from models_ml.outcomes import AnnotateParams, Query
 from models_ml.spectra.mgf_writer import write_mgf
 from tests.tiny_checkpoint import MOLECULES
+
+THEOPHYLLINE, THEOBROMINE = MOLECULES[3], MOLECULES[4]
+KEYS = (
+    "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
+    "mean_candidates",
+    "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece", "accuracy@50%",
+    "abstained", "absent_auc", "n_spectra", "n_compounds", "ci95", "macro", "strata",
+)  # fmt: skip
 
 
 def make_cases(*smiles: str) -> list[Case]:
@@ -31,31 +40,15 @@ def make_cases(*smiles: str) -> list[Case]:
     ]
 
 
-def ranking(rank: float, n: int = 10) -> Ranking:
-    return Ranking(rank, n, rank != NEVER, 0.5)
+def make_library(*smiles: str) -> Library:
+    found = [as_candidate(one) for one in smiles]
+    return Library([one for one in found if isinstance(one, Candidate)], "made")
 
 
-def test_metrics_of_known_ranks() -> None:
-    values = per_spectrum([ranking(1), ranking(1.5), ranking(6), ranking(NEVER)])
-    assert values["hit@1"].mean() == 0.25
-    assert values["hit@5"].mean() == 0.5
-    assert values["hit@20"].mean() == values["coverage@40"].mean() == 0.75
-    assert values["mrr"].mean() == pytest.approx((1 + 1 / 1.5 + 1 / 6) / 4)
-    assert values["random_hit@1"].mean() == pytest.approx(0.1)
-
-
-def test_lift_is_what_the_peaks_add_and_intervals_hold_the_mean() -> None:
-    values = per_spectrum([ranking(1)] * 30 + [ranking(2)] * 10)
-    add_controls(values, [ranking(1)] * 20 + [ranking(2)] * 20, [ranking(2)] * 40)
-    figures = summarise(values, [f"compound {n % 13}" for n in range(40)], seed=0)
-    assert figures["lift@1"] == 0.25
-    assert figures["blind_hit@1"] == 0.5
-    assert figures["shuffled_hit@1"] == 0
-    assert figures["n_compounds"] == 13
-    intervals = figures["ci95"]
-    assert isinstance(intervals, dict)
-    low, high = intervals["hit@1"]
-    assert low < 0.75 < high
+def write_spectra(path: Path, *smiles: str) -> Path:
+    with path.open("w", encoding="utf-8") as stream:
+        write_mgf([case.spectrum for case in make_cases(*smiles)], stream)
+    return path
 
 
 def test_a_limit_takes_compounds_in_turn() -> None:
@@ -66,13 +59,17 @@ def test_a_limit_takes_compounds_in_turn() -> None:
 
 
 def test_exchanged_peaks_are_another_compounds() -> None:
-    theophylline, theobromine = MOLECULES[3], MOLECULES[4]
-    cases = make_cases(theophylline, theobromine)
+    cases = make_cases(THEOPHYLLINE, THEOBROMINE)
     exchanged, near = exchange_peaks(cases)
     assert near == len(cases)  # isomers: the same precursor
     for before, after in zip(cases, exchanged, strict=True):
         donors = [case for case in cases if case.spectrum.mz is after.spectrum.mz]
         assert donors[0].compound != before.compound == after.compound
+
+
+def test_the_blind_twin_is_given_no_peak_of_the_spectrum() -> None:
+    (case, _) = take_peaks_off(make_cases(THEOPHYLLINE))
+    assert case.spectrum.mz.tolist() == [case.spectrum.precursor_mz]
 
 
 def test_the_memory_library_answers_like_a_plain_sort() -> None:
@@ -88,29 +85,149 @@ def test_the_memory_library_answers_like_a_plain_sort() -> None:
     assert found.n_in_window == len(inside)
 
 
+def test_each_protocol_asks_among_its_own_molecules() -> None:
+    library = make_library(*MOLECULES)
+    cases = make_cases(THEOPHYLLINE)
+    sizes = {}
+    for protocol in ("precursor", "formula", "isomers", "whole"):
+        asked = with_candidates(cases, library, protocol, AnnotateParams(), max_peaks=64)
+        sizes[protocol] = [len(case.keys) for case in asked]
+    assert sizes == {"precursor": [2, 2], "formula": [2, 2], "isomers": [], "whole": [len(MOLECULES)] * 2}
+
+
+def test_a_deleted_truth_is_no_candidate() -> None:
+    library = make_library(*MOLECULES)
+    cases = with_candidates(make_cases(THEOPHYLLINE), library, "formula", AnnotateParams(), max_peaks=64)
+    (case, _) = without_truth(cases, library)
+    assert [library.molecules[key].smiles for key in case.keys] == [THEOBROMINE]
+
+
+def test_a_restricted_library_answers_from_each_cases_candidates() -> None:
+    library = make_library(*MOLECULES)
+    vectors = np.random.default_rng(0).normal(size=(len(library), 4)).astype(np.float32)
+    first, second = make_cases(THEOPHYLLINE)
+    cases = [replace(first, keys=np.array([1, 5, 7])), replace(second, keys=np.array([2]))]
+    queries = [Query(vectors[5], 0.0, 0.0)] * 2
+    one, two = restricted_retrieve(cases, library, vectors)(queries, 2)
+    order = sorted([1, 5, 7], key=lambda key: -float(vectors[key] @ vectors[5]))
+    assert [molecule.key for molecule in one.molecules] == order[:2]
+    assert one.n_in_window == 3
+    assert [molecule.key for molecule in two.molecules] == [2]
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        restricted_retrieve(cases, library, vectors)(queries[:1], 2)
+
+
+def test_equal_scores_share_their_expected_rank() -> None:
+    keys = np.array([4, 8, 9])
+    assert rank_by_score(keys, np.array([0.5, 0.5, 0.1]), 8).rank == 1.5
+    assert rank_by_score(keys, np.array([0.1, 0.5, 0.9]), 4).rank == 3
+    assert rank_by_score(keys, np.array([0.1, 0.5, 0.9]), None).rank == NEVER
+    with pytest.raises(ValueError, match="finite"):
+        rank_by_score(keys, np.array([0.1, np.nan, 0.9]), 4)
+
+
+def test_a_large_ranking_keeps_its_best_and_counts_the_rest() -> None:
+    scores = np.random.default_rng(0).normal(size=5000)
+    ranking = rank_by_score(np.arange(5000), scores, 17)
+    assert ranking.keys.tolist() == np.argsort(-scores)[:KEPT].tolist()
+    assert ranking.rank == (scores > scores[17]).sum() + 1
+    assert ranking.rest_counts.sum() == 5000 - KEPT
+    whole = np.log(np.exp(scores).sum())
+    kept = np.exp(ranking.scores).sum() + (ranking.rest_counts * np.exp(ranking.rest_scores)).sum()
+    assert np.log(kept) == pytest.approx(whole, abs=1e-4)
+
+
+def test_an_unlisted_truth_has_no_rank_but_the_last_listed_score() -> None:
+    ranking = rank_shortlist(np.array([1, 2]), np.array([0.9, 0.3]), np.array([1, 2, 3, 4]), 4)
+    assert ranking.rank == NEVER
+    assert ranking.truth_score == 0.3
+    assert ranking.rest_counts.tolist() == [2]
+    assert ranking.n_candidates == 4
+
+
 def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    with (tmp_path / "spectra.mgf").open("w", encoding="utf-8") as stream:
-        write_mgf([case.spectrum for case in make_cases(*MOLECULES[:5])], stream)
+    spectra = write_spectra(tmp_path / "spectra.mgf", *MOLECULES[:5])
+    val = write_spectra(tmp_path / "val.mgf", *MOLECULES[5:12])
+    references = write_spectra(tmp_path / "references.mgf", *MOLECULES[3:20])
     (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(MOLECULES)))
     for name in ("first", "out"):  # the second time from the cache
-        main(["--spectra", str(tmp_path / "spectra.mgf"), "--library", str(tmp_path / "library.smi"),
+        main(["--spectra", str(spectra), "--library", str(tmp_path / "library.smi"), "--val", str(val),
               "--checkpoint", str(tiny_checkpoint), "--blind", str(tiny_checkpoint),
-              "--cache", str(tmp_path / "cache"), "--method", "random,retrieval,glmr",
+              "--references", str(references), "--train", str(references), "--mces-limit", "2",
+              "--protocol", "whole", "--cache", str(tmp_path / "cache"),
+              "--method", "random,blind,nearest_entropy,nearest_cosine,analogs,retrieval,glmr",
               "--out", str(tmp_path / f"{name}.json")])  # fmt: skip
     first, report = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "out"))
-    for method in first["methods"]:
-        assert first["methods"][method]["ci95"] == report["methods"][method]["ci95"]
+    assert report["references"]["n_excluded"] == 2 * 9  # those of the test and validation compounds
     assert report["n_library"] == len(MOLECULES)
-    for method in ("retrieval", "glmr"):
-        figures = report["methods"][method]
+    for method, figures in report["methods"].items():
+        assert first["methods"][method]["ci95"] == figures["ci95"]
+        assert all(name in figures for name in KEYS), method
         assert figures["n_spectra"] == 10
         assert figures["n_failed"] == 0
-        assert figures["lift@1"] == 0  # its own twin
         assert figures["coverage@40"] == 1
-        assert figures["random_hit@1"] == pytest.approx(report["methods"]["random"]["random_hit@1"])
+        assert figures["random_hit@1"] == pytest.approx(1 / len(MOLECULES), abs=1e-4)
+        assert figures["information_bits"] is not None
+        assert figures["ece"] is not None
+        assert figures["mces_pairs"] <= 2
+    assert report["methods"]["blind"]["lift@1"] == report["methods"]["blind"]["information_bits"] == 0
     assert "valid_beams" in report["methods"]["glmr"]
+    assert "## Controls" in (tmp_path / "out.md").read_text()
+    assert (tmp_path / "out.png").stat().st_size > 0
 
 
-def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="there are random, retrieval, glmr"):
-        main(["--spectra", "a", "--library", "b", "--method", "magic", "--out", str(tmp_path / "o")])
+def test_retrieval_ranks_as_the_server_retrieves(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Scoring every candidate at once gives the places that `annotate` gives its shortlist."""
+    from models_ml.evaluate.methods import Bench, retrieval_ranking
+    from models_ml.evaluate.vectors import MoleculeVectors
+    from models_ml.inference.annotate import annotate
+    from models_ml.inference.checkpoint import load_checkpoint
+    from models_ml.outcomes import Annotated
+
+    model, library = load_checkpoint(tiny_checkpoint), make_library(*MOLECULES)
+    params = AnnotateParams(method="glmr", max_tokens=8, beam_size=1)
+    cases = with_candidates(make_cases(*MOLECULES[:4]), library, "whole", params, max_peaks=64)
+    bench = Bench(model, library, MoleculeVectors(model, library), params)
+    rankings = retrieval_ranking(cases, bench)
+    outcomes = annotate(
+        [case.spectrum for case in cases],
+        model=model,
+        retrieve=restricted_retrieve(cases, library, bench.vectors.values),
+        params=params,
+    )
+    for ranking, outcome in zip(rankings, outcomes, strict=True):
+        assert isinstance(outcome, Annotated)
+        retrieved = sorted(outcome.candidates, key=lambda one: one.retrieval_rank)
+        assert [one.key for one in retrieved] == ranking.keys.tolist()
+
+
+def test_the_shipped_checkpoint_tells_its_confidence_and_its_heads_are_a_baseline(tmp_path: Path) -> None:
+    isomers = ("CC(=O)Oc1ccccc1C(=O)O", "COC(=O)c1ccccc1C(=O)O", "O=C(O)Cc1ccc2c(c1)OCO2")
+    (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(isomers)))
+    main(["--spectra", str(write_spectra(tmp_path / "spectra.mgf", *isomers)), "--mces-limit", "0",
+          "--library", str(tmp_path / "library.smi"), "--beam-size", "1",
+          "--method", "fused,fingerprint_decoys",
+          "--references", str(write_spectra(tmp_path / "references.mgf", *MOLECULES[5:9])),
+          "--protocol", "formula", "--out", str(tmp_path / "out.json")])  # fmt: skip
+    report = json.loads((tmp_path / "out.json").read_text())
+    fused, heads = report["methods"]["fused"], report["methods"]["fingerprint_decoys"]
+    assert fused["mean_candidates"] == heads["mean_candidates"] == 3
+    assert fused["confidence_from"] == "the method"
+    assert fused["n_absent"] == 6
+    assert 0 <= fused["absent_auc"] <= 1
+    assert heads["ece"] is None  # no --val to fit a temperature on
+    assert "--val" in heads["notes"]["ece"]
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("magic", "there are random, nearest_entropy"),
+        ("analogs", "need reference spectra"),
+        ("blind", "name its checkpoint with --blind"),
+        ("fingerprint_bce", "with --baseline NAME=FOLDER"),
+    ],
+)
+def test_a_method_that_cannot_run_is_refused_at_once(method: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=message):
+        main(["--spectra", "a", "--library", "b", "--method", method, "--out", str(tmp_path / "o")])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,14 @@ pytest.importorskip("torch", reason="networks need torch, which is not installed
 import torch
 
 from models_ml.config import named_config
+from models_ml.evaluate.generation import main as measure_generation
 from models_ml.inference.beams import Beam, GenerationTooSlow, beam_search
+from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.standardise import standardise
 from models_ml.networks.molecule import MoleculeDecoder, TokenEmbedding
+from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
+from tests.tiny_checkpoint import MOLECULES
 
 VOCABULARY = 8  # three tokens besides the special ones
 
@@ -91,3 +98,15 @@ def test_the_deadline_ends_the_search(decoder: MoleculeDecoder) -> None:
     memory, keep = make_memory(1)
     with pytest.raises(GenerationTooSlow, match="Lower the batch size"):
         beam_search(decoder, memory, keep, beam_size=60, max_tokens=40, deadline_s=0.0)
+
+
+def test_the_command_measures_every_constraint(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    library, spectra, out = tmp_path / "library.smi", tmp_path / "spectra.mgf", tmp_path / "out.json"
+    library.write_text("\n".join(MOLECULES))
+    with spectra.open("w") as stream:
+        write_mgf([fragment_spectrum(standardise(one).smiles) for one in MOLECULES[:4]], stream)
+    paths = ["--spectra", str(spectra), "--library", str(library), "--checkpoint", str(tiny_checkpoint)]
+    measure_generation([*paths, "--mass", "0.5", "--out", str(out)])
+    rows = json.loads(out.read_text())["rows"]
+    assert list(rows) == ["none", "syntax", "mass 0.5", "syntax, mass 0.5", "default, no candidates"]
+    assert all(0 <= row["valid"] <= 1 and row["seconds_each"] > 0 for row in rows.values())

@@ -12,7 +12,8 @@ pytest.importorskip("torch", reason="networks need torch, which is not installed
 import torch
 from torch.nn import functional
 
-from models_ml.config import named_config
+from models_ml.config import GlmrConfig, named_config
+from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch
 from models_ml.spectrum_features import SpectrumFeatures
@@ -74,17 +75,44 @@ def test_padding_tokens_change_nothing(token_window: int) -> None:
     assert torch.allclose(alone[0], padded[0], atol=1e-5)
 
 
-def test_padding_candidates_and_an_empty_list_are_no_candidates() -> None:
-    network = make_network()
-    features, _ = network.spectrum_encoder(make_batch(5, 5))
+def kept(memory: torch.Tensor, keep: torch.Tensor, row: int) -> torch.Tensor:
+    return memory[row][keep[row]]
+
+
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_padding_candidates_and_an_empty_list_are_no_candidates(kind: str) -> None:
+    network = make_network(fusion=kind)
+    features, peaks = network.spectrum_encoder(make_batch(5, 5))
     candidates = torch.randn(2, 4, 32)
     keep = torch.tensor([[True, True, False, False], [False] * 4])
-    memory = network.fusion(features, candidates, keep)
-    trimmed = network.fusion(features[:1], candidates[:1, :2], keep[:1, :2])
-    other = network.fusion(features, torch.randn(2, 4, 32), keep)
-    assert torch.allclose(memory[0], trimmed[0], atol=1e-5)
-    assert torch.isfinite(memory).all()
-    assert torch.allclose(memory[1], other[1], atol=1e-5)
+    memory = network.fusion(features, peaks, candidates, keep)
+    trimmed = network.fusion(features[:1], peaks[:1], candidates[:1, :2], keep[:1, :2])
+    other = network.fusion(features, peaks, torch.randn(2, 4, 32), keep)
+    assert torch.allclose(kept(memory[0], memory[1], 0), kept(trimmed[0], trimmed[1], 0), atol=1e-5)
+    assert torch.isfinite(memory[0]).all()
+    assert torch.allclose(kept(memory[0], memory[1], 1), kept(other[0], other[1], 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_a_fusion_sees_candidates_unless_it_is_none(kind: str) -> None:
+    network = make_network(fusion=kind)
+    features, peaks = network.spectrum_encoder(make_batch(5))
+    keep = torch.ones(1, 4, dtype=torch.bool)
+    memory, memory_keep = network.fusion(features, peaks, torch.randn(1, 4, 32), keep)
+    other, _ = network.fusion(features, peaks, torch.randn(1, 4, 32), keep)
+    assert memory.shape == (*memory_keep.shape, network.config.d_molecule)
+    assert torch.allclose(memory, other, atol=1e-5) == (kind == "none")
+
+
+def test_an_unknown_fusion_is_refused() -> None:
+    with pytest.raises(ValueError, match="cross, average, concat, none"):
+        make_network(fusion="crossed")
+
+
+def test_a_configuration_from_before_there_was_a_choice_is_the_paper_s() -> None:
+    stored = named_config("tiny", vocabulary_size=VOCABULARY).to_dict()
+    del stored["fusion"]
+    assert GlmrConfig.from_dict(stored).fusion == "cross"
 
 
 def test_decoder_never_looks_ahead() -> None:
@@ -123,7 +151,7 @@ def test_one_batch_is_learnt_by_heart() -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
     for _ in range(120):
         features, peaks = network.spectrum_encoder(batch)
-        state = network.decoder.start(network.fusion(features, candidates, keep), peaks)
+        state = network.decoder.start(*network.fusion(features, peaks, candidates, keep))
         logits, _ = network.decoder(tokens[:, :-1], state)
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
         optimiser.zero_grad()

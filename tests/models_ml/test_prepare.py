@@ -19,6 +19,7 @@ from models_ml.spectrum_features import ENERGY_BARE, ENERGY_EV, ENERGY_NOT_STATE
 from models_ml.tokenizer import SmilesTokenizer
 from models_ml.training.__main__ import main
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.folds import cluster_folds
 from models_ml.training.spellings import random_spellings
 from tests.tiny_checkpoint import MOLECULES
 
@@ -102,3 +103,17 @@ def test_preprocessing_keeps_the_strongest_usable_peaks() -> None:
 
 def test_preprocessing_a_spectrum_without_usable_peaks_gives_none() -> None:
     assert len(preprocess(Spectrum(mz=np.array([100.0]), intensity=np.array([0.0])))) == 0
+
+
+def test_near_analogs_share_a_fold() -> None:
+    """A chain of analogs is one cluster even where its ends are unlike; folds come out even."""
+    rng = np.random.default_rng(0)
+    rows = rng.random((40, 2048)) < 0.05
+    chain = np.repeat(rng.random((1, 2048)) < 0.05, 3, axis=0)
+    bits = np.flatnonzero(chain[0])
+    chain[1, bits[:8]] = False
+    chain[2, bits[:16]] = False
+    packed = np.packbits(np.concatenate([rows, chain]), axis=1)
+    folds = cluster_folds(packed, seed=0).fold
+    assert len(set(folds[-3:])) == 1
+    assert np.bincount(folds).min() >= 8

@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="training needs torch, which is not installe
 
 import torch
 
+from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import batch_of_features
 from models_ml.tokenizer import BOS, EOS, MASK, SmilesTokenizer
@@ -101,6 +102,21 @@ def test_later_stages_leave_the_frozen_parts_alone(tiny_checkpoint: Path, tiny_w
             assert torch.equal(weights, stages[2][name])
 
 
+@pytest.mark.parametrize("kind", ["average", "concat", "none"])
+def test_the_decoder_trains_with_every_fusion(
+    kind: str, tiny_checkpoint: Path, tiny_work: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("pretrain.pt", "contrastive.pt"):
+        (run / name).write_bytes((tiny_work / "run" / name).read_bytes())
+    main(["generative", "--data", str(tiny_work / "data"), "--run", str(run), "--fusion", kind,
+          "--max-steps", "2", "--threads", "1"])  # fmt: skip
+    network = load_network(run / "generative.pt")
+    assert network.config.fusion == kind
+    assert type(network.fusion) is FUSIONS[kind]
+
+
 def test_masking_keeps_the_ends_and_hides_the_share() -> None:
     row = np.array([BOS, *range(10, 50), EOS], np.uint16)
     masked = mask_spans(row, 0.2, np.random.default_rng(0))
@@ -121,7 +137,7 @@ def test_a_contrastive_batch_holds_a_compound_once(share: float) -> None:
     compound = np.repeat(np.arange(20), 3)
     mass = np.asarray(compound * 10.0, np.float64)
     choices = ContrastiveChoices(batch_size=8, mass_sorted_share=share)
-    batches = compound_batches(compound, mass, choices, np.random.default_rng(0))
+    batches = compound_batches(compound, mass, choices, np.random.default_rng(0), np.arange(len(compound)))
     for _ in range(10):
         rows = next(batches)
         assert len(set(compound[rows])) == len(rows) == 8

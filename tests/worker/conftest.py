@@ -23,7 +23,11 @@ SHORT = {"GLMR_LEASE_S": "5", "GLMR_HEARTBEAT_S": "1", "GLMR_RING_S": "1", "GLMR
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained weights: what is tested here is the work around them."""
+    return untrained(tmp_path_factory.mktemp("checkpoint"), seed=0)
+
+
+def untrained(folder: Path, *, seed: int) -> Path:
+    """A checkpoint of untrained weights: what is tested with it is the work around them."""
     torch = pytest.importorskip("torch")
     from models_ml.config import named_config
     from models_ml.inference.checkpoint import save_checkpoint
@@ -31,11 +35,10 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models_ml.tokenizer import SmilesTokenizer
     from tests.annotation.builders import SMILES
 
-    folder = tmp_path_factory.mktemp("checkpoint")
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     tokenizer = SmilesTokenizer.from_corpus(SMILES, min_count=1)
     network = GlmrNetwork(named_config("tiny", vocabulary_size=len(tokenizer)))
-    save_checkpoint(folder, network, tokenizer, name="tiny", training={})
+    save_checkpoint(folder, network, tokenizer, name=f"tiny-{seed}", training={})
     return folder
 
 

@@ -14,7 +14,7 @@ from tests.annotation.builders import make_annotation, make_job, make_model_vers
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "annotation"]
 RECORDS = sorted(model._meta.model_name or "" for model in MODELS)
-EDITABLE = {"project", "membership", "library", "apitoken"}
+EDITABLE = {"project", "membership", "library", "referencecollection", "apitoken"}
 
 
 @pytest.fixture

@@ -96,6 +96,28 @@ def test_annotation_whole(job: Job, client: APIClient) -> None:
     assert whole["job"].endswith(f"/api/v1/jobs/{job.public_id}")
 
 
+def test_confidence_and_evidence_are_told(world: World, client: APIClient) -> None:
+    item = make_job(1, world.project, world.user, library_version=world.version).items.get()
+    annotation = make_annotation(item, fused=True)
+    whole = client.get(f"/api/v1/annotations/{annotation.public_id}").json()
+    assert (whole["method"], whole["p_right"], whole["p_close"], whole["p_absent"]) == (
+        "fused", 0.62, 0.81, 0.07
+    )  # fmt: skip
+    assert whole["abstains"] is False
+    assert whole["provenance"]["method"] == "fused"
+    assert whole["candidates"][0]["probability"] == 0.62
+    assert whole["candidates"][0]["evidence"] == {"fingerprint": 2.0, "fragments": 0.5}
+    assert [one["is_proposed"] for one in whole["generated"]] == [False, True]
+
+
+def test_what_a_method_does_not_give_is_null(job: Job, client: APIClient) -> None:
+    (row, *_) = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
+    annotation = row["annotation"]
+    assert (annotation["method"], annotation["p_right"], annotation["abstains"]) == ("glmr", None, None)
+    (best,) = annotation["candidates"]
+    assert (best["probability"], best["evidence"]) == (None, {})
+
+
 def test_unchanged_annotation_is_304(job: Job, client: APIClient) -> None:
     address = f"/api/v1/annotations/{job.annotations.get().public_id}"
     tag = client.get(address)["ETag"]

@@ -70,7 +70,17 @@ def test_params_reach_the_job(world: World, client: APIClient) -> None:
     stored = answer.json()["params"]
     assert stored["precursor_tolerance_ppm"] == 5.0
     assert stored["assumed_adducts"] == {"positive": "[M+H]+"}
-    assert stored["n_candidates"] == 40
+    assert (stored["n_candidates"], stored["method"]) == (40, "fused")
+
+
+def test_the_method_is_chosen(world: World, client: APIClient) -> None:
+    assert post(client, world.job(params={"method": "glmr"})).json()["params"]["method"] == "glmr"
+
+
+def test_an_unknown_method_is_told_which_there_are(world: World, client: APIClient) -> None:
+    (error,) = post(client, world.job(params={"method": "mystery"})).json()["errors"]
+    assert error["pointer"] == "/params/method"
+    assert error["detail"] == "'mystery' is no method. It is one of fused, glmr."
 
 
 @pytest.mark.parametrize(

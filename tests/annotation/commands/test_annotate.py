@@ -41,6 +41,14 @@ def test_submits_and_leaves(world: World, spectra: Path) -> None:
     assert err.getvalue().count("precursor") >= 2
 
 
+def test_the_method_is_chosen(world: World, spectra: Path) -> None:
+    annotate(world, spectra, "--no-wait")
+    annotate(world, spectra, "--no-wait", "--method", "glmr")
+    assert [job.params["method"] for job in Job.objects.order_by("pk")] == ["fused", "glmr"]
+    with pytest.raises(CommandError, match=r"fused.*glmr"):
+        annotate(world, spectra, "--no-wait", "--method", "mystery")
+
+
 def test_waits_and_writes(
     world: World, spectra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from annotation.models import Job, JobItem
 from annotation.results import export
-from annotation.results.export import COLUMNS, csv_name, rows, safe, stream_csv
+from annotation.results.export import COLUMNS, csv_name, rows, safe, stream_csv, write_json
 from annotation.review.actions import decide
 from tests.annotation.builders import make_annotation, make_job, make_spectrum, make_upload, make_user
 
@@ -71,6 +73,30 @@ def test_numbers_keep_their_full_precision(job: Job) -> None:
     assert float(first["exact_mass"]) == candidate.molecule.exact_mass
 
 
+def test_confidence_evidence_and_proposals_are_in_the_table(job: Job) -> None:
+    fused = make_annotation(make_job(1).items.get(), fused=True)
+    (row,) = table(fused.job)
+    assert (row["method"], row["p_right"], row["abstains"], row["probability"]) == (
+        "fused", "0.62", "false", "0.62"
+    )  # fmt: skip
+    assert json.loads(row["evidence"]) == {"fingerprint": 2.0, "fragments": 0.5}
+    assert row["proposed_smiles"] == "CC(=O)Oc1cccc(C(=O)O)c1"
+    old = table(job)[0]  # what the method did not give is empty, not 0
+    assert (old["method"], old["p_right"], old["probability"], old["evidence"], old["abstains"]) == (
+        "glmr", "", "", "", ""
+    )  # fmt: skip
+
+
+def test_in_json_evidence_is_an_object_and_proposals_a_list(tmp_path: Path) -> None:
+    fused = make_annotation(fused=True)
+    write_json(fused.job, tmp_path / "results.json")
+    (spectrum,) = json.loads((tmp_path / "results.json").read_text())["spectra"]
+    assert (spectrum["p_right"], spectrum["abstains"]) == (0.62, False)
+    assert spectrum["proposed_smiles"] == ["CC(=O)Oc1cccc(C(=O)O)c1"]
+    (best,) = spectrum["candidates"]
+    assert (best["probability"], best["evidence"]["fingerprint"]) == (0.62, 2.0)
+
+
 def test_the_latest_verdict_is_carried(job: Job) -> None:
     annotation = job.annotations.get(item__position=0)
     curator = job.submitted_by
@@ -109,7 +135,7 @@ def test_queries_grow_with_rounds_only() -> None:
     job = Job.objects.select_related("library_version__library", "model_version").get()
     with CaptureQueriesContext(connection) as captured:
         assert len(list(rows(job))) == 8
-    assert len(captured) == 5  # items, candidates, names, verdicts; and a look for more items
+    assert len(captured) == 6  # items, candidates, names, verdicts, proposals; a look for more items
 
 
 def test_nothing_runs_in_a_spreadsheet() -> None:

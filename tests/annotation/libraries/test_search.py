@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from annotation.libraries import vector_index
-from annotation.libraries.search import retrieve_from
+from annotation.libraries.search import NotEmbedded, known_in, retrieve_from
 from annotation.models import Library, LibraryEntry, LibraryVersion, ModelVersion, Molecule, MoleculeEmbedding
 from models_ml.outcomes import Embedding, Query
 from tests.annotation.builders import EMBEDDING_DIM, embed, make_library_version, make_model_version
@@ -34,7 +35,7 @@ def version(model_version: ModelVersion) -> LibraryVersion:
             smiles=f"smiles {n}",
             formula="CH4",
             exact_mass=100 + n / 100,
-            fingerprint=b"",
+            fingerprint=n.to_bytes(2) * 128,
         )
         for n in range(N_MOLECULES)
     )
@@ -79,6 +80,9 @@ def test_the_window_and_the_order_are_those_of_numpy(
             assert molecule.embedding_similarity == pytest.approx(
                 float(molecule.embedding @ query.embedding), abs=1e-6
             )
+            stored = Molecule.objects.get(pk=molecule.key)
+            assert molecule.fingerprint == bytes(stored.fingerprint)
+            assert len(molecule.fingerprint) == 256
     assert [answer.n_in_window for answer in answers] == [51, 1, 300, 0]
 
 
@@ -109,9 +113,30 @@ def test_a_vector_index_changes_nothing(
     assert len(after.molecules) == 21
 
 
+def test_a_window_that_lacks_a_single_vector_is_refused(
+    version: LibraryVersion, model_version: ModelVersion
+) -> None:
+    MoleculeEmbedding.objects.filter(molecule__exact_mass=101.0).delete()
+
+    assert retrieve_from(version.pk, model_version.pk)(queries([(102.0, 0.5)]), 5)[0].n_in_window == 101
+    with pytest.raises(NotEmbedded, match="1 of 101"):
+        retrieve_from(version.pk, model_version.pk)(queries([(102.0, 0.5), (101.0, 0.5)]), 5)
+
+
 def test_other_versions_and_models_stay_out(version: LibraryVersion, model_version: ModelVersion) -> None:
     other_model = make_model_version()
     other_version = make_library_version(model_version=model_version)
 
-    assert retrieve_from(version.pk, other_model.pk)(queries([(101.0, 5.0)]), 40)[0].n_in_window == 0
+    with pytest.raises(NotEmbedded, match="300 of 300 molecules around 101"):
+        retrieve_from(version.pk, other_model.pk)(queries([(101.0, 5.0)]), 40)
     assert retrieve_from(other_version.pk, model_version.pk)(queries([(101.0, 5.0)]), 40)[0].n_in_window == 0
+
+
+def test_known_molecules_are_those_of_the_version_in_one_query(
+    version: LibraryVersion, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    other = make_library_version()
+    outside = other.entries.select_related("molecule")[0].molecule.inchikey_first_block
+    with django_assert_num_queries(1):
+        found = known_in(version.pk)(["TEST0000000007", outside, "NOSUCHMOLECULE"])
+    assert found == {"TEST0000000007"}

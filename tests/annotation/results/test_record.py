@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from annotation.jobs import ledger
+from annotation.jobs import ledger, parameters
 from annotation.jobs.ledger import Batch
 from annotation.models import Annotation, Candidate, GeneratedMolecule, Job, Molecule
 from annotation.results import record
 from annotation.results.record import Provenance, Recorded
-from models_ml.outcomes import Annotated, CannotAnnotate, RankedCandidate
+from models_ml.outcomes import Annotated, AnnotateParams, CannotAnnotate, Confidence, RankedCandidate
 from models_ml.outcomes import GeneratedMolecule as Generated
 from tests.annotation.builders import SMILES, make_job
 
@@ -93,6 +95,56 @@ def test_without_a_valid_generated_molecule_the_margin_is_that_of_the_embedding(
     record.finish(claimed(), [annotated(None, None)], PROVENANCE)
 
     assert Annotation.objects.get().margin == pytest.approx(0.1)
+
+
+def fused(*probabilities: float) -> Annotated:
+    """As `annotated`, by the fused method; its second generated molecule is a proposal."""
+    plain = annotated(*(0.5 for _ in probabilities))
+    told = {"fingerprint": 2.5, "analogs": float("nan")}
+    return replace(
+        plain,
+        candidates=tuple(
+            replace(candidate, probability=probability, evidence=told)
+            for candidate, probability in zip(plain.candidates, probabilities, strict=True)
+        ),
+        generated=(
+            replace(plain.generated[0], is_proposed=True),  # which the library holds, though
+            replace(plain.generated[1], is_proposed=True),
+            plain.generated[2],
+        ),
+        confidence=Confidence(p_right=0.6, p_close=0.8, p_absent=0.1, abstains=False),
+    )
+
+
+def test_confidence_evidence_and_proposals_are_recorded() -> None:
+    make_job(n_spectra=1, params=parameters.to_json(AnnotateParams()))
+
+    record.finish(claimed(), [fused(0.6, 0.25)], PROVENANCE)
+
+    annotation = Annotation.objects.get()
+    assert (annotation.method, annotation.abstains) == ("fused", False)
+    assert (annotation.p_right, annotation.p_close, annotation.p_absent) == (0.6, 0.8, 0.1)
+    assert annotation.margin == pytest.approx(0.35)
+    first = annotation.candidates.get(rank=1)
+    assert (first.probability, first.evidence) == (0.6, {"fingerprint": 2.5})  # what is no number is left out
+    proposed = annotation.generated.filter(is_proposed=True)
+    assert list(proposed.values_list("text", flat=True)) == ["CCO"]  # the other is in the library
+
+
+def test_a_model_without_a_ranker_is_recorded_as_what_it_did() -> None:
+    make_job(n_spectra=1, params=parameters.to_json(AnnotateParams(method="fused")))
+
+    record.finish(claimed(), [annotated(0.9, 0.7)], PROVENANCE)
+
+    annotation = Annotation.objects.get()
+    assert (annotation.method, annotation.p_right, annotation.abstains) == ("glmr", None, None)
+    assert annotation.candidates.get(rank=1).probability is None
+
+
+def test_a_job_from_before_there_were_methods_asked_for_glmr() -> None:
+    stored = parameters.to_json(AnnotateParams())
+    del stored["method"]
+    assert parameters.from_json(stored).method == "glmr"
 
 
 def test_without_candidates_only_a_mass_is_known() -> None:

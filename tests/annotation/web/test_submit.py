@@ -43,6 +43,7 @@ def test_a_file_becomes_a_report_and_then_a_job(world: World) -> None:
     assert 'value="Mine"' in page
     assert 'value="7.5"' in page
 
+    assert '<option value="fused" selected>' in page
     sent = {name: values[0] for name, values in parse_qs(urlsplit(report).query).items()}
     started = client.post(report, sent | {"positive_adduct": "[M+Na]+"})
     job = Job.objects.latest("pk")
@@ -50,6 +51,24 @@ def test_a_file_becomes_a_report_and_then_a_job(world: World) -> None:
     assert (job.name, job.items.count(), job.submitted_by.username) == ("Mine", 1, "sam")
     assert job.params["precursor_tolerance_ppm"] == 7.5
     assert job.params["assumed_adducts"] == {"positive": "[M+Na]+"}
+    assert job.params["method"] == "fused"
+
+
+def test_the_method_is_chosen_and_kept_through_both_steps(world: World) -> None:
+    client = world.client("submitter")
+    report = client.post(reverse("submit"), given(world, ("a.mgf", GOOD), method="glmr")).headers["Location"]
+    assert '<option value="glmr" selected>' in client.get(report).content.decode()
+    sent = {name: values[0] for name, values in parse_qs(urlsplit(report).query).items()}
+    client.post(report, sent)
+    assert Job.objects.latest("pk").params["method"] == "glmr"
+
+
+def test_an_unknown_method_is_told_which_there_are(world: World) -> None:
+    response = world.client("submitter").post(
+        reverse("submit"), given(world, ("a.mgf", GOOD), method="mystery")
+    )
+    assert response.status_code == 422
+    assert "“mystery” is no method. It is one of fused, glmr." in response.content.decode()
 
 
 def test_a_missing_adduct_is_said_before_anything_runs(world: World) -> None:

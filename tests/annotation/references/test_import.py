@@ -1,0 +1,142 @@
+"""Reference files: what becomes a reference, what does not and why, versions that never change."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, transaction
+
+from annotation.models import (
+    Library,
+    LibraryVersion,
+    Molecule,
+    ReferenceCollection,
+    ReferenceSpectrum,
+    ReferenceVersion,
+)
+from annotation.references import choice
+from annotation.references.load import CannotImport, import_references
+from tests.annotation.builders import make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def record(title: str, smiles: str, precursor: float = 181.0495, adduct: str = "[M+H]+") -> str:
+    lines = [f"TITLE={title}", f"PEPMASS={precursor}", f"SMILES={smiles}", "LICENSE=CC0"]
+    lines += [f"ADDUCT={adduct}"] if adduct else []
+    return "\n".join(["BEGIN IONS", *lines, "121.0284 100", "139.0390 40", "END IONS", ""])
+
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+GOOD = record("REF-1", ASPIRIN) + record("REF-2", "OC(=O)c1ccccc1OC(C)=O") + record(
+    "REF-3", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", 195.0877
+)  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "references.mgf"
+    path.write_text(GOOD)
+    return path
+
+
+def test_spectra_and_molecules_are_stored_with_their_origin(file: Path) -> None:
+    version = import_references("public", file, license="CC0")
+
+    assert (version.state, version.number) == ("ready", 1)
+    assert (version.n_found, version.n_spectra, version.n_molecules, version.n_rejected) == (3, 3, 2, 0)
+    first = version.spectra.get(position=0)
+    assert (first.title, first.adduct, first.license) == ("REF-1", "[M+H]+", "CC0")
+    assert first.origin == "references.mgf, spectrum 1"
+    assert first.molecule.smiles == ASPIRIN
+    assert first.to_exchange().mz.tolist() == [121.0284, 139.039]
+    assert len(first.molecule.fingerprint) == 256
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (record("x", "C1CC"), "unparsable"),
+        (record("x", ""), "no_structure"),
+        (record("x", ASPIRIN, adduct=""), "no_adduct"),
+        (record("x", ASPIRIN, precursor=300.0), "mass_mismatch"),
+        (record("x", ASPIRIN).replace("121.0284 100\n139.0390 40\n", ""), "no_peaks"),
+    ],
+)
+def test_what_is_no_reference_is_reported_and_sinks_nothing(file: Path, bad: str, code: str) -> None:
+    file.write_text(bad + GOOD)
+
+    version = import_references("public", file)
+
+    assert (version.n_spectra, version.n_rejected) == (3, 1)
+    issue = version.issues.get()
+    assert issue.code == code
+    assert issue.reason
+    assert issue.remedy
+
+
+def test_equal_spectra_have_an_equal_hash_and_a_new_version(file: Path, tmp_path: Path) -> None:
+    first = import_references("public", file)
+    other = tmp_path / "other.mgf"
+    records = GOOD.split("BEGIN IONS")[1:]
+    other.write_text("".join(f"BEGIN IONS{text}" for text in reversed(records)))
+
+    second = import_references("public", other)
+
+    assert (second.number, second.content_sha256) == (2, first.content_sha256)
+    assert Molecule.objects.count() == 2
+
+
+def test_a_file_without_any_reference_is_refused_in_words(file: Path) -> None:
+    file.write_text(record("x", ""))
+
+    version = import_references("public", file)
+
+    assert version.state == "failed"
+    assert "structure" in version.failure
+    assert not ReferenceSpectrum.objects.exists()
+
+
+def test_a_ready_version_never_changes(file: Path) -> None:
+    version = import_references("public", file)
+    for change in (
+        lambda: version.spectra.update(title="other"),
+        lambda: version.spectra.all().delete(),
+        lambda: ReferenceVersion.objects.update(n_spectra=0),
+    ):
+        with pytest.raises(DatabaseError, match="refused"), transaction.atomic():
+            change()
+
+
+def test_names_are_not_shared_between_projects(file: Path) -> None:
+    import_references("public", file)
+    with pytest.raises(CannotImport, match="all projects"):
+        import_references("public", file, project=make_project())
+
+
+def test_the_default_is_the_newest_that_the_project_may_use(file: Path) -> None:
+    project, other = make_project(), make_project()
+    assert choice.default_version(project) is None
+    import_references("public", file)
+    newest = import_references("public", file)
+    import_references("theirs", file, project=other)
+    assert choice.default_version(project) == newest
+    # A few accepted spectra push nothing aside.
+    accepted = ReferenceCollection.objects.create(name="accepted", project=project, is_accepted=True)
+    ReferenceVersion.objects.create(collection=accepted, number=1, state="ready")
+    assert choice.default_version(project) == newest
+
+
+def test_the_command_says_what_it_did(file: Path) -> None:
+    file.write_text(record("x", "") + GOOD)
+    out, err = StringIO(), StringIO()
+    call_command("import_references", str(file), "--name", "public", stdout=out, stderr=err)
+    assert "public v1: 3 spectra of 2 molecules, 1 rejected." in out.getvalue()
+    assert "names no structure" in err.getvalue()
+    with pytest.raises(CommandError, match="no such file"):
+        call_command("import_references", "nowhere.mgf", "--name", "public")
+    assert not Library.objects.exists()
+    assert not LibraryVersion.objects.exists()

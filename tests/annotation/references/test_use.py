@@ -1,0 +1,204 @@
+"""References in use: jobs name a version, curators accept spectra, batches never mix collections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from annotation.jobs import actions, ledger
+from annotation.models import Job, ReferenceCollection, ReferenceVersion, Verdict
+from annotation.references.accepted import NothingToPublish, publish
+from annotation.references.load import import_references
+from annotation.references.matches import nearest
+from annotation.results import export
+from annotation.review.actions import InvalidVerdict, decide
+from annotation.spectra.records import to_exchange
+from models_ml.outcomes import AnnotateParams
+from tests.annotation.api import world as api
+from tests.annotation.builders import make_annotation, make_job, make_project, make_spectrum
+from tests.annotation.references.test_import import GOOD
+from tests.annotation.web.world import World, make_world
+
+pytestmark = pytest.mark.django_db
+
+STANDARD = {"level": "1", "reason": "Matches the standard, retention time 4.2 min."}
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> ReferenceVersion:
+    path = tmp_path / "references.mgf"
+    path.write_text(GOOD)
+    return import_references("public", path)
+
+
+def post(world: api.World, **changes: Any) -> Any:
+    client = APIClient()
+    client.force_login(world.user)
+    headers = {"Idempotency-Key": uuid4().hex}
+    return client.post("/api/v1/jobs", world.job(**changes), format="json", headers=headers)
+
+
+def test_rest_names_a_version_or_none_or_leaves_it(version: ReferenceVersion) -> None:
+    world = api.make_world()
+    pinned = {"name": "public", "version": 1, "content_sha256": version.content_sha256}
+    assert post(world).json()["references"] == pinned
+    assert post(world, references="public", references_version=1).json()["references"] == pinned
+    assert post(world, references="none").json()["references"] is None
+    unknown = post(world, references="nowhere")
+    assert unknown.status_code == 422
+    assert unknown.json()["errors"] == [
+        {"pointer": "/references", "detail": "No collection 'nowhere' here. There is: public."}
+    ]
+    assert post(world, references="public", references_version=9).status_code == 422
+
+
+def test_the_form_offers_the_newest_and_none(version: ReferenceVersion) -> None:
+    world = make_world()
+    client = world.client("submitter")
+    upload = str(world.annotation.spectrum.upload_id)
+    page = client.get(reverse("upload-report"), {"upload": upload}).content.decode()
+    assert f'<option value="{version.pk}" selected>public v1</option>' in page
+    page = client.get(reverse("upload-report"), {"upload": upload, "reference_version": ""}).content.decode()
+    assert f'<option value="{version.pk}">public v1</option>' in page
+    sent = {
+        "library_version": world.job.library_version_id,
+        "model_version": world.job.model_version_id,
+        "precursor_tolerance_ppm": "10",
+        "reference_version": version.pk,
+    }
+    client.post(f"{reverse('upload-report')}?upload={upload}", sent)
+    assert Job.objects.latest("pk").reference_version == version
+
+
+def test_another_projects_collection_is_refused(version: ReferenceVersion) -> None:
+    ReferenceCollection.objects.update(project=make_project())
+    version = ReferenceVersion.objects.get()
+    world, spectrum = make_world(), make_spectrum()
+    with pytest.raises(actions.CannotSubmit, match="another project"):
+        actions.submit(
+            project=spectrum.project,
+            user=world.people["submitter"],
+            name="batch",
+            spectra=[spectrum.pk],
+            library_version=world.job.library_version,
+            model_version=world.job.model_version,
+            params=AnnotateParams(),
+            reference_version=version,
+        )
+
+
+def test_a_batch_holds_jobs_of_one_collection_only(version: ReferenceVersion) -> None:
+    first = make_job(2, reference_version=version)
+    pins: dict[str, Any] = {"library_version": first.library_version, "model_version": first.model_version}
+    make_job(2, **pins)
+
+    sizes = []
+    while batch := ledger.claim(limit=10, worker="w"):
+        sizes.append((len(batch.items), batch.reference_version_id))
+    assert sorted(sizes, key=str) == sorted([(2, version.pk), (2, None)], key=str)
+
+
+def test_provenance_names_the_collection(version: ReferenceVersion) -> None:
+    world = make_world()
+    job = make_job(1, project=world.project, reference_version=version)
+    annotation = make_annotation(job.items.get())
+    (row,) = export.rows(job)
+    assert (row.references, row.references_version, row.references_sha256) == (
+        "public", 1, version.content_sha256
+    )  # fmt: skip
+    client = world.client("viewer")
+    told = client.get(f"/api/v1/annotations/{annotation.public_id}").json()["provenance"]
+    assert (told["references"], told["references_version"]) == ("public", 1)
+    for page in (annotation, job):
+        name = "annotation-detail" if page is annotation else "job-detail"
+        assert "public v1" in client.get(reverse(name, args=[page.public_id])).content.decode()
+
+
+def test_the_result_shows_the_nearest_references_of_its_precursor(version: ReferenceVersion) -> None:
+    world = make_world()
+    annotation = make_annotation(make_job(1, project=world.project, reference_version=version).items.get())
+    client = world.client("viewer")
+    html = client.get(reverse("annotation-detail", args=[annotation.public_id])).content.decode()
+    assert html.index("REF-1") < html.index("REF-2")  # equally alike, in the order of the file
+    assert "REF-3" not in html  # another precursor
+    shown = nearest(version.pk, to_exchange(annotation.spectrum), "[M+H]+", 10.0)
+    assert [match.reference.title for match in shown] == ["REF-1", "REF-2"]
+    assert 0.5 < shown[0].similarity == shown[1].similarity < 1
+    itself = version.spectra.get(position=0)
+    assert nearest(version.pk, itself.to_exchange(), "[M+H]+", 10.0)[0].similarity == pytest.approx(1)
+    assert nearest(version.pk, itself.to_exchange(), "[M+H]+", 0.0)[0].reference == itself
+    plain = client.get(reverse("annotation-detail", args=[world.annotation.public_id])).content.decode()
+    assert "Reference spectra of this precursor" not in plain
+
+
+def accept(world: World, **changes: Any) -> Verdict:
+    asked: dict[str, Any] = {"decision": "accept", "as_reference": True, "seen_verdict_id": None}
+    return decide(annotation=world.annotation, user=world.people["curator"], **(asked | STANDARD | changes))
+
+
+def test_a_curator_makes_a_spectrum_a_reference(db: None) -> None:
+    world = make_world()
+    verdict = accept(world)
+
+    made = publish(world.project, world.people["curator"])
+
+    assert (str(made), made.state, made.n_spectra) == (f"Accepted in {world.project.slug} v1", "ready", 1)
+    reference = made.spectra.get()
+    assert reference.molecule == world.annotation.top_molecule
+    assert reference.splash == world.annotation.spectrum.splash
+    assert bytes(reference.mz_bytes) == bytes(world.annotation.spectrum.mz_bytes)
+    assert reference.verdict == verdict
+    assert f"annotation {world.annotation.public_id}" in reference.origin
+    assert "level 1" in reference.origin
+    with pytest.raises(NothingToPublish, match="exactly these 1"):
+        publish(world.project, world.people["curator"])
+
+
+def test_what_was_decided_anew_is_no_reference(db: None) -> None:
+    world = make_world()
+    seen = accept(world)
+    accept(world, decision="reject", level="", reason="noise", as_reference=False, seen_verdict_id=seen.pk)
+
+    with pytest.raises(NothingToPublish, match="level 1, 2a or 2b"):
+        publish(world.project, world.people["curator"])
+    with pytest.raises(CommandError, match="level 1, 2a or 2b"):
+        call_command("publish_references", "--project", world.project.slug, "--user", "curator")
+
+
+@pytest.mark.parametrize(
+    "change", [{"level": "3"}, {"level": ""}, {"decision": "mixture", "level": "", "reason": "two"}]
+)
+def test_less_than_level_2b_makes_no_reference(db: None, change: dict[str, str]) -> None:
+    with pytest.raises(InvalidVerdict, match="level 1, 2a or 2b"):
+        accept(make_world(), **change)
+
+
+def test_the_whole_way_by_the_pages(db: None) -> None:
+    world = make_world()
+    client = world.client("curator")
+    url = reverse("annotation-verdict", args=[world.annotation.public_id])
+    refused = client.post(url, {"decision": "accept", "as_reference": "on"})
+    assert refused.status_code == 422
+    assert "makes a reference" in refused.content.decode()
+    client.post(url, {"decision": "accept", "as_reference": "on"} | STANDARD)
+    assert "serves as a reference" in client.get(
+        reverse("annotation-detail", args=[world.annotation.public_id])
+    ).content.decode()  # fmt: skip
+
+    assert "New version of what was accepted" in client.get(reverse("libraries")).content.decode()
+    publishing = reverse("publish-references", args=[world.project.slug])
+    assert world.client("viewer").post(publishing).status_code == 403
+    assert world.client("stranger").post(publishing).status_code == 404
+    made = client.post(publishing)
+    page = client.get(made.headers["Location"]).content.decode()
+    assert "Accepted by curator" in page
+    assert world.client("stranger").get(made.headers["Location"]).status_code == 404
+    assert "Accepted in" in client.get(reverse("libraries")).content.decode()
+    listed = client.get("/api/v1/references").json()["results"]
+    assert [one["versions"][0]["n_spectra"] for one in listed] == [1]

@@ -1,0 +1,89 @@
+"""The `ranking` command, whole, on a handful of molecules; and its parts where they must not leak."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="networks need torch, which is not installed here")
+
+from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.evidence.analog_votes import AnalogVotes
+from models_ml.inference.annotate import annotate
+from models_ml.inference.checkpoint import load_checkpoint
+from models_ml.inference.memory_index import InMemoryLibrary
+from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.standardise import standardise
+from models_ml.outcomes import Annotated, AnnotateParams
+from models_ml.ranking.features import ListEvidence
+from models_ml.ranking.model import RANKING_FILE
+from models_ml.training.__main__ import main
+from models_ml.training.arrays import CompoundFolds, MoleculeArrays
+from models_ml.training.ranking_evidence import Pools, without_candidate
+from models_ml.training.validation import NearMassNegatives
+from models_ml.training.vectors import MassSorted
+from tests.tiny_checkpoint import MOLECULES
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_the_command_gives_a_checkpoint_that_ranks(
+    blind: bool, tiny_work: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    data, checkpoint = tmp_path / "data", tmp_path / "checkpoint"
+    shutil.copytree(tiny_work / "data", data)
+    shutil.copytree(tiny_checkpoint, checkpoint)
+    CompoundFolds(np.arange(len(MOLECULES)) % 5).save(data / "folds.npz")
+    arguments = ["--data", str(data), "--run", str(tiny_work / "run"), "--checkpoint", str(checkpoint)]
+    main(["ranking", *arguments, *(["--blind"] if blind else [])])
+
+    model = load_checkpoint(checkpoint)
+    assert model.ranking is not None
+    assert model.ranking.is_blind == blind
+    molecules = [standardise(one) for one in MOLECULES]
+    library = InMemoryLibrary(molecules, model.embed_molecules([one.smiles for one in molecules]))
+    spectrum = fragment_spectrum(molecules[3].smiles)
+    outcome = annotate([spectrum], model=model, retrieve=library.retrieve, params=AnnotateParams())[0]
+    assert isinstance(outcome, Annotated)
+    assert outcome.confidence is not None
+    said = {"fingerprint"} if blind else {"fingerprint", "fragments", "explained"}
+    assert set(outcome.candidates[0].evidence) == said
+
+    (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
+    with pytest.raises(BrokenCheckpoint, match="not the file"):
+        load_checkpoint(checkpoint)
+
+
+def test_every_list_holds_its_truth(tiny_work: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(tiny_work / "data", data)
+    CompoundFolds(np.zeros(len(MOLECULES), int)).save(data / "folds.npz")
+    pools = Pools.load(data)
+    for one in pools.lists(np.arange(len(pools.spectra))):
+        assert one.candidates[one.truth] == pools.own[pools.spectra.compound[one.spectrum]]
+        assert len(set(one.candidates)) == len(one.candidates)
+
+
+def test_deleting_the_truth_takes_it_from_every_channel() -> None:
+    scores = np.arange(4, dtype=np.float32)
+    votes = AnalogVotes(np.tile(scores[:, None], (1, 8)), np.ones(3, np.float32))
+    whole = ListEvidence(4, scores, scores, scores, scores, scores, votes)
+    left = without_candidate(whole, 2)
+    assert left.n_candidates == 3
+    for channel in (left.fingerprint, left.contrastive, left.fragments, left.unexplained, left.possible):
+        assert channel is not None
+        assert channel.tolist() == [0, 1, 3]
+    assert left.analogs is not None
+    assert left.analogs.votes[:, 0].tolist() == [0, 1, 3]
+
+
+def test_decoys_are_of_like_mass_and_never_held_out(tiny_work: Path) -> None:
+    library = MoleculeArrays.load(tiny_work / "data" / "pretrain.npz")
+    held = np.array([2, 5])
+    decoys = NearMassNegatives(MassSorted.of(library.exact_mass, without=held), reach=3)
+    own = np.array([0, 1, 2])
+    drawn = decoys.draw(library.exact_mass[own], own, 50, np.random.default_rng(0))
+    assert not np.isin(drawn, held).any()
+    assert not (drawn == own[:, None]).any()
