@@ -17,6 +17,9 @@ CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
+TEMPERATURES_FILE = "temperatures.json"  # fitted on validation spectra, for evaluation alone
+# A checkpoint may carry its control, trained without ever seeing a peak, in this folder.
+TWIN_FOLDER = "blind"
 
 
 class BrokenCheckpoint(Exception):

@@ -33,6 +33,7 @@ class AnnotateParams:
     # Ablations
     generate: bool = True  # False: no decoder, candidates stay in retrieval's order
     use_candidates: bool = True  # False: the decoder's memory is made of the spectrum alone
+    without_channel: str = ""  # one of the fused ranking's, which then has nothing to say
     # Generation: measured by `python -m models_ml.evaluate.generation`
     syntax_constraint: bool = True  # only tokens after which the SMILES can still be closed
     # Nats that a beam's place loses for each e-fold by which its mass is off beyond the tolerance; 0: none

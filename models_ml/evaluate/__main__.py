@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
 from models_ml.evaluate import plot
 from models_ml.evaluate.library import file_sha256
 from models_ml.evaluate.markdown import markdown
@@ -100,7 +100,7 @@ def _options(args: argparse.Namespace) -> Options:
     homeless = [method for method in methods if method in NEED_FOLDER and method not in folders]
     if homeless:
         raise SystemExit(f"{', '.join(homeless)}: name the folder of its heads with --baseline NAME=FOLDER.")
-    has_twin = args.blind is not None or (args.checkpoint / "blind").is_dir()
+    has_twin = args.blind is not None or (args.checkpoint / TWIN_FOLDER).is_dir()
     if BLIND in methods and not has_twin:
         raise SystemExit(
             "The row blind needs the twin trained without peaks: name its checkpoint with --blind."
@@ -121,6 +121,7 @@ def _options(args: argparse.Namespace) -> Options:
         device=args.device,
         cache=args.cache,
         folders=folders,
+        keep_temperatures=args.keep_temperatures,
     )
 
 
@@ -163,7 +164,9 @@ def _gym_parser() -> argparse.ArgumentParser:
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
     names = ", ".join([*METHODS, BLIND])
-    parser.add_argument("--method", default="random,retrieval,glmr", help=f"comma-separated, of {names}")
+    parser.add_argument(
+        "--method", default="random,retrieval,glmr,fused", help=f"comma-separated, of {names}"
+    )
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--blind", type=Path, help="checkpoint of the twin trained without peaks")
     parser.add_argument("--references", type=Path, help="spectra with structures, for analogs and neighbours")
@@ -178,6 +181,9 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--absent-limit", type=int, default=500, help="so many spectra again without their truth; 0: none"
+    )
+    parser.add_argument(
+        "--keep-temperatures", action="store_true", help="write those fitted on --val into the checkpoint"
     )
     parser.add_argument("--n-candidates", type=int, default=40, help="K of the pre-retrieval")
     parser.add_argument("--beam-size", type=int, default=5)

@@ -21,17 +21,18 @@ from models_ml.evaluate.cases import Case
 from models_ml.evaluate.library import Library
 from models_ml.evaluate.mces import MISSING, MCESDistances
 from models_ml.evaluate.metrics import Resampling, generation_figures, per_spectrum, tanimoto_at_1
-from models_ml.evaluate.posterior import fit_temperature, log_p_truth, p_first
+from models_ml.evaluate.posterior import log_p_truth, p_first
 from models_ml.evaluate.ranking import Floats, Ranking
 from models_ml.evaluate.registry import BLIND
 from models_ml.evaluate.runs import Runs
 from models_ml.evaluate.strata import strata_figures
+from models_ml.evaluate.temperatures import BLIND_OF, Temperatures
 
 TEST, SHUFFLED, VAL, ABSENT = "test", "shuffled", "val", "truth deleted"
 COVERAGE = 0.5
 
 NO_TWIN = "no blind twin was given (--blind)"
-NO_VAL = "no validation spectra were given to fit temperatures on (--val)"
+NO_VAL = "no validation spectra were given to fit temperatures on (--val), and the checkpoint keeps none"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,7 @@ class Measuring:
     distances: MCESDistances
     mces_limit: int
     seed: int
+    temperatures: Temperatures
     absent_places: Sequence[int]  # of the cases whose truth was deleted for a second pass
     hits: dict[str, Floats] = field(default_factory=dict)  # filled row by row
 
@@ -59,7 +61,7 @@ def measure(method: str, about: Measuring) -> dict[str, Any]:
     values["tanimoto@1"] = tanimoto_at_1(rankings, cases, about.library)
     about.hits[method] = values["hit@1"]
     _add_controls(values, method, about, notes)
-    temperature = _temperature(runs.of(method, VAL)) if runs.sets[VAL] else None
+    temperature = _temperature(method, about, blind=method == BLIND)
     _add_information(values, method, temperature, about, notes)
     row: dict[str, Any] = dict.fromkeys(("blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits"))
     row |= about.resampling.summary(values)
@@ -115,10 +117,8 @@ def _add_information(
 ) -> None:
     """log2 p(truth | spectrum) / p_blind(truth) of each spectrum whose truth is a candidate."""
     runs = about.runs
-    blind, twin_val = runs.blind_of(method, TEST), None
-    if blind is not None and runs.sets[VAL]:
-        twin_val = runs.blind_of(method, VAL)
-    twin_temperature = _temperature(twin_val) if twin_val is not None else None
+    blind = runs.blind_of(method, TEST)
+    twin_temperature = None if blind is None else _temperature(method, about, blind=True)
     if blind is None or temperature is None or twin_temperature is None:
         notes["information_bits"] = NO_TWIN if blind is None else NO_VAL
         return
@@ -126,8 +126,16 @@ def _add_information(
     values["information_bits"] = (seen - log_p_truth(blind, twin_temperature)) / np.log(2)
 
 
-def _temperature(rankings: Sequence[Ranking]) -> float | None:
-    return fit_temperature(rankings) if any(one.truth_is_candidate for one in rankings) else None
+def _temperature(method: str, about: Measuring, *, blind: bool) -> float | None:
+    """Of the method's scores, or of its blind twin's."""
+    runs = about.runs
+    if not blind:
+        ranked = (lambda: runs.of(method, VAL)) if runs.sets[VAL] else None
+        return about.temperatures.of(method, ranked)
+    twin = runs.main if method == BLIND else runs.twin_of(method)
+    if twin is None:
+        return None
+    return about.temperatures.of(BLIND_OF + twin, (lambda: runs.blind(twin, VAL)) if runs.sets[VAL] else None)
 
 
 def _mces(

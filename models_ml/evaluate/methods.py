@@ -119,15 +119,18 @@ def retrieval_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
     return rank_scored(cases, bench, score, "retrieval")
 
 
-def glmr_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
-    """The paper's method whole, as the server runs it."""
-    return _annotated(cases, bench, "glmr", partial(glmr_scores, params=bench.params))
+def glmr_ranking(cases: Sequence[Case], bench: Bench, **changes: Any) -> list[Ranking]:
+    """The paper's method whole, as the server runs it. `changes`: other parameters, for an ablation."""
+    params = replace(bench.params, method="glmr", **changes)
+    return _annotated(cases, bench, params, partial(glmr_scores, params=params))
 
 
-def fused_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
+def fused_ranking(cases: Sequence[Case], bench: Bench, **changes: Any) -> list[Ranking]:
     """The server's default: all evidence together, with reference spectra where there are some."""
+    # Nothing generated takes part in the fused ranking, so the ranks are the same without it, and soon there.
+    params = replace(bench.params, method="fused", generate=bench.model.ranking is None, **changes)
     more = {} if bench.references is None else {"references": bench.references}
-    return _annotated(cases, bench, "fused", partial(fused_scores, params=bench.params), more)
+    return _annotated(cases, bench, params, partial(fused_scores, params=params), more)
 
 
 def glmr_scores(candidates: Sequence[RankedCandidate], params: AnnotateParams) -> Floats:
@@ -155,15 +158,14 @@ def fused_scores(candidates: Sequence[RankedCandidate], params: AnnotateParams) 
 def _annotated(
     cases: Sequence[Case],
     bench: Bench,
-    method: str,
+    params: AnnotateParams,
     score: Callable[[Sequence[RankedCandidate]], Floats],
     more: Mapping[str, Any] | None = None,
 ) -> list[Ranking]:
     """Rankings by `annotate`, asked among each case's candidates."""
     vectors = bench.embeddings(cases)
-    params = replace(bench.params, method=method)
     rankings = [Ranking() for _ in cases]
-    for places in tqdm(_batches(cases), f"{method}{' (blind)' if bench.is_blind else ''}"):
+    for places in tqdm(_batches(cases), f"{params.method}{' (blind)' if bench.is_blind else ''}"):
         batch = [cases[place] for place in places]
         outcomes = annotate(
             [case.spectrum for case in batch],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from models_ml.evaluate.baselines import analogs_ranking, nearest_cosine_ranking, nearest_entropy_ranking
 from models_ml.evaluate.cases import Case
@@ -20,6 +21,7 @@ from models_ml.evaluate.methods import (
     retrieval_ranking,
 )
 from models_ml.evaluate.ranking import Ranking
+from models_ml.ranking.features import CHANNELS
 
 METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
     "random": random_ranking,
@@ -31,6 +33,11 @@ METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
     "retrieval": retrieval_ranking,
     "glmr": glmr_ranking,
     "fused": fused_ranking,
+    # Ablations: what each part contributes is seen by changing it.
+    "glmr-paper": partial(glmr_ranking, rerank="generated"),  # by the generated molecules alone
+    "glmr-context": partial(glmr_ranking, use_candidates=False),  # the decoder sees no candidates
+    **{f"glmr-k{k}": partial(glmr_ranking, n_candidates=k) for k in (10, 20, 60, 80)},
+    **{f"fused-{channel}": partial(fused_ranking, without_channel=channel) for channel in CHANNELS},
 }
 NEED_REFERENCES = ("nearest_entropy", "nearest_cosine", "analogs")
 NEED_FOLDER = (BITS_ALONE,)
@@ -38,6 +45,8 @@ NEED_FOLDER = (BITS_ALONE,)
 # main method, whose twin is the row `blind` and the control of every method that has no twin.
 WITH_TWIN = ("fused", "glmr", "retrieval", DECOYS)
 NEED_RANKING = (DECOYS,)  # of these a twin without a ranking file is none
+NEED_NETWORKS = ("glmr", "retrieval")  # of these a twin that is a ranking alone is none
+FUSED = "fused"
 BLIND = "blind"
 
 

@@ -18,11 +18,12 @@ from models_ml.evaluate.metrics import Resampling
 from models_ml.evaluate.protocols import PROTOCOLS, with_candidates, without_truth
 from models_ml.evaluate.references import ReferenceSet, read_references
 from models_ml.evaluate.registry import main_method
-from models_ml.evaluate.runs import Runs, blind_bench, blind_model
+from models_ml.evaluate.runs import Runs, Twin, load_twin
 from models_ml.evaluate.strata import nearest_training_tanimoto, stratum_of
+from models_ml.evaluate.temperatures import Temperatures
 from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.evidence.analogs import ReferenceIndex
-from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
+from models_ml.inference.checkpoint import GlmrModel
 from models_ml.outcomes import AnnotateParams
 
 
@@ -45,6 +46,7 @@ class Options:
     device: str = "cpu"
     cache: Path | None = None  # folder that keeps what takes long to make
     folders: Mapping[str, Path] = field(default_factory=dict)
+    keep_temperatures: bool = False  # those fitted here go into the checkpoint
 
     @property
     def params(self) -> AnnotateParams:
@@ -121,7 +123,7 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
         ABSENT: without_truth([cases[place] for place in absent_places], library),
     }
     main = main_method(options.methods)
-    runs = Runs(sets, bench, _blind(bench, options), main=main)
+    runs = Runs(sets, bench, load_twin(model, options.blind), main=main)
     about = Measuring(
         runs=runs,
         cases=cases,
@@ -132,13 +134,16 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
         mces_limit=options.mces_limit,
         seed=options.seed,
         absent_places=absent_places,
+        temperatures=Temperatures.load(
+            options.checkpoint, setting.about["protocol"], with_references=options.references is not None
+        ),
     )
     report: dict[str, Any] = {
         **setting.about,
         "n_library": len(library),
         "n_val": len(setting.val),
         "checkpoint": {"name": model.name, "sha256": model.sha256},
-        "blind_checkpoint": _named(runs.blind),
+        "blind_checkpoint": _named(runs.twin),
         "main_method": main,
         "references": _about_references(options, index, n_excluded),
         "train": options.train.name if options.train else None,
@@ -152,14 +157,9 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
     for method in options.methods:
         report["methods"][method] = measure(method, about)
     report["differences"] = differences(about, main)
+    if options.keep_temperatures:
+        about.temperatures.save()
     return report
-
-
-def _blind(bench: Bench, options: Options) -> Bench | None:
-    twin = (
-        load_checkpoint(options.blind, device=options.device) if options.blind else blind_model(bench.model)
-    )
-    return None if twin is None else blind_bench(bench, twin, bench.library, bench.vectors)
 
 
 def _absent_places(cases: Sequence[Case], library: Library, options: Options) -> list[int]:
@@ -178,8 +178,8 @@ def _strata(cases: Sequence[Case], training: ReferenceSet | None) -> dict[str, l
     return stratum_of(cases, nearest)
 
 
-def _named(bench: Bench | None) -> dict[str, str] | None:
-    return None if bench is None else {"name": bench.model.name, "sha256": bench.model.sha256}
+def _named(twin: Twin | None) -> dict[str, str] | None:
+    return None if twin is None else {"name": twin.name, "sha256": twin.sha256}
 
 
 def _about_references(

@@ -4,46 +4,77 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from models_ml.checkpoint_info import TWIN_FOLDER, WEIGHTS_FILE, BrokenCheckpoint
 from models_ml.evaluate.cases import Case, take_peaks_off
-from models_ml.evaluate.library import Library
 from models_ml.evaluate.methods import Bench
 from models_ml.evaluate.ranking import Ranking
-from models_ml.evaluate.registry import BLIND, METHODS, NEED_RANKING, WITH_TWIN
+from models_ml.evaluate.registry import BLIND, FUSED, METHODS, NEED_NETWORKS, NEED_RANKING, WITH_TWIN
 from models_ml.evaluate.vectors import MoleculeVectors, encoder_hash
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
-
-# A checkpoint may carry its blind twin in this folder.
-TWIN_FOLDER = "blind"
+from models_ml.ranking.model import RANKING_FILE, load_ranking
 
 
-def blind_model(model: GlmrModel) -> GlmrModel | None:
-    """The twin that the model's own checkpoint folder carries, if it does."""
-    folder = model.info.folder / TWIN_FOLDER
-    return load_checkpoint(folder, device=model.device) if folder.is_dir() else None
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """The control: trained as the model was, without ever seeing a peak."""
+
+    model: GlmrModel
+    # False: only the ranking was trained blind. The strongest blind ranker, `fused` of the twin, is then the
+    # control of retrieval and generation too.
+    has_networks: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.model.name if self.has_networks else f"{self.model.name}, ranking trained blind"
+
+    @property
+    def sha256(self) -> str:
+        ranking = self.model.ranking
+        return self.model.sha256 if self.has_networks or ranking is None else ranking.sha256
 
 
-def blind_bench(bench: Bench, twin: GlmrModel, library: Library, vectors: MoleculeVectors) -> Bench:
+def load_twin(model: GlmrModel, folder: Path | None) -> Twin | None:
+    """The twin in `folder`; without a folder the one that the model's own checkpoint carries, if it does."""
+    folder = folder or model.info.folder / TWIN_FOLDER
+    if not folder.is_dir():
+        return None
+    if (folder / WEIGHTS_FILE).exists():
+        return Twin(load_checkpoint(folder, device=model.device))
+    ranking = load_ranking(folder)
+    if ranking is None or not ranking.is_blind:
+        raise BrokenCheckpoint(
+            f"{folder} holds no blind twin: neither {WEIGHTS_FILE} nor a {RANKING_FILE} trained with --blind."
+        )
+    return Twin(
+        GlmrModel(model.network, model.tokenizer, model.info, model.device, ranking), has_networks=False
+    )
+
+
+def blind_bench(bench: Bench, twin: Twin) -> Bench:
     """The bench of the twin. It gets no references: they would be compared with peaks that it must not see.
 
-    `vectors` serve again if the twin has its molecule encoder from the model.
+    The molecules' vectors serve again if the twin has its molecule encoder from the model.
     """
-    if encoder_hash(twin) != encoder_hash(bench.model):
-        vectors = MoleculeVectors(twin, library, vectors.cache)
-    return replace(bench, model=twin, vectors=vectors, references=None, is_blind=True)
+    vectors = bench.vectors
+    if twin.has_networks and encoder_hash(twin.model) != encoder_hash(bench.model):
+        vectors = MoleculeVectors(twin.model, bench.library, vectors.cache)
+    return replace(bench, model=twin.model, vectors=vectors, references=None, is_blind=True)
 
 
 class Runs:
     """`sets`: cases by name. `main`: the method whose twin is the control of methods that have none."""
 
     def __init__(
-        self, sets: Mapping[str, Sequence[Case]], bench: Bench, blind: Bench | None, *, main: str
+        self, sets: Mapping[str, Sequence[Case]], bench: Bench, twin: Twin | None, *, main: str
     ) -> None:
         self.sets = sets
         self.bench = bench
-        self.blind = blind
-        self.main = main
+        self.twin = twin
+        self.blind_bench = None if twin is None else blind_bench(bench, twin)
+        self.main = main if twin is None or twin.has_networks else FUSED
         self.seconds: dict[tuple[str, str, bool], float] = {}
         self._rankings: dict[tuple[str, str, bool], list[Ranking]] = {}
 
@@ -55,14 +86,22 @@ class Runs:
 
     def twin_of(self, method: str) -> str | None:
         """The method whose twin is this method's control; None: there is no twin."""
-        if self.blind is None:
+        if self.twin is None:
             return None
-        has_own = method in WITH_TWIN and (method not in NEED_RANKING or self.blind.model.ranking is not None)
+        has_own = method in WITH_TWIN
+        if method in NEED_RANKING:
+            has_own = self.twin.model.ranking is not None
+        elif method in NEED_NETWORKS:
+            has_own = self.twin.has_networks
         return method if has_own else self.main
 
     def blind_of(self, method: str, cases: str) -> list[Ranking] | None:
         twin = self.twin_of(method)
-        return None if twin is None else self._run(twin, cases, blind=True)
+        return None if twin is None else self.blind(twin, cases)
+
+    def blind(self, method: str, cases: str) -> list[Ranking]:
+        """As the twin runs a method of its own."""
+        return self._run(method, cases, blind=True)
 
     def seconds_of(self, method: str, cases: str) -> float:
         """That the ranking took."""
@@ -75,8 +114,8 @@ class Runs:
             started = time.perf_counter()
             if not blind:
                 self._rankings[key] = METHODS[method](chosen, self.bench)
-            elif self.blind is not None:
-                self._rankings[key] = METHODS[method](take_peaks_off(chosen), self.blind)
+            elif self.blind_bench is not None:
+                self._rankings[key] = METHODS[method](take_peaks_off(chosen), self.blind_bench)
             else:
                 raise ValueError(f"{method} has no blind twin; its checkpoint was not given.")
             self.seconds[key] = time.perf_counter() - started

@@ -106,7 +106,7 @@ def _answer(
     confidences: list[Confidence | None] = [None] * len(kept)
     if params.method == "fused" and model.ranking is not None:
         with clock.stage("fuse"):
-            fused = fuse(kept, found, ranked, model.ranking, references)
+            fused = fuse(kept, found, ranked, model.ranking, references, params.without_channel)
         ranked = [one.candidates for one in fused]
         confidences = [one.confidence for one in fused]
     for place, question, one, molecules, candidates, confidence in zip(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,24 @@ class ListEvidence:
     analogs: AnalogVotes | None = None
 
 
-def ranker_numbers(evidence: ListEvidence, without: str | None = None) -> tuple[Scores, Scores]:
-    """(C, N_NUMBERS) of the candidates and (N_LIST_NUMBERS,) of the list. `without`: a channel left out."""
+def without_channel(evidence: ListEvidence, channel: str) -> ListEvidence:
+    """As if that one of CHANNELS had nothing to say."""
+    match channel:
+        case "fingerprint":
+            return replace(evidence, fingerprint=None)
+        case "contrastive":
+            return replace(evidence, contrastive=None)
+        case "fragments":
+            return replace(evidence, fragments=None, unexplained=None, possible=None)
+        case "analogs":
+            return replace(evidence, analogs=None)
+    raise ValueError(f"No channel named {channel!r}; there are {', '.join(CHANNELS)}.")
+
+
+def ranker_numbers(evidence: ListEvidence) -> tuple[Scores, Scores]:
+    """(C, N_NUMBERS) of the candidates and (N_LIST_NUMBERS,) of the list."""
     n = evidence.n_candidates
-    empty = {name: np.zeros((n, width), np.float32) for name, width in _WIDTHS.items()}
-    parts = dict(empty)
+    parts = {name: np.zeros((n, width), np.float32) for name, width in _WIDTHS.items()}
     if evidence.fingerprint is not None:
         parts["fingerprint"] = np.stack([_below(evidence.fingerprint) / 10, _z(evidence.fingerprint)], 1)
     if evidence.contrastive is not None:
@@ -59,8 +72,6 @@ def ranker_numbers(evidence: ListEvidence, without: str | None = None) -> tuple[
         strengths = np.broadcast_to(evidence.analogs.strengths, (n, N_STRENGTHS))
         below = 5 * (votes - votes.max(axis=0))
         parts["analogs"] = np.concatenate([votes, below, strengths, np.ones((n, 1))], axis=1)
-    if without is not None:
-        parts[without] = empty[without]
     numbers = np.concatenate([*parts.values(), np.full((n, 1), np.log(n) / 4)], axis=1).astype(np.float32)
     return numbers, _list_numbers(parts, n)
 

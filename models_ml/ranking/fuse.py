@@ -16,12 +16,14 @@ from models_ml.evidence.fragments import explain_candidates, strongest_peaks
 from models_ml.inference.question import Question
 from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
-from models_ml.ranking.features import ListEvidence, ranker_numbers
+from models_ml.ranking.features import ListEvidence, ranker_numbers, without_channel
 from models_ml.ranking.model import RankingModel
+from models_ml.ranking.ranker import ABSENT_PRIOR, odds
 
 CLOSE_TANIMOTO = 0.6
 # Probabilities that differ less are one: float32 sums depend on the batch's shape, ranks must not.
 DECIMALS = 4
+LACKING = 0.2  # share of molecules that the library may lack, when "none of these" is considered
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,12 @@ def fuse(
     ranked: Sequence[tuple[RankedCandidate, ...]],
     model: RankingModel,
     references: ReferenceIndex | None,
+    without: str = "",
 ) -> list[Fused]:
-    """Each spectrum's candidates in the order of their probability. `ranked`: the same candidates by GLMR."""
+    """Each spectrum's candidates in the order of their probability. `ranked`: the same candidates by GLMR.
+
+    `without`: a channel that is left out, to show what it is worth.
+    """
     fingerprints = [_fingerprints(one) for one in retrieved]
     bit_scores = _bit_scores(questions, fingerprints, model)
     evidence = [
@@ -46,6 +52,8 @@ def fuse(
     ]
     if model.scorer is not None:
         evidence = _with_peaks(evidence, questions, retrieved, fingerprints, model.scorer, references)
+    if without:
+        evidence = [without_channel(one, without) for one in evidence]
     probabilities = model.probabilities([ranker_numbers(one) for one in evidence])
     return [
         _fused(one, candidates, said, probability, packed)
@@ -113,9 +121,20 @@ def _fused(
             p_right=p_right,
             p_close=float(probability[:-1][close].sum()),
             p_absent=p_absent,
-            abstains=p_absent > p_right,
+            abstains=abstains(p_right, p_absent),
         ),
     )
+
+
+def abstains(p_right: float, p_absent: float) -> bool:
+    """Whether "none of these" were the better answer if the library lacked every fifth molecule.
+
+    The stated probabilities assume that it holds nearly all, which an installation seldom knows; so the
+    evidence of absence is weighed again at a prior that gives it a chance.
+    """
+    absent = odds(min(p_absent, 1 - 1e-6)) * odds(LACKING) / odds(ABSENT_PRIOR)
+    p_none = absent / (1 + absent)
+    return p_none > p_right / (1 - min(p_absent, 1 - 1e-6)) * (1 - p_none)
 
 
 def _named(evidence: ListEvidence, place: int) -> dict[str, float]:

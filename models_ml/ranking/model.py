@@ -89,6 +89,7 @@ def save_ranking(folder: Path, model: RankingModel) -> str:
         "rankers": len(model.rankers),
         "blind": model.is_blind,
     }
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / RANKING_FILE
     save_file({key: value.contiguous() for key, value in tensors.items()}, path, {"about": json.dumps(about)})
     path.chmod(0o644)

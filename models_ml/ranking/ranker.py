@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from models_ml.ranking.features import N_LIST_NUMBERS, N_NUMBERS, Scores
 
+# The share of questions whose molecule is not among the candidates that the stated probabilities assume: low,
+# for a library that is thought complete. `fuse` asks again at another prior before it says "none of these".
+ABSENT_PRIOR = 0.03
 _HIDDEN = 48
 _LIST_HIDDEN = 16
 
@@ -51,6 +54,10 @@ class Ranker(nn.Module):
         if isinstance(last, nn.Linear):
             with torch.no_grad():
                 last.bias.add_(log_odds)
+
+
+def odds(share: float) -> float:
+    return share / (1 - share)
 
 
 def pad_lists(lists: Sequence[tuple[Scores, Scores]]) -> tuple[Tensor, Tensor, Tensor]:

@@ -65,6 +65,7 @@ def _train(args: argparse.Namespace) -> None:
             mass_negatives=args.mass_negatives,
             train_head=args.train_head,
             hold_out=args.hold_out,
+            warm_start=args.warm_start,
             choices=ContrastiveChoices(batch_size=args.batch_size),
         )
     else:
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the molecule embedding's last layer learns too",
     )
     contrastive.add_argument("--hold-out", type=int, help="a fold of folds.npz that is never shown")
+    contrastive.add_argument("--warm-start", type=Path, help="a state of another run to go on from")
 
     generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
     generative.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from models_ml.checkpoint_info import TWIN_FOLDER
 from models_ml.evidence.fragment_matches import FragmentMatches
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
 from models_ml.networks.fragment_scorer import FragmentScorer
-from models_ml.ranking.features import ListEvidence, ranker_numbers
+from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
 from models_ml.ranking.model import RANKING_FILE, RankingModel, save_ranking
-from models_ml.ranking.ranker import Ranker, pad_lists
+from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
 from models_ml.training.fingerprint import (
     FingerprintChoices,
     SpectrumTokens,
@@ -44,6 +46,7 @@ from models_ml.training.validation import NearMassNegatives
 from models_ml.training.vectors import MassSorted
 
 MOST_CANDIDATES = 60  # of a list in the scorer's training; larger windows are cut
+TEMPERATURES = np.exp(np.linspace(np.log(0.5), np.log(3.0), 73)).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,15 @@ class RankingChoices:
     ranker_epochs: int = 10
     batch_lists: int = 64
     analogs_absent: float = 0.4  # share of lists ranked as in an installation without references
+    channel_absent: float = 0.1  # share that loses one other channel, so that each can be left out
     truth_deleted: float = 0.15
-    # What share of real questions have no right answer among the candidates: moves "none of these" there.
-    absent_prior: float = 0.03
 
 
 def train_ranking(data: Path, run: Path, checkpoint: Path, choices: RankingChoices, seed: int) -> None:
-    """Write ranking.safetensors into `checkpoint` and name it in its config.json. About 20 minutes."""
+    """Write ranking.safetensors into `checkpoint` and name it in its config.json. About 20 minutes.
+
+    A blind one goes into the folder of the checkpoint's twin.
+    """
     rng = np.random.default_rng(seed)
     pools = Pools.load(data)
     held = pools.folds == choices.hold_out
@@ -78,15 +83,13 @@ def train_ranking(data: Path, run: Path, checkpoint: Path, choices: RankingChoic
     if not choices.blind:
         scorer = train_scorer(pools, pools.lists(drawn[~is_held]), choices, seed, rng)
         evidence = peak_evidence(evidence, pools, lists, scorer, run, shown)
-    truths = [one.truth for one in lists]
-    rankers = [train_ranker(evidence, truths, choices, seed + number) for number in range(choices.n_rankers)]
-    digest = save_ranking(checkpoint, RankingModel(tokens.vocabulary, heads, scorer, rankers))
-    path = checkpoint / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config["ranking_sha256"] = digest
-    config["training"]["ranking"] = asdict(choices) | {"seed": seed}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"{checkpoint / RANKING_FILE}: {digest}")
+    compounds = pools.spectra.compound[[one.spectrum for one in lists]]
+    rankers = train_rankers(evidence, [one.truth for one in lists], compounds, choices, seed)
+    folder = checkpoint / TWIN_FOLDER if choices.blind else checkpoint
+    digest = save_ranking(folder, RankingModel(tokens.vocabulary, heads, scorer, rankers))
+    if not choices.blind:
+        _name_in_config(checkpoint / "config.json", digest, asdict(choices) | {"seed": seed})
+    print(f"{folder / RANKING_FILE}: {digest}")
 
 
 def train_heads(
@@ -137,19 +140,60 @@ def train_scorer(
     return scorer
 
 
+def train_rankers(
+    evidence: Sequence[ListEvidence],
+    truths: Sequence[int],
+    compounds: NDArray[np.int64],
+    choices: RankingChoices,
+    seed: int,
+) -> list[Ranker]:
+    """Each ranker learns on all parts of the compounds but one, which then sets its temperature."""
+    names, number_of = np.unique(compounds, return_inverse=True)
+    part = np.random.default_rng(seed).permutation(len(names))[number_of] % choices.n_rankers
+    rankers: list[Ranker] = []
+    for number in range(choices.n_rankers):
+        learnt, kept = np.flatnonzero(part != number).tolist(), np.flatnonzero(part == number).tolist()
+        ranker = train_ranker(
+            [evidence[place] for place in learnt], [truths[place] for place in learnt], choices, seed + number
+        )
+        set_temperature(
+            ranker, [evidence[place] for place in kept], [truths[place] for place in kept], choices, seed
+        )
+        rankers.append(ranker)
+    return rankers
+
+
+def set_temperature(
+    ranker: Ranker,
+    evidence: Sequence[ListEvidence],
+    truths: Sequence[int],
+    choices: RankingChoices,
+    seed: int,
+) -> None:
+    """The one at which the truths of lists that the ranker never saw are likeliest."""
+    rng = np.random.default_rng(seed)
+    lists = [_thinned(one, choices, rng) for one in evidence]
+    padded, of_lists, keep = pad_lists([ranker_numbers(one) for one in lists])
+    with torch.inference_mode():
+        log_p = ranker(padded, of_lists, keep)
+        losses = [
+            float(functional.nll_loss(functional.log_softmax(log_p / t, dim=1), torch.tensor(truths)))
+            for t in TEMPERATURES
+        ]
+    ranker.temperature.fill_(TEMPERATURES[int(np.argmin(losses))])
+
+
 def train_ranker(
     evidence: Sequence[ListEvidence], truths: Sequence[int], choices: RankingChoices, seed: int
 ) -> Ranker:
-    """Some lists lose their analogs and some their truth, so that the ranker knows both situations."""
+    """Some lists lose a channel and some their truth, so that the ranker knows these situations."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     ranker = Ranker()
     batches = _batches(len(evidence), choices.batch_lists, rng)
 
     def shown(place: int) -> tuple[ListEvidence, int]:
-        one, truth = evidence[place], truths[place]
-        if rng.random() < choices.analogs_absent:
-            one = replace(one, analogs=None)
+        one, truth = _thinned(evidence[place], choices, rng), truths[place]
         if one.n_candidates > 1 and rng.random() < choices.truth_deleted:
             return without_candidate(one, truth), -1
         return one, truth
@@ -163,12 +207,24 @@ def train_ranker(
 
     steps = choices.ranker_epochs * max(len(evidence) // choices.batch_lists, 1)
     fit(ranker, loss, steps=steps, rate=3e-3, weight_decay=0.02, clip=1.0, name="ranker")
-    ranker.shift_none(float(np.log(_odds(choices.absent_prior) / _odds(choices.truth_deleted))))
+    ranker.shift_none(float(np.log(odds(ABSENT_PRIOR) / odds(choices.truth_deleted))))
     return ranker
 
 
-def _odds(share: float) -> float:
-    return share / (1 - share)
+def _thinned(evidence: ListEvidence, choices: RankingChoices, rng: np.random.Generator) -> ListEvidence:
+    """Without what an installation may lack: the analogs, or some other channel."""
+    if rng.random() < choices.analogs_absent:
+        evidence = replace(evidence, analogs=None)
+    if not choices.blind and rng.random() < choices.channel_absent:
+        evidence = without_channel(evidence, CHANNELS[int(rng.integers(len(CHANNELS)))])
+    return evidence
+
+
+def _name_in_config(path: Path, digest: str, training: dict[str, Any]) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["ranking_sha256"] = digest
+    config["training"]["ranking"] = training
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -92,13 +92,17 @@ def run_contrastive(
     choices: ContrastiveChoices,
     train_head: bool = False,
     hold_out: int | None = None,
+    warm_start: Path | None = None,
 ) -> Path:
     """`source` is the run folder whose pre-trained molecule side is used, often the same folder.
 
     `hold_out`: a fold of `folds.npz` whose compounds are never shown, so that a ranker can learn on them.
+    `warm_start`: a state of another run, which must have held out the same fold, to go on from.
     """
     rng = _set_up(options)
     network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind)
+    if warm_start is not None:
+        network.load_state_dict(load_state(warm_start)["network"])
     freeze_for_contrastive(network, train_head=train_head)
     temperature = Temperature()
     trained = {
@@ -112,6 +116,7 @@ def run_contrastive(
         "mass_negatives": mass_negatives,
         "train_head": train_head,
         "hold_out": hold_out,
+        "warm_start": warm_start is not None,
         "batch_size": choices.batch_size,
     }
     run = _start(options, "contrastive", network, trained, settings)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,7 +208,7 @@ def test_the_shipped_checkpoint_tells_its_confidence_and_its_heads_are_a_baselin
     (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(isomers)))
     main(["--spectra", str(write_spectra(tmp_path / "spectra.mgf", *isomers)), "--mces-limit", "0",
           "--library", str(tmp_path / "library.smi"), "--beam-size", "1",
-          "--method", "fused,fingerprint_decoys",
+          "--method", "fused,fused-fragments,fingerprint_decoys",
           "--references", str(write_spectra(tmp_path / "references.mgf", *MOLECULES[5:9])),
           "--protocol", "formula", "--out", str(tmp_path / "out.json")])  # fmt: skip
     report = json.loads((tmp_path / "out.json").read_text())
@@ -215,8 +217,32 @@ def test_the_shipped_checkpoint_tells_its_confidence_and_its_heads_are_a_baselin
     assert fused["confidence_from"] == "the method"
     assert fused["n_absent"] == 6
     assert 0 <= fused["absent_auc"] <= 1
-    assert heads["ece"] is None  # no --val to fit a temperature on
-    assert "--val" in heads["notes"]["ece"]
+
+
+def test_temperatures_are_kept_for_whoever_has_no_validation_spectra(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, checkpoint)
+    (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(MOLECULES)))
+    spectra = write_spectra(tmp_path / "spectra.mgf", *MOLECULES[:4])
+    plain = ["--spectra", str(spectra), "--library", str(tmp_path / "library.smi"), "--method", "retrieval",
+             "--checkpoint", str(checkpoint), "--blind", str(tiny_checkpoint), "--mces-limit", "0",
+             "--protocol", "whole", "--out", str(tmp_path / "out.json")]  # fmt: skip
+
+    def row(*more: str) -> dict[str, Any]:
+        main([*plain, *more])
+        found: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())["methods"]["retrieval"]
+        return found
+
+    without = row()
+    assert without["ece"] is without["information_bits"] is None
+    assert "--val" in without["notes"]["ece"]
+    val = write_spectra(tmp_path / "val.mgf", *MOLECULES[5:12])
+    fitted = row("--val", str(val), "--keep-temperatures")
+    kept = row()
+    for figure in ("ece", "information_bits", "temperature"):
+        assert kept[figure] == pytest.approx(fitted[figure], rel=1e-3)
 
 
 @pytest.mark.parametrize(

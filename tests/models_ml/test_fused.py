@@ -18,6 +18,7 @@ from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
+from models_ml.ranking.fuse import abstains
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import spectrum_features
 
@@ -139,3 +140,11 @@ def test_a_molecule_explains_its_own_fragments() -> None:
     assert own.unexplained < 0.05
     assert own.possible > 0.9
     assert none.unexplained == 1.0
+
+
+def test_absence_is_weighed_against_the_first_candidate() -> None:
+    assert not abstains(p_right=0.9, p_absent=0.03)  # as likely absent as before the spectrum was seen
+    assert not abstains(p_right=0.2, p_absent=0.01)
+    assert abstains(p_right=0.2, p_absent=0.03)
+    assert abstains(p_right=0.5, p_absent=0.2)
+    assert abstains(p_right=0.0, p_absent=1.0)

@@ -11,14 +11,15 @@ import pytest
 pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
 from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.evaluate.runs import load_twin
 from models_ml.evidence.analog_votes import AnalogVotes
 from models_ml.inference.annotate import annotate
-from models_ml.inference.checkpoint import load_checkpoint
+from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
-from models_ml.ranking.features import ListEvidence
+from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
 from models_ml.ranking.model import RANKING_FILE
 from models_ml.training.__main__ import main
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays
@@ -40,6 +41,12 @@ def test_the_command_gives_a_checkpoint_that_ranks(
     main(["ranking", *arguments, *(["--blind"] if blind else [])])
 
     model = load_checkpoint(checkpoint)
+    if blind:
+        assert model.ranking is None  # the twin's ranking is not the model's
+        twin = load_twin(model, None)
+        assert twin is not None
+        assert not twin.has_networks
+        model = twin.model
     assert model.ranking is not None
     assert model.ranking.is_blind == blind
     molecules = [standardise(one) for one in MOLECULES]
@@ -51,9 +58,29 @@ def test_the_command_gives_a_checkpoint_that_ranks(
     said = {"fingerprint"} if blind else {"fingerprint", "fragments", "explained"}
     assert set(outcome.candidates[0].evidence) == said
 
-    (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
-    with pytest.raises(BrokenCheckpoint, match="not the file"):
-        load_checkpoint(checkpoint)
+    if not blind:
+        (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
+        with pytest.raises(BrokenCheckpoint, match="not the file"):
+            load_checkpoint(checkpoint)
+
+
+def test_a_folder_that_holds_no_blind_ranking_is_no_twin(tiny_model: GlmrModel, tmp_path: Path) -> None:
+    assert load_twin(tiny_model, None) is None
+    with pytest.raises(BrokenCheckpoint, match="holds no blind twin"):
+        load_twin(tiny_model, tmp_path)
+
+
+def test_each_channel_can_be_left_out() -> None:
+    scores = np.arange(4, dtype=np.float32)
+    votes = AnalogVotes(np.tile(scores[:, None], (1, 8)), np.ones(3, np.float32))
+    whole = ListEvidence(4, scores, scores, scores, scores, scores, votes)
+    numbers, _ = ranker_numbers(whole)
+    for channel in CHANNELS:
+        less, _ = ranker_numbers(without_channel(whole, channel))
+        assert less.shape == numbers.shape
+        assert (less == 0).sum() > (numbers == 0).sum(), channel
+    with pytest.raises(ValueError, match="there are fingerprint"):
+        without_channel(whole, "guess")
 
 
 def test_every_list_holds_its_truth(tiny_work: Path, tmp_path: Path) -> None:
