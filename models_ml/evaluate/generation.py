@@ -23,6 +23,7 @@ from tqdm import tqdm
 from models_ml.evaluate.__main__ import DEFAULT_CHECKPOINT
 from models_ml.evaluate.cases import Case, read_cases
 from models_ml.evaluate.library import Library, read_library
+from models_ml.evaluate.mces import MCESDistances
 from models_ml.evaluate.metrics import Resampling
 from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
 from models_ml.evaluate.vectors import MoleculeVectors
@@ -39,9 +40,10 @@ from models_ml.inference.rerank import rank_candidates
 from models_ml.molecules.fingerprint import tanimoto
 from models_ml.molecules.standardise import identify
 from models_ml.outcomes import AnnotateParams, GeneratedMolecule, Retrieved
+from models_ml.training.monitors import generation_signs
 
 BATCH = 64
-BLEND_WEIGHTS = (0.25, 0.5, 1.0)
+BLEND_WEIGHTS = (0.1, 0.25, 0.5, 1.0)
 SHOWN = ("valid", "exact_mass", "some_exact_mass", "exact_match", "best_tanimoto", "proposed",
          "generated_hit@1", "blend_0.5_hit@1")  # fmt: skip
 
@@ -86,6 +88,11 @@ def main(arguments: list[str] | None = None) -> None:
             for name, changed in variants(params, args.mass).items()
         },
     }
+    if args.mces_limit:
+        distances = MCESDistances(args.cache / "mces.json" if args.cache else None)
+        found = distances.mean(first_beams(batches, model, params), limit=args.mces_limit, seed=args.seed)
+        report["mces"] = None if found is None else round(found.mean, 2)
+        report["signs"] = generation_signs(report["mces"])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(report))
@@ -118,6 +125,21 @@ def ask_batches(
         found = retrieve_candidates(questions, embeddings, retrieve, params)
         batches.append(AskedBatch(some, questions, found, features, keep))
     return batches
+
+
+def first_beams(
+    batches: Sequence[AskedBatch], model: GlmrModel, params: AnnotateParams
+) -> list[tuple[str, str] | None]:
+    """The likeliest valid beam of each spectrum, and the truth."""
+    pairs: list[tuple[str, str] | None] = []
+    for batch in batches:
+        beams = generate_molecules(
+            batch.questions, batch.retrieved, batch.features, batch.keep, model, params
+        )
+        for case, molecules in zip(batch.cases, beams, strict=True):
+            valid = next((one.smiles for one in molecules if one.is_valid), None)
+            pairs.append(None if valid is None else (valid, case.truth.smiles))
+    return pairs
 
 
 def measure(
@@ -217,7 +239,9 @@ def table(report: Mapping[str, Any]) -> str:
     for name, row in report["rows"].items():
         cells = [f"{row[figure]:.3f}" for figure in SHOWN]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {row['seconds_each']:.3f} |")
-    return "\n".join(lines)
+    if report.get("mces") is not None:
+        lines += ["", f"MCES of the likeliest valid beam to the truth, by default: {report['mces']}"]
+    return "\n".join(lines + report.get("signs", []))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -230,6 +254,7 @@ def _parser() -> argparse.ArgumentParser:
         "--mass", type=float, nargs="+", default=[1.0], help="strengths of the mass constraint"
     )
     parser.add_argument("--without-truth", action="store_true", help="delete it from the candidates")
+    parser.add_argument("--mces-limit", type=int, default=60, help="so many pairs; 0: none")
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")

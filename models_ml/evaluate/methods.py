@@ -22,8 +22,9 @@ from models_ml.evaluate.protocols import restricted_retrieve
 from models_ml.evaluate.ranking import Floats, Ranking, rank_by_score, rank_shortlist
 from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.evidence.analogs import ReferenceIndex
-from models_ml.inference.annotate import annotate, embed_spectra
+from models_ml.inference.annotate import annotate, embed_spectra, fuse_memory, retrieve_candidates
 from models_ml.inference.checkpoint import GlmrModel
+from models_ml.inference.likelihood import log_likelihoods
 from models_ml.inference.question import Question, ask
 from models_ml.inference.rerank import DECIMALS, rerank_scores
 from models_ml.outcomes import Annotated, AnnotateParams, Embedding, RankedCandidate
@@ -32,6 +33,7 @@ from models_ml.ranking import fuse
 BATCH = 64
 # Similarities are compared to DECIMALS places, so a second criterion this small only parts equal ones.
 TIE_BREAK = 0.4 * 10.0**-DECIMALS
+LIKELIHOOD_DECIMALS = 3  # a sum over tokens of float32 is not surer
 # The server states probabilities to so many places: one of 0 lies somewhere below half the last.
 LEAST_PROBABILITY = 0.5 * 10.0**-fuse.DECIMALS
 
@@ -123,6 +125,27 @@ def glmr_ranking(cases: Sequence[Case], bench: Bench, **changes: Any) -> list[Ra
     """The paper's method whole, as the server runs it. `changes`: other parameters, for an ablation."""
     params = replace(bench.params, method="glmr", **changes)
     return _annotated(cases, bench, params, partial(glmr_scores, params=params))
+
+
+def likelihood_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
+    """The decoder as a judge: how likely it would write each candidate of the shortlist."""
+    vectors = bench.embeddings(cases)
+    rankings = [Ranking() for _ in cases]
+    for places in tqdm(_batches(cases), "likelihood"):
+        batch = [cases[place] for place in places]
+        questions = [bench.question(case) for case in batch]
+        embeddings, features, keep = embed_spectra(questions, bench.model)
+        retrieve = restricted_retrieve(batch, bench.library, vectors)
+        retrieved = retrieve_candidates(questions, embeddings, retrieve, bench.params)
+        memory, memory_keep = fuse_memory(retrieved, features, keep, bench.model, bench.params)
+        smiles = [[molecule.smiles for molecule in one.molecules] for one in retrieved]
+        scores = log_likelihoods(bench.model, memory, memory_keep, smiles)
+        for place, case, one, score in zip(places, batch, retrieved, scores, strict=True):
+            listed = np.array([molecule.key for molecule in one.molecules], np.int64)
+            rankings[place] = rank_shortlist(
+                listed, score.round(LIKELIHOOD_DECIMALS), case.keys, bench.truth(case)
+            )
+    return rankings
 
 
 def fused_ranking(cases: Sequence[Case], bench: Bench, **changes: Any) -> list[Ranking]:

@@ -17,6 +17,7 @@ from models_ml.evaluate.methods import (
     Bench,
     fused_ranking,
     glmr_ranking,
+    likelihood_ranking,
     random_ranking,
     retrieval_ranking,
 )
@@ -32,6 +33,7 @@ METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
     DECOYS: fingerprint_decoys_ranking,
     "retrieval": retrieval_ranking,
     "glmr": glmr_ranking,
+    "likelihood": likelihood_ranking,
     "fused": fused_ranking,
     # Ablations: what each part contributes is seen by changing it.
     "glmr-paper": partial(glmr_ranking, rerank="generated"),  # by the generated molecules alone
@@ -43,9 +45,9 @@ NEED_REFERENCES = ("nearest_entropy", "nearest_cosine", "analogs")
 NEED_FOLDER = (BITS_ALONE,)
 # Methods that a twin trained without peaks runs as they stand; in the order in which one of them is the
 # main method, whose twin is the row `blind` and the control of every method that has no twin.
-WITH_TWIN = ("fused", "glmr", "retrieval", DECOYS)
+WITH_TWIN = ("fused", "glmr", "retrieval", "likelihood", DECOYS)
 NEED_RANKING = (DECOYS,)  # of these a twin without a ranking file is none
-NEED_NETWORKS = ("glmr", "retrieval")  # of these a twin that is a ranking alone is none
+NEED_NETWORKS = ("glmr", "likelihood", "retrieval")  # of these a twin that is a ranking alone is none
 FUSED = "fused"
 BLIND = "blind"
 

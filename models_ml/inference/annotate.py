@@ -156,11 +156,7 @@ def generate_molecules(
     params: AnnotateParams,
 ) -> list[list[GeneratedMolecule]]:
     """All beams of each spectrum, best first, invalid ones too."""
-    candidates, candidate_keep = _pad_candidates(retrieved, model)
-    if not params.use_candidates:
-        candidate_keep = torch.zeros_like(candidate_keep)
-    with torch.inference_mode():
-        memory, memory_keep = model.network.fusion(features, keep, candidates, candidate_keep)
+    memory, memory_keep = fuse_memory(retrieved, features, keep, model, params)
     found = beam_search(
         model.network.decoder,
         memory,
@@ -174,6 +170,18 @@ def generate_molecules(
         [_molecule(beam, rank, question, model) for rank, beam in enumerate(beams, start=1)]
         for question, beams in zip(questions, found, strict=True)
     ]
+
+
+def fuse_memory(
+    retrieved: Sequence[Retrieved], features: Tensor, keep: Tensor, model: GlmrModel, params: AnnotateParams
+) -> tuple[Tensor, Tensor]:
+    """What the decoder reads, (B, S, Dm), and its keep mask (B, S): spectra with their candidates."""
+    candidates, candidate_keep = _pad_candidates(retrieved, model)
+    if not params.use_candidates:
+        candidate_keep = torch.zeros_like(candidate_keep)
+    with torch.inference_mode():
+        memory, memory_keep = model.network.fusion(features, keep, candidates, candidate_keep)
+    return memory, memory_keep
 
 
 def distinct(beams: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:

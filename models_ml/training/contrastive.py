@@ -20,6 +20,7 @@ from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import SpectrumBatch
 from models_ml.training.arrays import SpectrumArrays
 from models_ml.training.batches import spectrum_batch
+from models_ml.training.monitors import contrastive_signs
 from models_ml.training.run import BestState, StageRun
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
 
@@ -130,12 +131,15 @@ def train_contrastive(
     """Train until the budget is spent; the state with the best hit@1 on validation spectra is kept."""
     head = run.network.molecule_encoder.head
     best = BestState(run, [run.network.spectrum_encoder, head], "val_hit@1", highest=True)
+    checks: list[dict[str, float]] = []
     spectra = data.spectra
     run.network.train()
     run.pause()
     for rows in compound_batches(spectra.compound, spectra.neutral_mass, choices, rng, data.usable):
         if run.check_due():
-            best.offer(check.measure(run.network, run.device))
+            checks.append(check.measure(run.network, run.device))
+            best.offer(checks[-1])
+            run.warn(contrastive_signs(checks, run.spent))
             run.network.train()
             run.pause()
         if run.done:

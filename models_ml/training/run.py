@@ -80,8 +80,13 @@ class StageRun:
         return self.folder / f"{self.stage}.pt"
 
     @property
+    def spent(self) -> float:
+        """Share of the budget that is used up."""
+        return self.budget.spent(self.elapsed_s, self.step)
+
+    @property
     def done(self) -> bool:
-        return self.budget.spent(self.elapsed_s, self.step) >= 1
+        return self.spent >= 1
 
     def autocast(self) -> torch.autocast:
         return autocast(self.device)
@@ -112,6 +117,12 @@ class StageRun:
     def pause(self) -> None:
         """Leave the time since the last step out of the budget (validation is not training)."""
         self._last = time.monotonic()
+
+    def warn(self, signs: Iterable[str]) -> None:
+        """Say what the monitors saw, on the terminal and in the log."""
+        for sign in signs:
+            tqdm.write(f"{self.stage}: {sign}")
+            self.log(warning=sign)
 
     def log(self, **values: float | int | str) -> None:
         line = {"stage": self.stage, "step": self.step, "elapsed_s": round(self.elapsed_s, 1), **values}

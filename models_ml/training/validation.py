@@ -16,6 +16,7 @@ from models_ml.training.vectors import MassSorted, molecule_vectors
 
 WINDOW_PPM = 10.0
 EMBED_BATCH = 128
+WHOLE_AT_MOST = 500  # spectra that are also looked for in the whole library, without a mass window
 
 
 def embed_spectrum_rows(
@@ -86,6 +87,7 @@ class RetrievalCheck:
         embedded = embed_spectrum_rows(network, self.spectra, self.rows, device)
         vectors = molecule_vectors(network, self.pooled, device=device)
         ranks: list[float] = []
+        whole_ranks: list[float] = []
         gap: list[float] = []
         for vector, row in zip(embedded, self.rows, strict=True):
             truth = self.truth[self.spectra.compound[row]]
@@ -95,11 +97,14 @@ class RetrievalCheck:
             similarities = vectors[window] @ vector
             ranks.append(expected_rank(similarities, int(np.searchsorted(window, truth))))
             gap.append(1 - float(vectors[truth] @ vector))
+            if len(whole_ranks) < WHOLE_AT_MOST:
+                whole_ranks.append(expected_rank(vectors @ vector, int(truth)))
         found = np.array(ranks)
         return {
             "val_hit@1": float((found < 1.5).mean()),
             "val_hit@20": float((found < 20.5).mean()),
             "val_mrr": float((1 / found).mean()),
+            "val_whole_hit@20": float((np.array(whole_ranks) < 20.5).mean()),
             "val_cosine_gap": float(np.mean(gap)),
         }
 
