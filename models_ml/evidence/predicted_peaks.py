@@ -1,32 +1,38 @@
-"""A structure's fragments as numbers for a network that predicts their peaks, and which peaks they meet.
+"""A candidate's fragments as numbers for the network that predicts their peaks, and which peaks they meet.
 
-Needs RDKit, no torch.
+Needs RDKit, no torch. Where `fragments` tells the easiest fragment of each measured peak, here are all ions
+that the candidate could give, so that a predicted peak which was not measured counts too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from models_ml.evidence.fragments import LEAST_TOLERANCE_DA, MAX_PEAKS, TOLERANCE_PPM, Strongest
+from models_ml.evidence.ion_shares import (
+    N_ATOM_KINDS,
+    N_BOND_SLOTS,
+    N_FRAGMENT_NUMBERS,
+    N_SHIFTS,
+    FragmentTable,
+    PairIons,
+    SpectrumPeaks,
+    conditions,
+)
 from models_ml.molecules.cleavage import Fragments, enumerate_fragments
 from models_ml.molecules.formula import ELECTRON_MASS, formula_mass
-from models_ml.molecules.structure_text import parse_structure
+from models_ml.molecules.structure_text import UnusableStructure, parse_structure
 from models_ml.spectra.adducts import parse as parse_adduct
 
-N_FRAGMENT_NUMBERS = 31
-N_BOND_SLOTS = 4  # two ring cuts break four bonds; what breaks more is described by its first four
-N_ATOM_KINDS = 13
-N_BOND_KINDS = 1 + 2 * N_ATOM_KINDS**2  # 0: no bond
-SHIFTS = np.arange(-3, 4)  # hydrogens beyond those drawn
-# Ions of a fragment: bare at each shift, with the adduct's metal at each shift; of the whole molecule also
-# the measured precursor, which ammonium or chloride adducts do not share with any fragment.
-N_COLUMNS = 2 * len(SHIFTS) + 1
-_MOST_FRAGMENTS = 400
+_SHIFTS = np.arange(N_SHIFTS) - N_SHIFTS // 2
+_MOST_FRAGMENTS = 400  # the easiest; a drug has under 200 after `_PER_FORMULA`
 _PER_FORMULA = 2
+_ABOVE_PRECURSOR_DA = 2.0  # its isotopes; what is heavier cannot be its fragment
 _METALS = ("Na", "K", "Li")
 _HYDROGEN = formula_mass({"H": 1})
 _ELEMENTS = {symbol: place for place, symbol in enumerate(["C", "N", "O", "S", "P"])}
@@ -34,34 +40,49 @@ _HALOGENS = frozenset({"F", "Cl", "Br", "I"})
 _N_ELEMENTS = 7
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FragmentTable:
-    """R fragments of a structure, the whole first, then the easiest of each formula."""
+def spectrum_peaks(
+    peaks: Strongest, adduct: int, energy: float, energy_kind: int, precursor_mz: float
+) -> SpectrumPeaks:
+    """`adduct`, `energy`, `energy_kind` as in SpectrumFeatures."""
+    numbers = [
+        peaks.intensity,
+        peaks.of_precursor,
+        peaks.mz / 500,
+        np.full(len(peaks.mz), len(peaks.mz) / MAX_PEAKS),
+    ]
+    return SpectrumPeaks(
+        conditions(adduct, energy, energy_kind, precursor_mz),
+        np.stack(numbers, axis=1).astype(np.float32),
+        peaks.weight,
+    )
 
-    numbers: NDArray[np.float16]  # (R, N_FRAGMENT_NUMBERS)
-    bonds: NDArray[np.int16]  # (R, N_BOND_SLOTS) kinds of the broken bonds
-    mass: NDArray[np.float64]  # (R,) of the neutral fragment as drawn
-    bare: NDArray[np.bool_]  # (R, shifts) ions that exist without a metal
-    metal: NDArray[np.bool_]  # (R, shifts) and with one
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ions:
-    """The ions of a table for one adduct."""
-
-    mz: NDArray[np.float64]  # (R, N_COLUMNS)
-    exists: NDArray[np.bool_]  # (R, N_COLUMNS)
+def candidate_ions(
+    peaks: Strongest, smiles: Sequence[str], adduct: str, precursor_mz: float
+) -> list[PairIons]:
+    """One `PairIons` a candidate. A structure that cannot be fragmented has the precursor alone."""
+    tolerance = np.maximum(peaks.mz * TOLERANCE_PPM * 1e-6, LEAST_TOLERANCE_DA)
+    anion = parse_adduct(adduct).charge < 0
+    found: list[PairIons] = []
+    for one in smiles:
+        table = fragment_table(one, anion)
+        mz, exists = ion_places(table, adduct, precursor_mz)
+        ions, places = _meet(mz, exists, peaks.mz, tolerance)
+        packed = np.packbits(exists, axis=1)
+        found.append(PairIons(table, packed, ions.astype(np.int32), places.astype(np.uint8)))
+    return found
 
 
 @lru_cache(maxsize=5_000)
 def fragment_table(smiles: str, anion: bool) -> FragmentTable:
-    """Raises UnusableStructure for a text that is no structure."""
-    fragments = enumerate_fragments(parse_structure(smiles), anion=anion)
+    try:
+        fragments = enumerate_fragments(parse_structure(smiles), anion=anion)
+    except UnusableStructure:
+        return _nothing_known()
     rows, alike, place = _easiest_of_each_formula(fragments)
     sign = -1 if anion else 1
-    charge = fragments.atoms[rows].astype(np.int64) @ np.array(
-        [atom.GetFormalCharge() for atom in fragments.mol.GetAtoms()]
-    )
+    charges = np.array([atom.GetFormalCharge() for atom in fragments.mol.GetAtoms()])
+    charge = fragments.atoms[rows].astype(np.int64) @ charges
     neutral = fragments.counts[rows] @ np.array([formula_mass({symbol: 1}) for symbol in fragments.elements])
     return FragmentTable(
         numbers=_numbers(fragments, rows, alike, place, charge, neutral),
@@ -72,36 +93,51 @@ def fragment_table(smiles: str, anion: bool) -> FragmentTable:
     )
 
 
-def ions_of(table: FragmentTable, adduct: str, precursor_mz: float) -> Ions:
-    """Column by column: bare at each shift, with a metal at each shift, the precursor."""
+def ion_places(
+    table: FragmentTable, adduct: str, precursor_mz: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """m/z of the ions of a table (R, N_COLUMNS), and which of them exist with this adduct."""
     ion = parse_adduct(adduct)
     sign = 1 if ion.charge > 0 else -1
     metals = [symbol for symbol, count in ion.composition if count > 0 and symbol in _METALS]
-    bare = table.mass[:, None] + SHIFTS * _HYDROGEN - sign * ELECTRON_MASS
+    bare = table.mass[:, None] + _SHIFTS * _HYDROGEN - sign * ELECTRON_MASS
     metal = bare + (formula_mass({metals[0]: 1}) if metals else 0.0)
     precursor = np.full((len(bare), 1), precursor_mz)
     whole = np.zeros((len(bare), 1), bool)
     whole[0] = True
     mz = np.concatenate([bare, metal, precursor], axis=1)
     exists = np.concatenate([table.bare, table.metal & bool(metals), whole], axis=1)
-    return Ions(mz, exists & (mz < precursor_mz + 2.0))
+    return mz, exists & (mz < precursor_mz + _ABOVE_PRECURSOR_DA)
 
 
-def meet_peaks(
-    ions: Ions, mz: NDArray[np.float64], tolerance: NDArray[np.float64]
+def _meet(
+    ion_mz: NDArray[np.float64],
+    exists: NDArray[np.bool_],
+    peak_mz: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flat places in (R, N_COLUMNS) of the ions that lie at a peak, and the nearest peak of each."""
-    if not len(mz):
+    """Flat places of the ions that lie at a peak, and the nearest peak of each."""
+    if not len(peak_mz):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    order = np.argsort(mz, kind="stable")
-    ascending = mz[order]
-    flat = np.flatnonzero(ions.exists)
-    here = ions.mz.ravel()[flat]
-    after = np.searchsorted(ascending, here).clip(1, max(len(mz) - 1, 1)).clip(0, len(mz) - 1)
+    order = np.argsort(peak_mz, kind="stable")
+    ascending = peak_mz[order]
+    flat = np.flatnonzero(exists)
+    here = ion_mz.ravel()[flat]
+    after = np.searchsorted(ascending, here).clip(0, len(ascending) - 1)
     before = np.maximum(after - 1, 0)
     nearest = np.where(np.abs(ascending[before] - here) <= np.abs(ascending[after] - here), before, after)
     meets = np.abs(ascending[nearest] - here) <= tolerance[order[nearest]]
     return flat[meets], order[nearest[meets]]
+
+
+def _nothing_known() -> FragmentTable:
+    return FragmentTable(
+        numbers=np.zeros((1, N_FRAGMENT_NUMBERS), np.float16),
+        bonds=np.zeros((1, N_BOND_SLOTS), np.int16),
+        mass=np.zeros(1),
+        bare=np.zeros((1, N_SHIFTS), bool),
+        metal=np.zeros((1, N_SHIFTS), bool),
+    )
 
 
 def _easiest_of_each_formula(
@@ -126,7 +162,7 @@ def _possible_shifts(
     broken = np.minimum(fragments.n_broken[rows], 2)
     reach = broken + 1 - np.minimum(standing_in, 1)
     hydrogens = fragments.counts[rows, 1]
-    allowed: NDArray[np.bool_] = (np.abs(SHIFTS) <= reach[:, None]) & (hydrogens[:, None] + SHIFTS >= 0)
+    allowed: NDArray[np.bool_] = (np.abs(_SHIFTS) <= reach[:, None]) & (hydrogens[:, None] + _SHIFTS >= 0)
     return allowed
 
 
