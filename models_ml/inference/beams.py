@@ -100,7 +100,9 @@ class _Search:
     def advance(self, n_left: int) -> None:
         """Continue every live beam by one of the `n_left` tokens left; keep the best W of each spectrum."""
         n, width = self.likelihood.shape
-        rows = (~self.ended).flatten().nonzero().flatten()
+        # What no string stands for yet, as all but one in the first step, is not computed.
+        begun = self.likelihood > -torch.inf
+        rows = (begun & ~self.ended).flatten().nonzero().flatten()
         logits = self.strings.step(self.tokens[:, :, -1], rows).float()
         logits[:, self.never] = -torch.inf
         n_tokens = logits.shape[1]

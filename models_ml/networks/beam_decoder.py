@@ -1,6 +1,7 @@
 """A trained decoder writing W strings for each memory at once, a token a step. Inference only; no search.
 
-Axes: B memories, W strings each, S memory positions, H heads, D width, V vocabulary.
+Axes: B memories, W strings each, S memory positions, H heads, D width, V vocabulary,
+R rows: the strings asked for.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models_ml.networks.attention import Attention, DecoderBlock
@@ -28,15 +29,15 @@ class BeamDecoder:
     def __init__(self, decoder: MoleculeDecoder, memory: Tensor, memory_keep: Tensor, width: int) -> None:
         """memory (B, S, D), memory_keep (B, S)."""
         self.decoder = decoder
-        self.blocks = [block for block in decoder.blocks if isinstance(block, DecoderBlock)]
+        self.layers = [_Layer.of(block) for block in decoder.blocks if isinstance(block, DecoderBlock)]
+        self.norm = _Norm.like(decoder.norm)
+        self.head = _Product.of(decoder.embedding.tokens.weight, decoder.bias)
         self.width = width
         self.length = 0
-        self.self_projections = [_joined(block.self_attention) for block in self.blocks]
-        self.memory_queries = [_scaled_query(block.memory_attention) for block in self.blocks]
-        self.memory = [_Slots.of_memory(block.memory_attention, memory) for block in self.blocks]
+        self.memory = [_Memory.of(layer.attention, memory) for layer in self.layers]
         self.memory_bias = _bias(memory_keep)[:, None, None, :]
         n, room = len(memory), ROOM_STEPS * width
-        self.past = [_Slots.empty(block.self_attention, n, room, memory) for block in self.blocks]
+        self.past = [_Past.empty(layer.attention, n, room, memory) for layer in self.layers]
         self.own = torch.zeros((n, width, room), dtype=torch.bool, device=memory.device)
         self.used = 0
 
@@ -51,29 +52,21 @@ class BeamDecoder:
         `rows`: which of the B x W strings are asked for, counted through; the others cost next to nothing.
         """
         n, width = tokens.shape
-        new = torch.arange(width, device=tokens.device)
-        self.own[:, new, self.used + new] = True
-        bias = _bias(self.own[:, None, :, : self.used + width])
+        end = self.used + width
+        self.own[:, :, self.used : end].diagonal(dim1=1, dim2=2).fill_(True)
+        bias = _bias(self.own[:, None, :, :end])
+        place = _Places(rows, n, width)
         x = self.decoder.embedding(tokens.view(-1)[rows, None], self.length)[:, 0]
-        for block, joined, memory_query, past, memory in zip(
-            self.blocks, self.self_projections, self.memory_queries, self.past, self.memory, strict=True
-        ):
-            attention = block.self_attention
-            own = _spread(functional.linear(block.norm_self(x), *joined), rows, n, width)
-            query, key, value = (_split(part, attention) for part in own.chunk(3, dim=-1))
-            past.write(key, value, self.used)
-            mixed = past.first(self.used + width).attend(query, bias)
-            x = x + attention.out(mixed.index_select(0, rows))
-            attention = block.memory_attention
-            query = _spread(functional.linear(block.norm_memory(x), *memory_query), rows, n, width)
-            mixed = memory.attend(_split(query, attention), self.memory_bias)
-            x = x + attention.out(mixed.index_select(0, rows))
-            x = x + block.ff(block.norm_ff(x))
-        self.used += width
+        for layer, past, memory in zip(self.layers, self.past, self.memory, strict=True):
+            own = place.spread(layer.own(layer.norm_self(x)), layer.heads)
+            past.write(own[1:], self.used)
+            x = layer.self_out(place.collect(past.attend(own[0], bias))).add_(x)
+            query = place.spread(layer.memory_query(layer.norm_memory(x)), layer.heads)[0]
+            x = layer.memory_out(place.collect(memory.attend(query, self.memory_bias))).add_(x)
+            x = layer.outer(functional.gelu(layer.inner(layer.norm_ff(x)))).add_(x)
+        self.used = end
         self.length += 1
-        return functional.linear(
-            self.decoder.norm(x), self.decoder.embedding.tokens.weight, self.decoder.bias
-        )
+        return self.head(self.norm(x))
 
     def follow(self, parents: Tensor) -> None:
         """String w is from now on a continuation of string parents[b, w]; parents (B, W)."""
@@ -88,83 +81,167 @@ class BeamDecoder:
         kept = in_use.long().argsort(dim=1, descending=True, stable=True)[:, : self.used]
         room = ROOM_STEPS * self.width
         self.own = functional.pad(own.gather(2, kept[:, None, :].expand(-1, self.width, -1)), (0, room))
-        self.past = [slots.gather(memories, kept, room) for slots in self.past]
+        self.past = [past.gather(memories, kept, room) for past in self.past]
         if len(memories) < len(self.memory_bias):
-            self.memory = [slots.select(memories) for slots in self.memory]
+            self.memory = [memory.select(memories) for memory in self.memory]
             self.memory_bias = self.memory_bias[memories]
 
 
+@dataclass(frozen=True)
+class _Product:
+    """A linear layer with its weight turned round, which few rows multiply faster."""
+
+    weight: Tensor  # (D_in, D_out)
+    bias: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor) -> _Product:
+        return cls(weight.t().contiguous(), bias)
+
+    @classmethod
+    def like(cls, linear: nn.Linear) -> _Product:
+        return cls.of(linear.weight, linear.bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """A layer norm without the way through nn.Module, which costs as much as the norm of few rows."""
+
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    @classmethod
+    def like(cls, norm: nn.LayerNorm) -> _Norm:
+        return cls(norm.weight, norm.bias, norm.eps)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A decoder block's parts as `step` uses them."""
+
+    attention: Attention  # to the memory; that to the past is of the same shape
+    norm_self: _Norm
+    norm_memory: _Norm
+    norm_ff: _Norm
+    own: _Product  # query, key and value in one: one large product is faster than two
+    self_out: _Product
+    memory_query: _Product
+    memory_out: _Product
+    inner: _Product
+    outer: _Product
+
+    @classmethod
+    def of(cls, block: DecoderBlock) -> _Layer:
+        own, asked = block.self_attention, block.memory_attention
+        weight, bias = _scaled_query(own)
+        joined = torch.cat([weight, own.key_value.weight]), torch.cat([bias, own.key_value.bias])
+        return cls(
+            attention=asked,
+            norm_self=_Norm.like(block.norm_self),
+            norm_memory=_Norm.like(block.norm_memory),
+            norm_ff=_Norm.like(block.norm_ff),
+            own=_Product.of(*joined),
+            self_out=_Product.like(own.out),
+            memory_query=_Product.of(*_scaled_query(asked)),
+            memory_out=_Product.like(asked.out),
+            inner=_Product.like(block.ff.inner),
+            outer=_Product.like(block.ff.outer),
+        )
+
+    @property
+    def heads(self) -> tuple[int, int]:
+        """How many heads, and how wide each is."""
+        n_heads = self.attention.n_heads
+        return n_heads, self.attention.query.out_features // n_heads
+
+
 @dataclass
-class _Slots:
-    """Keys (B, H, D/H, slots) and values (B, H, slots, D/H) of one attention."""
+class _Memory:
+    """Keys (B, H, D/H, S) and values (B, H, S, D/H) of the memory in one layer."""
 
     keys: Tensor
     values: Tensor
 
     @classmethod
-    def of_memory(cls, attention: Attention, memory: Tensor) -> _Slots:
+    def of(cls, attention: Attention, memory: Tensor) -> _Memory:
         projected = attention.project(memory)
         return cls(projected.keys.transpose(2, 3).contiguous(), projected.values.contiguous())
 
+    def attend(self, query: Tensor, bias: Tensor) -> Tensor:
+        return _attend(query, self.keys, self.values, bias)
+
+    def select(self, rows: Tensor) -> _Memory:
+        return _Memory(self.keys[rows], self.values[rows])
+
+
+@dataclass
+class _Past:
+    """Keys and values of the tokens written so far in one layer, (2, B, H, slots, D/H)."""
+
+    slots: Tensor
+
     @classmethod
-    def empty(cls, attention: Attention, n: int, room: int, like: Tensor) -> _Slots:
+    def empty(cls, attention: Attention, n: int, room: int, like: Tensor) -> _Past:
         heads = attention.n_heads
-        d = attention.query.out_features // heads
-        return cls(like.new_zeros((n, heads, d, room)), like.new_zeros((n, heads, room, d)))
+        return cls(like.new_zeros((2, n, heads, room, attention.query.out_features // heads)))
 
-    def write(self, keys: Tensor, values: Tensor, start: int) -> None:
-        """keys and values (B, H, W, D/H) into the slots from `start`."""
-        end = start + keys.shape[2]
-        self.keys[:, :, :, start:end] = keys.transpose(2, 3)
-        self.values[:, :, start:end] = values
-
-    def first(self, n_slots: int) -> _Slots:
-        return _Slots(self.keys[..., :n_slots], self.values[:, :, :n_slots])
+    def write(self, key_value: Tensor, start: int) -> None:
+        """Keys and values (2, B, H, W, D/H) into the slots from `start`."""
+        self.slots[:, :, :, start : start + key_value.shape[3]] = key_value
 
     def attend(self, query: Tensor, bias: Tensor) -> Tensor:
-        """query (B, H, W, D/H), already scaled, bias (B, 1, W or 1, slots) to (B W, D)."""
-        # Written out: the fused kernel takes twice as long for so few queries.
-        scores = (query @ self.keys).add_(bias)
-        return (scores.softmax(-1) @ self.values).transpose(1, 2).flatten(2).flatten(0, 1)
+        keys, values = self.slots[:, :, :, : bias.shape[3]]
+        return _attend(query, keys.transpose(2, 3), values, bias)
 
-    def select(self, rows: Tensor) -> _Slots:
-        return _Slots(self.keys[rows], self.values[rows])
-
-    def gather(self, rows: Tensor, slots: Tensor, room: int) -> _Slots:
+    def gather(self, rows: Tensor, slots: Tensor, room: int) -> _Past:
         """Only `rows`, and of each only its `slots` (rows, n), with room for more behind them."""
-        _, heads, d, _ = self.keys.shape
+        _, n_before, heads, n_slots, d = self.slots.shape
         n_rows, n = slots.shape
-        keys = self.keys.new_empty((n_rows, heads, d, n + room))
-        values = self.values.new_empty((n_rows, heads, n + room, d))
-        places = slots[:, None, None, :].expand(-1, heads, d, -1)
-        keys[..., :n] = self.keys[rows].gather(3, places)
-        values[:, :, :n] = self.values[rows].gather(2, places.transpose(2, 3))
-        return _Slots(keys, values)
+        # Which keys and which values, counted through over all memories, heads and slots
+        pairs = torch.arange(2, device=slots.device)[:, None] * n_before + rows
+        heads_of = pairs[:, :, None] * heads + torch.arange(heads, device=slots.device)
+        places = heads_of[..., None] * n_slots + slots[None, :, None, :]
+        kept = self.slots.new_zeros((2, n_rows, heads, n + room, d))
+        kept[:, :, :, :n] = self.slots.view(-1, d)[places.flatten()].view(2, n_rows, heads, n, d)
+        return _Past(kept)
+
+
+class _Places:
+    """Where the R rows asked for stand among all B x W strings."""
+
+    def __init__(self, rows: Tensor, n: int, width: int) -> None:
+        self.rows, self.n, self.width = rows, n, width
+        self.are_all = len(rows) == n * width
+
+    def spread(self, x: Tensor, heads: tuple[int, int]) -> Tensor:
+        """x (R, P D), P projections side by side, to (P, B, H, W, D/H): zeros where no row is."""
+        if not self.are_all:
+            x = x.new_zeros((self.n * self.width, x.shape[1])).index_copy_(0, self.rows, x)
+        return x.view(self.n, self.width, -1, *heads).permute(2, 0, 3, 1, 4)
+
+    def collect(self, x: Tensor) -> Tensor:
+        """x (B, H, W, D/H) to (R, D)."""
+        strings = x.transpose(1, 2).reshape(self.n * self.width, -1)
+        return strings if self.are_all else strings.index_select(0, self.rows)
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """query (B, H, W, D/H), already scaled, bias (B, 1, W or 1, slots) to (B, H, W, D/H)."""
+    # Written out: the fused kernel takes twice as long for so few queries.
+    return (query @ keys).add_(bias).softmax(-1) @ values
 
 
 def _scaled_query(attention: Attention) -> tuple[Tensor, Tensor]:
     """Weight and bias of queries divided by the root of their width, which attention does otherwise."""
     scale = (attention.query.out_features // attention.n_heads) ** -0.5
     return attention.query.weight * scale, attention.query.bias * scale
-
-
-def _joined(attention: Attention) -> tuple[Tensor, Tensor]:
-    """Weight and bias of query, key and value in one: one large product is faster than two."""
-    weight, bias = _scaled_query(attention)
-    return torch.cat([weight, attention.key_value.weight]), torch.cat([bias, attention.key_value.bias])
-
-
-def _split(x: Tensor, attention: Attention) -> Tensor:
-    """(B, W, D) to (B, H, W, D/H)."""
-    rows, width, d = x.shape
-    return x.view(rows, width, attention.n_heads, d // attention.n_heads).transpose(1, 2)
-
-
-def _spread(x: Tensor, rows: Tensor, n: int, width: int) -> Tensor:
-    """x (R, D) to (B, W, D), zeros where no row is."""
-    if len(rows) == n * width:
-        return x.view(n, width, -1)
-    return x.new_zeros((n * width, x.shape[1])).index_copy_(0, rows, x).view(n, width, -1)
 
 
 def _bias(keep: Tensor) -> Tensor:
