@@ -144,7 +144,7 @@ def _level_errors(proposal: Proposal) -> dict[str, str]:
         }
     if level == Level.L2A and not REFERENCE_ID.search(reason):
         return {
-            "reason": "Level 2a needs the reference spectrum: give its identifier (MSBNK-…) in the reason."
+            "reason": "Level 2a needs the reference spectrum: give its ID (MSBNK-…) or SPLASH in the reason."
         }
     if level == Level.L2B and not reason:
         return {"reason": "Level 2b needs diagnostic evidence: say in the reason which."}

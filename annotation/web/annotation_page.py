@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from annotation.libraries.models import LibraryEntry
 from annotation.references.matches import Match, nearest
@@ -45,8 +46,8 @@ class CandidateRow:
 class Neighbours:
     number: int  # of this spectrum in the job, from 1
     total: int
-    previous: Annotation | None
-    next: Annotation | None
+    previous: UUID | None
+    next: UUID | None
 
 
 def candidate_rows(annotation: Annotation) -> list[CandidateRow]:
@@ -73,9 +74,7 @@ def chosen_row(
 
 def neighbours(annotation: Annotation) -> Neighbours:
     """The annotated spectra before and after this one in its job. Three queries."""
-    others = (
-        Annotation.objects.filter(job_id=annotation.job_id).select_related("item").only("public_id", "item")
-    )
+    others = Annotation.objects.filter(job_id=annotation.job_id).values_list("public_id", flat=True)
     position = annotation.item.position
     before = others.filter(item__position__lt=position).order_by("-item__position")
     after = others.filter(item__position__gt=position).order_by("item__position")

@@ -25,7 +25,7 @@ POSITIVE = [NONE_ASSUMED] + [
 NEGATIVE = [NONE_ASSUMED] + [(a, a) for a in ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")]
 METHOD_LABELS = {
     "fused": "fused: all evidence, with probabilities",
-    "glmr": "glmr: as its paper ranks, without",
+    "glmr": "glmr: the paper's ranking, no probabilities",
 }
 
 REVIEWED = [("", "Reviewed or not"), ("none", "Without a verdict"), ("any", "With a verdict")]
@@ -73,7 +73,7 @@ class RunForm(forms.Form):
         required=False,
         initial=AnnotateParams().method,
         label="How to rank",
-        help_text="A model that cannot do the first does the second; each result says which it was.",
+        help_text="A model without a fused ranking ranks by glmr; each result says which it was.",
         error_messages={"invalid_choice": f"“%(value)s” is no method. It is one of {', '.join(METHODS)}."},
     )
     precursor_tolerance_ppm = forms.FloatField(
@@ -144,7 +144,9 @@ class SpectraFilter(forms.Form):
 class VerdictForm(forms.Form):
     """A verdict as the page sends it; what makes it valid is `annotation.review`'s to say."""
 
-    decision = forms.ChoiceField(choices=Verdict.Decision.choices)
+    decision = forms.ChoiceField(
+        choices=Verdict.Decision.choices, error_messages={"required": "Required: choose a decision."}
+    )
     candidate = forms.IntegerField(required=False, label="Candidate to choose (rank)")
     proposed_smiles = forms.CharField(required=False, label="Structure of your own (SMILES)")
     level = forms.ChoiceField(

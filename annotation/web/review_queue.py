@@ -14,6 +14,8 @@ from annotation.review.models import Verdict
 from annotation.web import certainty, scope
 
 FILTERS = ("project", "job", "q", "sure", "order")
+# Nobody skips further than this in one sitting; beyond it, "next" begins again at the first.
+LOOKED_THROUGH = 2000
 
 
 def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
@@ -32,6 +34,17 @@ def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
         waiting = waiting.filter(spectrum__title__icontains=text)
     waiting = certainty.filtered(waiting, asked.get("sure", ""))
     return waiting.order_by(*certainty.order(asked.get("order", "")))
+
+
+def places_around(user: User, asked: QueryDict, shown: UUID) -> tuple[UUID | None, UUID | None]:
+    """What waits before and after an annotation, in the queue's order. One query.
+
+    After one that waits no longer comes the first.
+    """
+    waiting = list(review_queue(user, asked).values_list("public_id", flat=True)[:LOOKED_THROUGH])
+    place = waiting.index(shown) if shown in waiting else -1
+    before = waiting[place - 1] if place > 0 else None
+    return before, waiting[place + 1] if place + 1 < len(waiting) else None
 
 
 def kept_filters(asked: QueryDict) -> dict[str, str]:

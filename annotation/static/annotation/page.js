@@ -42,8 +42,15 @@ class ReviewKeys {
   }
 
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.target.matches("input:not([type=radio]), textarea, select")) return;
+    if (event.defaultPrevented || event.altKey) return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key === "Enter" && this.form.contains(event.target)) this.form.requestSubmit();
+      return;
+    }
+    if (event.target.matches("input:not([type=radio]), textarea, select")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
     const input = this.decisions[event.key];
     if (event.key === "j" || event.key === "k") this.move(event.key === "j" ? 1 : -1);
     else if (event.key === "n" || event.key === "b") this.follow(event.key === "n" ? "next" : "prev");
@@ -96,6 +103,7 @@ document.addEventListener("spectrum:peak", (event) => {
 
 document.querySelectorAll("[data-drop]").forEach(dropZone);
 document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
+document.querySelector("[data-review] [aria-invalid=true]")?.focus();
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-apply] select")) event.target.form.requestSubmit();
 });
@@ -109,12 +117,21 @@ function takeAsOwn(smiles) {
   form.querySelector("[name=reason]").focus();
 }
 
+// A reference spectrum is named in the reason in the way that level 2a asks for.
+function cite(text) {
+  const reason = document.querySelector("[data-review] [name=reason]");
+  reason.value = [reason.value.trim(), text].filter(Boolean).join(" ");
+  reason.focus();
+}
+
 if (document.querySelector("[data-review]")) {
-  document.querySelectorAll("[data-propose]").forEach((button) => { button.hidden = false; });
+  document.querySelectorAll("[data-propose], [data-cite]").forEach((button) => { button.hidden = false; });
 }
 document.addEventListener("click", (event) => {
   const proposed = event.target.closest("[data-propose]");
   if (proposed) takeAsOwn(proposed.dataset.propose);
+  const cited = event.target.closest("[data-cite]");
+  if (cited) cite(cited.dataset.cite);
   const pick = event.target.closest("[data-pick]");
   if (pick) markChosen(pick);
   const copy = event.target.closest("[data-copy]");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,7 +22,7 @@ from annotation.web import scope
 from annotation.web.annotation_page import page_context
 from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
-from annotation.web.review_queue import kept_filters, review_queue
+from annotation.web.review_queue import kept_filters, places_around, review_queue
 from annotation.web.scope import SignedInRequest
 
 # Key on the keyboard for each decision, in the order of the panel.
@@ -101,15 +102,18 @@ def _page(
     stale: Verdict | None = None,
 ) -> HttpResponse:
     context = page_context(annotation, request.GET.get("candidate") or request.POST.get("candidate"))
-    current = context["current"]
+    current, in_queue = context["current"], "queue" in request.GET
+    if in_queue:
+        before, after = places_around(request.user, request.GET, annotation.public_id)
+        context["neighbours"] = replace(context["neighbours"], previous=before, next=after)
     seen = {"seen_verdict_id": current.pk if current else None}
     context |= {
         "form": _seeing_latest(form, seen) if form else VerdictForm(initial=seen),
         "keys": [(*choice, KEYS[choice[0]]) for choice in Verdict.Decision.choices],
         "may_review": scope.holds(request.user, annotation.job.project_id, Role.CURATOR),
         "stale": stale,
-        "in_queue": "queue" in request.GET,
-        "kept": urlencode({"queue": "1"} | kept_filters(request.GET)) if "queue" in request.GET else "",
+        "in_queue": in_queue,
+        "kept": urlencode({"queue": "1"} | kept_filters(request.GET)) if in_queue else "",
         "is_computed": is_computed(annotation.spectrum),
     }
     return render(request, "annotation/annotation.html", context, status=status)

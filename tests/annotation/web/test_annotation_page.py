@@ -127,7 +127,7 @@ def test_choosing_and_proposing(world: World) -> None:
         ({"decision": "reject"}, "Say why"),
         ({"decision": "propose", "reason": "x", "proposed_smiles": "C1CC"}, "Not a structure"),
         ({"decision": "accept", "level": "1"}, "Level 1 needs a reference standard"),
-        ({}, "required"),
+        ({}, "choose a decision"),
     ],
 )
 def test_an_invalid_verdict_keeps_what_was_entered(sent: dict[str, str], said: str, world: World) -> None:
@@ -138,6 +138,7 @@ def test_an_invalid_verdict_keeps_what_was_entered(sent: dict[str, str], said: s
     assert response.status_code == 422
     assert said in html
     assert "keep me" in html
+    assert "Nothing was recorded." in html
     assert not Verdict.objects.exists()
 
 
