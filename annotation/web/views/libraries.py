@@ -18,6 +18,7 @@ from annotation.results.models import ModelVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.csv_text import csv_response
+from annotation.web.figures import COLUMNS, figure_tables
 from annotation.web.scope import SignedInRequest
 from annotation.web.workers import alive_since
 
@@ -74,7 +75,8 @@ def row_issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
 @login_required
 def model_list(request: SignedInRequest) -> HttpResponse:
     models = ModelVersion.objects.order_by("-is_default", "-registered_at")
-    return render(request, "annotation/models.html", {"models": models})
+    context = {"rows": [(model, figure_tables(model.metrics)) for model in models], "columns": COLUMNS}
+    return render(request, "annotation/models.html", context)
 
 
 @login_required

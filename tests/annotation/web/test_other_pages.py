@@ -69,6 +69,18 @@ def test_models_show_figures_with_their_controls(world: World) -> None:
         assert text in html
 
 
+def test_an_evaluation_is_shown_as_tables(world: World) -> None:
+    measured = {
+        "n_spectra": 300, "hit@1": 0.7267, "blind_hit@1": 0.3967, "lift@1": -0.0338, "ece": None,
+        "ci95": {"hit@1": [0.6767, 0.7767]},
+    }  # fmt: skip
+    ModelVersion.objects.update(metrics={"protocols": {"isomers, references": {"fused": measured}}})
+    html = world.client("viewer").get(reverse("models")).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert "at least five, with reference spectra</strong>: 300 spectra" in html
+    for cell in ("72.7 % (68 to 78)", "39.7 %", "−3.4", "–"):
+        assert f">{cell}</td>" in html
+
+
 @pytest.mark.parametrize("path", ["/nowhere/", "/jobs/00000000-0000-0000-0000-000000000000/"])
 def test_error_page_is_our_own(path: str, world: World) -> None:
     response = world.client("viewer").get(path)

@@ -1,0 +1,86 @@
+"""A model's measured figures as tables: one for each protocol, a row for each method with its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# A protocol as the evaluation names it, "isomers, no references".
+PROTOCOL_WORDS = {
+    "precursor": "Among all molecules of the precursor's mass",
+    "formula": "Among all molecules of the right formula",
+    "isomers": "Among all molecules of the right formula, at least five",
+    "whole": "Among the whole library",
+    "references": "with reference spectra",
+    "no references": "without reference spectra",
+}
+METHOD_LABELS = {
+    "retrieval": "spectrum similarity alone",
+    "analogs": "analog spectra alone",
+    "fingerprint_decoys": "fingerprint alone",
+    "random": "drawn by lot",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    figure: str  # as the evaluation calls it
+    label: str
+    help: str
+    is_difference: bool = False  # in percentage points, with its sign
+
+
+COLUMNS = (
+    Column("hit@1", "Right at rank 1", "Share of spectra whose molecule came first, with 95 % interval."),
+    Column("blind_hit@1", "Without peaks", "The same by a model that sees no peaks."),
+    Column("shuffled_hit@1", "Wrong peaks", "The same with the peaks of another compound."),
+    Column("random_hit@1", "By chance", "The same if candidates were drawn by lot."),
+    Column("lift@1", "Gain by peaks", "Right at rank 1 less without peaks, in percentage points.", True),
+    Column("hit@5", "In the first 5", "Share of spectra whose molecule came among the first five."),
+    Column("ece", "Calibration error", "How far stated probabilities are from what came true, on average."),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    method: str
+    cells: list[tuple[Column, str]]
+
+
+@dataclass(frozen=True)
+class FigureTable:
+    heading: str
+    n_spectra: int | None
+    rows: list[Row]
+
+
+def figure_tables(metrics: Mapping[str, Any]) -> list[FigureTable]:
+    """Those of a checkpoint that came with an evaluation; none for figures of another shape."""
+    protocols = metrics.get("protocols")
+    if not isinstance(protocols, Mapping):
+        return []
+    return [_table(name, methods) for name, methods in sorted(protocols.items(), reverse=True)]
+
+
+def _table(protocol: str, methods: Mapping[str, Mapping[str, Any]]) -> FigureTable:
+    best_first = sorted(methods.items(), key=lambda pair: -(pair[1].get("hit@1") or 0.0))
+    rows = [
+        Row(METHOD_LABELS.get(name, name), [(column, _cell(column, told)) for column in COLUMNS])
+        for name, told in best_first
+    ]
+    n_spectra = next((told["n_spectra"] for _, told in best_first if "n_spectra" in told), None)
+    heading = ", ".join(PROTOCOL_WORDS.get(part, part) for part in protocol.split(", "))
+    return FigureTable(heading, n_spectra, rows)
+
+
+def _cell(column: Column, told: Mapping[str, Any]) -> str:
+    value = told.get(column.figure)
+    if not isinstance(value, int | float):
+        return "\N{EN DASH}"
+    sign = "+" if column.is_difference else ""
+    text = f"{100 * value:{sign}.1f}" + ("" if column.is_difference else "\N{NO-BREAK SPACE}%")
+    if column.figure in ("hit@1", "lift@1") and (interval := told.get("ci95", {}).get(column.figure)):
+        low, high = interval
+        text += f" ({100 * low:.0f} to {100 * high:.0f})"
+    return text.replace("-", "\N{MINUS SIGN}")
