@@ -156,6 +156,8 @@ def library_version(request: Request, asked: Asked) -> LibraryVersion:
 
 def reference_version(project: Project, asked: Asked) -> ReferenceVersion | None:
     """The one asked for; the newest ready one if none is named; None for `none`."""
+    if asked.references_version is not None and asked.references in ("", NO_REFERENCES):
+        raise fault("references_version", "Name the collection that this is a version of, in `references`.")
     if asked.references == NO_REFERENCES:
         return None
     if not asked.references:

@@ -19,7 +19,8 @@ from typing import TextIO
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.models import Annotation, Candidate
+from annotation.results.proposed import proposed_smiles
 from annotation.review.actions import latest_verdicts
 from annotation.review.models import Verdict
 
@@ -198,7 +199,7 @@ def _rows_of(job: Job, items: Sequence[JobItem], top: int) -> Iterator[ExportRow
     )
     candidates = {pk: list(group) for pk, group in groupby(ranked, key=lambda one: one.annotation_id)}
     names = compound_names(job.library_version_id, [candidate.molecule_id for candidate in ranked])
-    verdicts, proposed = latest_verdicts(ids), _proposed(ids)
+    verdicts, proposed = latest_verdicts(ids), proposed_smiles(ids)
     for item in items:
         annotation = annotations.get(item.pk)
         own = candidates.get(annotation.pk, []) if annotation else []
@@ -208,15 +209,6 @@ def _rows_of(job: Job, items: Sequence[JobItem], top: int) -> Iterator[ExportRow
             name = names.get(candidate.molecule_id, "") if candidate else ""
             smiles = proposed.get(annotation.pk, ()) if annotation else ()
             yield _row(job, item, annotation, candidate, name, verdict, smiles)
-
-
-def _proposed(annotation_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """Molecules of each annotation that the model proposes beyond the library, likeliest first. One query."""
-    found = GeneratedMolecule.objects.filter(annotation_id__in=annotation_ids, is_proposed=True)
-    smiles: dict[int, tuple[str, ...]] = {}
-    for pk, text in found.order_by("annotation_id", "beam_rank").values_list("annotation_id", "smiles"):
-        smiles[pk] = (*smiles.get(pk, ()), text)
-    return smiles
 
 
 def _row(

@@ -40,7 +40,7 @@ class Params(serializers.Serializer[Any]):
     method = serializers.ChoiceField(
         choices=METHODS,
         default=DEFAULTS.method,
-        help_text="How candidates are ranked: `fused` by all evidence together, with calibrated "
+        help_text="How candidates are ranked: `fused` by the channels of evidence together, with calibrated "
         "probabilities; `glmr` by what its paper describes, without.",
         error_messages={"invalid_choice": f"{{input!r}} is no method. It is one of {', '.join(METHODS)}."},
     )
@@ -107,7 +107,7 @@ class JobRequest(serializers.Serializer[Any]):
     )  # fmt: skip
     references_version = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2**31 - 1, default=None,
-        help_text="Pin a version of the collection; its newest ready one unless told.",
+        help_text="Pin a version of the collection named in `references`; its newest ready one unless told.",
     )  # fmt: skip
     model = serializers.CharField(
         required=False, allow_blank=True, max_length=100, default="",
@@ -178,7 +178,7 @@ class PinnedReferences(serializers.Serializer[Any]):
 
 class PinnedModel(serializers.Serializer[Any]):
     name = serializers.CharField()
-    method = serializers.CharField()
+    method = serializers.CharField(help_text="The model's family; what ranks is `params.method`.")
     checkpoint_sha256 = serializers.CharField()
     ranking_sha256 = serializers.CharField(help_text="Empty: the model ranks by glmr alone.")
 

@@ -62,8 +62,9 @@ class CandidateShape(serializers.ModelSerializer[Candidate]):
 
     evidence = serializers.DictField(
         child=serializers.FloatField(),
-        help_text="Raw score of each further channel; larger is better. "
-        "A channel that is missing had nothing to say.",
+        help_text="Raw score of each further channel, such as `fingerprint`, `fragments`, `explained` (share "
+        "of the intensity, 0 to 1) and `analogs`; larger is better. A channel that is missing had nothing to "
+        "say.",
     )
 
     class Meta:
@@ -82,6 +83,16 @@ class CandidateShape(serializers.ModelSerializer[Candidate]):
             "probability",
             "evidence",
         )
+        extra_kwargs = {  # as Django REST framework reads it
+            "mass_error_ppm": {"help_text": "Measured less theoretical precursor m/z."},
+            "retrieval_rank": {"help_text": "Before the re-ranking."},
+            "embedding_similarity": {"help_text": "Of spectrum and molecule: a cosine, uncalibrated."},
+            "generated_similarity": {
+                "help_text": "To the molecules that the model wrote: a cosine, uncalibrated. Ranks with "
+                "method `glmr`, has no weight with `fused`; null if nothing valid was written."
+            },
+            "probability": {"help_text": "That this is the molecule. Null with method `glmr`."},
+        }
 
 
 class GeneratedShape(serializers.ModelSerializer[GeneratedMolecule]):
@@ -196,6 +207,11 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
     id = serializers.UUIDField(source="public_id")
     url = serializers.HyperlinkedIdentityField(view_name="api:annotation", lookup_field="public_id")
     candidates = CandidateShape(many=True, source="shown_candidates")
+    proposed_smiles = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Molecules that the model wrote, outside the library and of the precursor's mass. Never "
+        "ranked.",
+    )
     verdict = VerdictShape(source="latest_verdict", allow_null=True)
 
     class Meta:
@@ -216,8 +232,24 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
             "abstains",
             "margin",
             "candidates",
+            "proposed_smiles",
             "verdict",
         )
+        extra_kwargs = {  # as Django REST framework reads it
+            "method": {"help_text": "What ranked; `glmr` gives no probabilities, so they are null."},
+            "p_right": {
+                "help_text": "Probability that rank 1 is the molecule. Calibrated with a large library that "
+                "lacked 3 in 100 molecules; too high for a small one, and says nothing of a single candidate."
+            },
+            "abstains": {
+                "help_text": "Whether “none of these” were likelier than rank 1 if the library lacked one "
+                "molecule in five."
+            },
+            "margin": {
+                "help_text": "Rank 1 less rank 2: of probabilities with `fused`, of generated similarities "
+                "with `glmr`. Null with fewer than two candidates."
+            },
+        }
 
 
 class AnnotationWhole(AnnotationShape):

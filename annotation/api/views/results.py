@@ -33,6 +33,7 @@ from annotation.jobs.models import JobItem
 from annotation.results.compound_names import compound_names
 from annotation.results.export import csv_name, stream_csv
 from annotation.results.models import Annotation, Candidate
+from annotation.results.proposed import proposed_smiles
 from annotation.review.actions import InvalidVerdict, StaleReview, decide, latest_verdicts
 from annotation.review.models import Verdict
 
@@ -59,7 +60,7 @@ class ResultsView(View):
 
 
 def _complete(items: Sequence[JobItem], version_id: int, top: int) -> None:
-    """Give each item its annotation with candidates, names and verdict. Three queries for all of them."""
+    """Give each item its annotation with candidates, names, proposals and verdict. Four queries for all."""
     found = {item.annotation.pk: item.annotation for item in items if hasattr(item, "annotation")}
     candidates = list(
         Candidate.objects.filter(annotation_id__in=found, rank__lte=top)
@@ -70,12 +71,13 @@ def _complete(items: Sequence[JobItem], version_id: int, top: int) -> None:
     of_annotation: dict[int, list[Candidate]] = {pk: [] for pk in found}
     for candidate in candidates:
         of_annotation[candidate.annotation_id].append(candidate)
-    verdicts = latest_verdicts(list(found))
+    verdicts, proposed = latest_verdicts(list(found)), proposed_smiles(list(found))
     for item in items:
         annotation = getattr(item, "annotation", None)
         item.found = annotation  # type: ignore[attr-defined]  # what ResultShape reads
         if annotation is not None:
             annotation.shown_candidates = of_annotation[annotation.pk]
+            annotation.proposed_smiles = proposed.get(annotation.pk, ())
             annotation.latest_verdict = verdicts.get(annotation.pk)
 
 
@@ -149,6 +151,7 @@ class AnnotationView(View):
         candidates = list(annotation.candidates.select_related("molecule").order_by("rank"))
         _name(candidates, annotation.job.library_version_id)
         annotation.shown_candidates = candidates  # type: ignore[attr-defined]
+        annotation.proposed_smiles = proposed_smiles([annotation.pk]).get(annotation.pk, ())  # type: ignore[attr-defined]
         return Response(AnnotationWhole(annotation, context={"request": request}).data, headers={"ETag": tag})
 
 

@@ -108,6 +108,8 @@ def test_confidence_and_evidence_are_told(world: World, client: APIClient) -> No
     assert whole["candidates"][0]["probability"] == 0.62
     assert whole["candidates"][0]["evidence"] == {"fingerprint": 2.0, "fragments": 0.5}
     assert [one["is_proposed"] for one in whole["generated"]] == [False, True]
+    (row,) = client.get(f"/api/v1/jobs/{item.job.public_id}/results").json()["results"]
+    assert row["annotation"]["proposed_smiles"] == whole["proposed_smiles"] == ["CC(=O)Oc1cccc(C(=O)O)c1"]
 
 
 def test_what_a_method_does_not_give_is_null(job: Job, client: APIClient) -> None:
