@@ -52,8 +52,8 @@ def mass_fit(generated: GeneratedMolecule, neutral_mass: float) -> str:
     if generated.exact_mass is None or generated.mass_error_ppm is None:
         return _MISSING
     if abs(generated.mass_error_ppm) < PPM_SAYS_SOMETHING:
-        return f"{signed(generated.mass_error_ppm, 1)} ppm"
-    return f"{signed(generated.exact_mass - neutral_mass, 2)} Da: another mass"
+        return f"{signed(generated.mass_error_ppm, 1)}\N{NO-BREAK SPACE}ppm"
+    return f"{signed(generated.exact_mass - neutral_mass, 2)}\N{NO-BREAK SPACE}Da: another mass"
 
 
 @register.filter

@@ -97,10 +97,28 @@ def test_choosing_needs_a_reason_and_then_stands_in_the_history(world: World, op
     page.keyboard.press("c")
     page.get_by_role("button", name="Record the verdict").click()
     page.get_by_text("Say why").wait_for()
-    page.get_by_label("Reason").fill("Diagnostic ion at m/z 121.")
-    page.get_by_role("button", name="Record the verdict").click()
+    page.get_by_text("Nothing was recorded.").wait_for()
+    page.wait_for_function("document.activeElement.name === 'reason'")
+    page.keyboard.type("Diagnostic ion at m/z 121.")
+    page.keyboard.press("Control+Enter")
     page.locator(".history").get_by_text("rank 2").wait_for()
     assert Verdict.objects.get().reason == "Diagnostic ion at m/z 121."
+
+
+def test_keys_skip_along_the_queue(world: World, open_as: OpenAs) -> None:
+    second = fused(world, p_right=0.9)
+    first = fused(world, p_right=0.5)
+    page = open_as(world.people["curator"])
+    page.goto("/review/")
+    page.get_by_role("link", name="Start with the first").click()
+    page.wait_for_url(f"**/{first.public_id}/?queue=1")
+    page.get_by_label("Comment").focus()
+    page.keyboard.type("n")
+    page.keyboard.press("Escape")  # leaves the field, so that letters are keys again
+    page.keyboard.press("n")
+    page.wait_for_url(f"**/{second.public_id}/?queue=1")
+    page.keyboard.press("b")
+    page.wait_for_url(f"**/{first.public_id}/?queue=1")
 
 
 def test_a_proposed_molecule_becomes_the_curators_own(world: World, open_as: OpenAs) -> None:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.http import urlencode
 
 from annotation.accounts.models import Role
+from annotation.results.compound_names import names_of_rank_1
 from annotation.web import scope
 from annotation.web.certainty import ORDERS, SURE
 from annotation.web.review_queue import asked_job_id, kept_filters, review_queue
@@ -31,9 +32,12 @@ def queue(request: SignedInRequest) -> HttpResponse:
         )
     )
     kept, job = kept_filters(request.GET), asked_job_id(request.GET)
+    page = Paginator(waiting, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    names = names_of_rank_1(page)
     context = {
         "projects": projects,
-        "page": Paginator(waiting, ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": [(annotation, names.get(annotation.pk, "")) for annotation in page],
         "kept": kept,
         "sure_choices": SURE,
         "order_choices": ORDERS,

@@ -59,10 +59,34 @@ def test_a_decision_leads_on_to_the_next(world: World) -> None:
     assert "Nothing waits for a verdict" in client.get(response.headers["Location"]).content.decode()
 
 
+def neighbours(html: str) -> dict[str, str]:
+    found = re.findall(r'rel="(prev|next)" href="/annotations/([0-9a-f-]{36})/', html)
+    return dict(found)
+
+
+def test_previous_and_skip_follow_the_queue(world: World) -> None:
+    first, second, third = waiting(world)
+    client = world.client("curator")
+
+    def around(annotation: Annotation) -> dict[str, str]:
+        url = reverse("annotation-detail", args=[annotation.public_id])
+        return neighbours(client.get(url, {"queue": "1"}).content.decode())
+
+    assert around(first) == {"next": str(second.public_id)}
+    assert around(second) == {"prev": str(first.public_id), "next": str(third.public_id)}
+    assert around(third) == {"prev": str(second.public_id)}
+    client.post(reverse("annotation-verdict", args=[second.public_id]), {"decision": "accept"})
+    assert around(second) == {"next": str(first.public_id)}  # it waits no longer: on with the first
+
+
+def test_rank_1_stands_by_the_name_that_its_own_library_gives(world: World) -> None:
+    assert "compound 1" in world.client("curator").get(reverse("review-queue")).content.decode()
+
+
 def test_queries_do_not_grow_with_rows(
     world: World, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     waiting(world)
     client = world.client("curator")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get(reverse("review-queue"))
