@@ -46,9 +46,19 @@ def test_how_sure_rank_1_is_stands_beside_it(world: World) -> None:
 
 
 def test_none_of_these_keeps_the_ranks(world: World) -> None:
-    html = page(world, fused(world, p_right=0.04, p_absent=0.9, abstains=True))
-    assert "None of these, most likely" in html
+    html = page(world, fused(world, p_right=0.3, p_absent=0.12, abstains=True))
+    assert "Perhaps none of these" in html
+    assert "most likely not" not in html  # it would gainsay the 12 % beneath it
     assert 'id="pick-2"' in html
+
+
+def test_a_single_candidate_is_said_to_prove_nothing(world: World) -> None:
+    alone = fused(world, p_right=0.98, n_candidates=1)
+    assert "Only one candidate." in page(world, alone)
+    assert "Only one candidate." not in page(world, fused(world))
+    client = world.client("curator")
+    for path in (reverse("job-detail", args=[alone.job.public_id]), reverse("review-queue")):
+        assert "only candidate" in client.get(path).content.decode()
 
 
 def test_what_glmr_does_not_give_is_not_given(world: World) -> None:
