@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from annotation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule, ModelVersion
@@ -62,6 +63,7 @@ class VerdictInline(ReadOnlyInline):
         "proposed_smiles",
         "reason",
         "comment",
+        "as_reference",
         "decided_by",
         "decided_at",
     )
@@ -74,7 +76,7 @@ class VerdictInline(ReadOnlyInline):
 @admin.register(Annotation)
 class AnnotationAdmin(ReadOnlyAdmin):
     list_display = (
-        "spectrum", "job", "method", "adduct", "top_molecule", "p_right", "p_close", "abstains",
+        "title", "job", "method", "adduct", "top_molecule", "p_right", "p_close", "abstains",
         "top_generated_similarity", "margin", "n_in_window", "worker", "attempt", "created_at", "on_site",
     )  # fmt: skip
     list_filter = ("method", "abstains", "adduct_assumed")
@@ -91,6 +93,11 @@ class AnnotationAdmin(ReadOnlyAdmin):
             "spectrum__metadata",
             "top_molecule__fingerprint",
         )
+
+    @admin.display(description="spectrum", ordering="spectrum__title")
+    def title(self, annotation: Annotation) -> str:
+        """Cut, since a title without spaces would push every other column off the screen."""
+        return Truncator(annotation.spectrum).chars(60)
 
     @admin.display(description="on the site")
     def on_site(self, annotation: Annotation) -> SafeString:

@@ -50,7 +50,8 @@ def publish(project: Project, user: User) -> ReferenceVersion:
         store.complete(version)
         same = collection.versions.filter(content_sha256=version.content_sha256).exclude(pk=version.pk)
         if (last := same.order_by("-number").first()) is not None:
-            raise NothingToPublish(f"{last} holds exactly these {n} spectra already.")
+            noun = "spectrum" if n == 1 else f"{n} spectra"
+            raise NothingToPublish(f"{last} holds exactly the same {noun} already.")
     return version
 
 

@@ -42,5 +42,6 @@ def publish_accepted(request: SignedInRequest, slug: str) -> HttpResponse:
     except NothingToPublish as nothing:
         messages.info(request, str(nothing))
         return redirect("libraries")
-    messages.success(request, f"{made} holds {made.n_spectra} spectra. New jobs can use it from now on.")
+    noun = "spectrum" if made.n_spectra == 1 else "spectra"
+    messages.success(request, f"{made} holds {made.n_spectra} {noun}. New jobs can use it from now on.")
     return redirect("reference-version", made.pk)

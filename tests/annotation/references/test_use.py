@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,15 @@ def test_rest_names_a_version_or_none_or_leaves_it(version: ReferenceVersion) ->
         {"pointer": "/references", "detail": "No collection 'nowhere' here. There is: public."}
     ]
     assert post(world, references="public", references_version=9).status_code == 422
+
+
+@pytest.mark.parametrize("references", ["", "none"])
+def test_a_version_of_no_collection_is_refused_not_overlooked(
+    version: ReferenceVersion, references: str
+) -> None:
+    answer = post(api.make_world(), references=references, references_version=1)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/references_version"
 
 
 def test_the_form_offers_the_newest_and_none(version: ReferenceVersion) -> None:
@@ -127,6 +137,7 @@ def test_the_result_shows_the_nearest_references_of_its_precursor(version: Refer
     html = client.get(reverse("annotation-detail", args=[annotation.public_id])).content.decode()
     assert html.index("REF-1") < html.index("REF-2")  # equally alike, in the order of the file
     assert "REF-3" not in html  # another precursor
+    assert "data-cite" not in html  # for curators alone
     shown = nearest(version.pk, to_exchange(annotation.spectrum), "[M+H]+", 10.0)
     assert [match.reference.title for match in shown] == ["REF-1", "REF-2"]
     assert 0.5 < shown[0].similarity == shown[1].similarity < 1
@@ -135,6 +146,25 @@ def test_the_result_shows_the_nearest_references_of_its_precursor(version: Refer
     assert nearest(version.pk, itself.to_exchange(), "[M+H]+", 0.0)[0].reference == itself
     plain = client.get(reverse("annotation-detail", args=[world.annotation.public_id])).content.decode()
     assert "Reference spectra of this precursor" not in plain
+
+
+def test_what_the_page_cites_is_enough_for_level_2a(version: ReferenceVersion) -> None:
+    world = make_world()
+    annotation = make_annotation(make_job(1, project=world.project, reference_version=version).items.get())
+    url = reverse("annotation-detail", args=[annotation.public_id])
+    cited = re.search(r'data-cite="([^"]+)"', world.client("curator").get(url).content.decode())
+    assert cited is not None
+    assert version.spectra.get(position=0).splash in cited[1]
+    reason = cited[1].replace("REF-1", "no digits here")  # as titles may be
+    curator = world.people["curator"]
+    decide(
+        annotation=annotation,
+        user=curator,
+        decision="accept",
+        level="2a",
+        reason=reason,
+        seen_verdict_id=None,
+    )
 
 
 def accept(world: World, **changes: Any) -> Verdict:
@@ -156,7 +186,7 @@ def test_a_curator_makes_a_spectrum_a_reference(db: None) -> None:
     assert reference.verdict == verdict
     assert f"annotation {world.annotation.public_id}" in reference.origin
     assert "level 1" in reference.origin
-    with pytest.raises(NothingToPublish, match="exactly these 1"):
+    with pytest.raises(NothingToPublish, match="exactly the same spectrum already"):
         publish(world.project, world.people["curator"])
 
 
