@@ -40,6 +40,11 @@ class Pulse(threading.Thread):
     def let_go(self) -> None:
         self._batch = None
 
+    @property
+    def model_version_id(self) -> int | None:
+        """What the worker was last heard to hold."""
+        return self._sign.model_version_id
+
     def say(self, activity: str, *, problem: str = "", model_version_id: int | None = None) -> None:
         """What the next beat shows."""
         self._sign = replace(

@@ -129,9 +129,10 @@ class Work:
         return done is not None  # None: another worker is at it
 
     def _index_one(self) -> bool:
-        self.pulse.say("building a search index")
+        held = self.pulse.model_version_id  # an index needs no model, and drops none
+        self.pulse.say("building a search index", model_version_id=held)
         built = vector_index.build_missing()
-        self.pulse.say("")
+        self.pulse.say("", model_version_id=held)
         return built is not None
 
 
