@@ -9,13 +9,14 @@ PY := $(VENV)/bin/python
 PACKAGES := glmr_server annotation models_ml worker
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
+BENCH_READY := $(VENV)/.ready-bench
 TESTS ?= tests --ignore=tests/benchmarks
 
 help:
 	@echo 'make run     the whole server on this machine: database, queue, web, worker (data in ./data, GLMR_DATA_DIR)'
 	@echo 'make test    all tests, against real services (make test TESTS=tests/embedded for a part)'
 	@echo 'make check   lint, types, boundaries, migrations, container files'
-	@echo 'make bench   measure the speed of annotation, stage by stage'
+	@echo 'make bench   measure the speed of annotation, and of generation beside Hugging Face (installs transformers)'
 	@echo 'make setup   only the virtual environment (.venv) with everything for development'
 	@echo 'make lock    write requirements/*.lock from what is installed'
 	@echo 'make clean   remove caches; data and .venv stay'
@@ -27,6 +28,10 @@ $(RUN_READY): requirements/worker.lock requirements/embedded.lock
 $(DEV_READY): requirements/worker.lock requirements/dev.lock
 	@requirements/setup.sh $(VENV) worker dev
 	@touch $@ $(RUN_READY)
+
+$(BENCH_READY): $(DEV_READY) requirements/bench.lock
+	@requirements/setup.sh $(VENV) worker dev bench
+	@touch $@
 
 setup: $(DEV_READY)
 
@@ -56,10 +61,10 @@ migrations: $(DEV_READY)
 docker-lint: $(DEV_READY)
 	$(VENV)/bin/hadolint docker/*.Dockerfile
 
-bench: $(DEV_READY)
+bench: $(BENCH_READY)
 	$(PY) -m pytest tests/benchmarks -q $(ARGS)
 
-lock: $(DEV_READY)
+lock: $(BENCH_READY)
 	$(PY) requirements/write_locks.py
 
 clean:

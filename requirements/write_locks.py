@@ -22,6 +22,7 @@ LOCKS = (
     ("worker", "a worker", ("worker",)),
     ("embedded", "what `make run` needs besides: PostgreSQL and Redis as Python packages", ("embedded",)),
     ("dev", "the checks and tests, without torch", ("embedded", "dev", "evaluate")),
+    ("bench", "what `make bench` compares generation with, without torch", ("bench",)),
 )
 # Debian 12's own Python is the oldest supported; some packages need more there.
 PYTHONS = (
