@@ -35,6 +35,8 @@ class GlmrConfig:
     fusion: str = "cross"
     # Joint space
     embedding_dim: int = 256
+    # Width of a small network beside each linear embedding head; 0: none, as in the paper.
+    head_hidden: int = 0
     dropout: float = 0.1
 
     def to_dict(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class AnnotateParams:
     # Nats that a beam's place loses for each e-fold by which its mass is off beyond the tolerance; 0: none
     mass_constraint: float = 0.1
     rerank: str = "blend"  # one of RERANKS
-    rerank_weight: float = 0.5  # of the generated similarity in `blend`
+    rerank_weight: float = 0.15  # of the generated similarity in `blend`, best on validation spectra
     # Adduct taken for a spectrum that names none, by ion mode; empty: such a spectrum fails with a
     # reason. Never filled in silently: the result says that the adduct was assumed.
     assumed_adducts: Mapping[str, str] = field(default_factory=dict)  # {"positive": "[M+H]+"}

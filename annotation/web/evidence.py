@@ -48,6 +48,12 @@ FURTHER = (
         "How well the candidate's fragments fit the peaks: which bonds break, how precisely the masses fit.",
     ),
     Channel(
+        "predicted",
+        "Predicted peaks",
+        "How well the spectrum fits the peaks that a learnt model of fragmentation expects of the candidate, "
+        "with those that are missing counted too.",
+    ),
+    Channel(
         "explained",
         "Intensity explained",
         "Share of the spectrum's intensity that fits a fragment of the candidate: 1 is all of it.",

@@ -43,9 +43,9 @@ from models_ml.outcomes import AnnotateParams, GeneratedMolecule, Retrieved
 from models_ml.training.monitors import generation_signs
 
 BATCH = 64
-BLEND_WEIGHTS = (0.1, 0.25, 0.5, 1.0)
+BLEND_WEIGHTS = (0.05, 0.15, 0.25, 0.5, 1.0)
 SHOWN = ("valid", "exact_mass", "some_exact_mass", "exact_match", "best_tanimoto", "proposed",
-         "generated_hit@1", "blend_0.5_hit@1")  # fmt: skip
+         "generated_hit@1", "blend_0.15_hit@1")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,6 +27,7 @@ from models_ml.evaluate.registry import BLIND
 from models_ml.evaluate.runs import Runs
 from models_ml.evaluate.strata import strata_figures
 from models_ml.evaluate.temperatures import BLIND_OF, Temperatures
+from models_ml.ranking.fuse import CLOSE_TANIMOTO
 
 TEST, SHUFFLED, VAL, ABSENT = "test", "shuffled", "val", "truth deleted"
 COVERAGE = 0.5
@@ -67,6 +68,7 @@ def measure(method: str, about: Measuring) -> dict[str, Any]:
     row |= about.resampling.summary(values)
     row |= _mces(rankings, about, row["ci95"], notes)
     row |= _calibration(rankings, values["hit@1"], temperature, notes)
+    row["ece_close"] = _closeness_error(rankings, values["tanimoto@1"])
     row |= _abstention(method, rankings, about, notes)
     row |= generation_figures(rankings, compounds)
     seconds = runs.seconds_of(method, TEST)
@@ -196,6 +198,16 @@ def _calibration(
         "confidence_from": source,
         "reliability": [asdict(one) for one in bins],
     }
+
+
+def _closeness_error(rankings: Sequence[Ranking], tanimoto: Floats) -> float | None:
+    """Calibration error of what the method says of being close; None if it says nothing."""
+    said = [(one.p_close, value) for one, value in zip(rankings, tanimoto, strict=True) if one.keys.size]
+    stated = np.array([p for p, _ in said if p is not None], float)
+    if not said or len(stated) < len(said):
+        return None
+    close = np.array([value >= CLOSE_TANIMOTO for _, value in said], float)
+    return round(expected_calibration_error(reliability(stated, close)), 4)
 
 
 def _abstention(

@@ -212,6 +212,7 @@ def _of_outcome(
     return replace(
         ranking,
         p_right=sure.p_right if sure else outcome.candidates[0].probability,
+        p_close=sure.p_close if sure else None,
         p_absent=sure.p_absent if sure else None,
         abstains=sure.abstains if sure else None,
         beams=tuple(molecule.inchikey_first_block for molecule in outcome.generated),

@@ -30,6 +30,7 @@ class Ranking:
     n_candidates: int = 0  # 0: the spectrum could not be asked
     # What the method itself says of its first candidate, where it says anything.
     p_right: float | None = None
+    p_close: float | None = None
     p_absent: float | None = None
     abstains: bool | None = None
     beams: tuple[str, ...] = ()  # first blocks of the generated molecules, "" if invalid

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.evidence.fragment_matches import Explained
-from models_ml.molecules.cleavage import enumerate_fragments
+from models_ml.molecules.cleavage import Fragments, enumerate_fragments
 from models_ml.molecules.formula import ELECTRON_MASS, formula_mass, parse_formula
 from models_ml.molecules.fragmentation import fragment_ions
 from models_ml.molecules.structure_text import UnusableStructure, parse_structure
@@ -91,12 +91,18 @@ def _explain(
     return Explained(matched, weight, 1.0 - float(weight.sum()), share_possible)
 
 
+@lru_cache(maxsize=256)
+def fragments_of(smiles: str, anion: bool) -> Fragments:
+    """Kept for the moment in which several channels look at the same candidates. Raises UnusableStructure."""
+    return enumerate_fragments(parse_structure(smiles), anion=anion)
+
+
 @lru_cache(maxsize=20_000)
 def _ions(smiles: str, adduct: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """m/z ascending (I,), and of each ion: effort, broken bonds, stubs, hydrogens, share of atoms, share of
     heteroatoms, whether it is the whole molecule, whether it carries a metal."""
     try:
-        fragments = enumerate_fragments(parse_structure(smiles), anion=parse_adduct(adduct).charge < 0)
+        fragments = fragments_of(smiles, parse_adduct(adduct).charge < 0)
         ions, _, _ = fragment_ions(fragments, adduct)
     except (UnusableStructure, ValueError):
         return np.zeros(0), np.zeros((0, 8), np.float32)

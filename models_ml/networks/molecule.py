@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from models_ml.config import GlmrConfig
 from models_ml.networks.attention import DecoderBlock, EncoderBlock, KeyValues, sinusoids
+from models_ml.networks.embedding_head import EmbeddingHead
 from models_ml.tokenizer import PAD
 
 
@@ -71,7 +72,7 @@ class MoleculeEncoder(nn.Module):
         self.norm = nn.LayerNorm(d)
         # Position 0 (BOS, the paper's [CLS]) beside the mean over tokens: a fingerprint is a sum of
         # local environments, which a mean carries after far fewer steps than one attended position.
-        self.head = nn.Linear(2 * d, config.embedding_dim)
+        self.head = EmbeddingHead(2 * d, config.embedding_dim, hidden=config.head_hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, T), PAD after the end, to H^m (B, T, D)."""
@@ -96,7 +97,8 @@ class MoleculeEncoder(nn.Module):
 
     def project(self, pooled: Tensor) -> Tensor:
         """Pooled features (..., 2 D) to E^m (..., embedding_dim), unit length."""
-        return functional.normalize(self.head(pooled).float(), dim=-1)
+        embedded: Tensor = self.head(pooled)
+        return embedded
 
 
 @dataclass

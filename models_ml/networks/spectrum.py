@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models_ml.config import GlmrConfig
 from models_ml.networks.attention import EncoderBlock
+from models_ml.networks.embedding_head import EmbeddingHead
 
 N_ADDUCTS = 16  # places in the adduct table; models_ml.spectrum_features says which adduct has which
 N_ENERGY_KINDS = 4  # not stated, eV, percent, a bare number
@@ -89,7 +89,7 @@ class SpectrumEncoder(nn.Module):
             for _ in range(config.spectrum_layers)
         )
         self.norm = nn.LayerNorm(d)
-        self.head = nn.Linear(d, config.embedding_dim)
+        self.head = EmbeddingHead(d, config.embedding_dim, hidden=config.head_hidden, n_beside=2 * d)
 
     def forward(self, batch: SpectrumBatch) -> tuple[Tensor, Tensor]:
         """To H^s (B, 3 + N, D) and its keep mask (B, 3 + N); the three metadata tokens come first.
@@ -122,4 +122,6 @@ class SpectrumEncoder(nn.Module):
         """H^s (B, T, D) to E^s (B, embedding_dim), unit length."""
         weights = keep.to(features.dtype)[:, :, None]
         mean = (features * weights).sum(1) / weights.sum(1)
-        return functional.normalize(self.head(mean).float(), dim=-1)
+        # The hidden layer also reads the precursor's token, which a mean over all peaks thins out.
+        embedded: Tensor = self.head(mean, torch.cat([mean, features[:, 0]], dim=-1))
+        return embedded

@@ -13,10 +13,16 @@ Scores = NDArray[np.float32]
 
 # The precursor's mass error is left out on purpose: public records often hold the theoretical m/z, so it
 # would tell the formula there (blind hit@1 54.7 instead of 39 % in a trial) and mislead elsewhere.
-CHANNELS = ("fingerprint", "contrastive", "fragments", "analogs")
-_WIDTHS = {"fingerprint": 2, "contrastive": 3, "fragments": 6, "analogs": 2 * N_VOTES + N_STRENGTHS + 1}
+CHANNELS = ("fingerprint", "contrastive", "fragments", "predicted", "analogs")
+_WIDTHS = {
+    "fingerprint": 2,
+    "contrastive": 3,
+    "fragments": 6,
+    "predicted": 5,
+    "analogs": 2 * N_VOTES + N_STRENGTHS + 1,
+}
 N_NUMBERS = sum(_WIDTHS.values()) + 1
-N_LIST_NUMBERS = 7
+N_LIST_NUMBERS = 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +35,8 @@ class ListEvidence:
     fragments: Scores | None = None  # (C,) of the fragment scorer
     unexplained: Scores | None = None  # (C,) share of the spectrum that no fragment explains
     possible: Scores | None = None  # (C,) share that some subformula has
+    predicted: Scores | None = None  # (C,) of the scorer of predicted peaks
+    likelihood: Scores | None = None  # (C,) log likelihood of the spectrum by the predicted shares, a mean
     analogs: AnalogVotes | None = None
 
 
@@ -41,6 +49,8 @@ def without_channel(evidence: ListEvidence, channel: str) -> ListEvidence:
             return replace(evidence, contrastive=None)
         case "fragments":
             return replace(evidence, fragments=None, unexplained=None, possible=None)
+        case "predicted":
+            return replace(evidence, predicted=None, likelihood=None)
         case "analogs":
             return replace(evidence, analogs=None)
     raise ValueError(f"No channel named {channel!r}; there are {', '.join(CHANNELS)}.")
@@ -67,23 +77,30 @@ def ranker_numbers(evidence: ListEvidence) -> tuple[Scores, Scores]:
             ],
             axis=1,
         )
+    if evidence.predicted is not None and evidence.likelihood is not None:
+        score, likelihood = evidence.predicted, evidence.likelihood
+        parts["predicted"] = np.stack(
+            [_below(score), _z(score), likelihood / 4, _below(likelihood), _z(likelihood)], 1
+        )
     if evidence.analogs is not None:
         votes = evidence.analogs.votes
         strengths = np.broadcast_to(evidence.analogs.strengths, (n, N_STRENGTHS))
         below = 5 * (votes - votes.max(axis=0))
         parts["analogs"] = np.concatenate([votes, below, strengths, np.ones((n, 1))], axis=1)
     numbers = np.concatenate([*parts.values(), np.full((n, 1), np.log(n) / 4)], axis=1).astype(np.float32)
-    return numbers, _list_numbers(parts, n)
+    return numbers, _list_numbers(evidence, parts)
 
 
-def _list_numbers(parts: dict[str, NDArray[np.float32]], n: int) -> Scores:
+def _list_numbers(evidence: ListEvidence, parts: dict[str, NDArray[np.float32]]) -> Scores:
     """What tells whether any candidate is right: how good the best is in each channel's own units."""
     return np.array(
         [
-            np.log(n) / 4,
+            np.log(evidence.n_candidates) / 4,
             parts["contrastive"][:, 0].max(),
             parts["fragments"][:, 2].min(),
             parts["fragments"][:, 4].max(),
+            parts["predicted"][:, 2].max(),
+            evidence.predicted.max() / 10 if evidence.predicted is not None else 0.0,
             parts["analogs"][:, 7].max() / 4,
             parts["analogs"][:, 2 * N_VOTES].max(),
             parts["analogs"][:, -1].max(),

@@ -13,7 +13,10 @@ from models_ml.evidence.analog_votes import MAIN_VOTE, analog_votes
 from models_ml.evidence.analogs import ReferenceIndex, tanimoto_matrix
 from models_ml.evidence.fragment_matches import Explained, FragmentMatches
 from models_ml.evidence.fragments import explain_candidates, strongest_peaks
+from models_ml.evidence.ion_shares import IonBatch
+from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks
 from models_ml.inference.question import Question
+from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
 from models_ml.ranking.features import ListEvidence, ranker_numbers, without_channel
@@ -50,8 +53,11 @@ def fuse(
         ListEvidence(fingerprint=bits, n_candidates=len(one.molecules))
         for bits, one in zip(bit_scores, retrieved, strict=True)
     ]
-    if model.scorer is not None:
-        evidence = _with_peaks(evidence, questions, retrieved, fingerprints, model.scorer, references)
+    if model.scorer is not None and model.predicted is not None:
+        evidence = [
+            _with_peaks(said, question, one, packed, model.scorer, model.predicted, references)
+            for said, question, one, packed in zip(evidence, questions, retrieved, fingerprints, strict=True)
+        ]
     if without:
         evidence = [without_channel(one, without) for one in evidence]
     probabilities = model.probabilities([ranker_numbers(one) for one in evidence])
@@ -64,31 +70,29 @@ def fuse(
 
 
 def _with_peaks(
-    evidence: Sequence[ListEvidence],
-    questions: Sequence[Question],
-    retrieved: Sequence[Retrieved],
-    fingerprints: Sequence[NDArray[np.uint8]],
+    evidence: ListEvidence,
+    question: Question,
+    retrieved: Retrieved,
+    fingerprints: NDArray[np.uint8],
     scorer: FragmentScorer,
+    predicted: PredictedPeaksScorer,
     references: ReferenceIndex | None,
-) -> list[ListEvidence]:
-    """The channels that only peaks can feed, added."""
-    explained = [_explained(question, one) for question, one in zip(questions, retrieved, strict=True)]
+) -> ListEvidence:
+    """The channels that only peaks can feed, added. One spectrum at a time: its batch changes nothing."""
+    explained, ions = _fragments(question, retrieved)
     with torch.inference_mode():
-        joined = scorer(FragmentMatches.of([pair for pairs in explained for pair in pairs])).numpy()
-    scores = np.split(joined, np.cumsum([len(pairs) for pairs in explained])[:-1])
-    return [
-        replace(
-            said,
-            contrastive=np.array([molecule.embedding_similarity for molecule in one.molecules], np.float32),
-            fragments=fragments,
-            unexplained=np.array([pair.unexplained for pair in pairs], np.float32),
-            possible=np.array([pair.possible for pair in pairs], np.float32),
-            analogs=None if references is None else analog_votes(references, question.features, packed),
-        )
-        for said, question, one, packed, pairs, fragments in zip(
-            evidence, questions, retrieved, fingerprints, explained, scores, strict=True
-        )
-    ]
+        scores, likelihood = predicted.judge(ions)
+        fragments = scorer(FragmentMatches.of(explained))
+    return replace(
+        evidence,
+        contrastive=np.array([molecule.embedding_similarity for molecule in retrieved.molecules], np.float32),
+        fragments=fragments.numpy(),
+        unexplained=np.array([pair.unexplained for pair in explained], np.float32),
+        possible=np.array([pair.possible for pair in explained], np.float32),
+        predicted=scores.numpy(),
+        likelihood=likelihood.numpy(),
+        analogs=None if references is None else analog_votes(references, question.features, fingerprints),
+    )
 
 
 def _fused(
@@ -145,6 +149,8 @@ def _named(evidence: ListEvidence, place: int) -> dict[str, float]:
     if evidence.fragments is not None and evidence.unexplained is not None:
         said["fragments"] = float(evidence.fragments[place])
         said["explained"] = 1.0 - float(evidence.unexplained[place])
+    if evidence.predicted is not None:
+        said["predicted"] = float(evidence.predicted[place])
     if evidence.analogs is not None:
         said["analogs"] = float(evidence.analogs.votes[place, MAIN_VOTE])
     return {name: round(value, 5) for name, value in said.items()}
@@ -168,10 +174,14 @@ def _bit_scores(
     ]
 
 
-def _explained(question: Question, retrieved: Retrieved) -> list[Explained]:
-    features = question.features
+def _fragments(question: Question, retrieved: Retrieved) -> tuple[list[Explained], IonBatch]:
+    """What each candidate's fragments explain of the peaks, and all ions that it could give."""
+    features, molecules = question.features, retrieved.molecules
     peaks = strongest_peaks(features.mz, features.intensity, question.precursor_mz)
-    molecules = retrieved.molecules
-    return explain_candidates(
-        peaks, [one.smiles for one in molecules], [one.formula for one in molecules], question.adduct
+    smiles = [one.smiles for one in molecules]
+    spectrum = spectrum_peaks(
+        peaks, features.adduct, features.energy, features.energy_kind, question.precursor_mz
     )
+    explained = explain_candidates(peaks, smiles, [one.formula for one in molecules], question.adduct)
+    pairs = candidate_ions(peaks, smiles, question.adduct, question.precursor_mz)
+    return explained, IonBatch.of([spectrum], [pairs])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models_ml.checkpoint_info import BrokenCheckpoint
 from models_ml.evidence.peak_bins import BinVocabulary, bin_spectra
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
+from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.ranking.features import Scores
 from models_ml.ranking.ranker import Ranker, pad_lists
@@ -37,13 +38,14 @@ class RankingModel:
     vocabulary: BinVocabulary
     heads: Sequence[FingerprintHead]
     scorer: FragmentScorer | None  # None: the spectrum-blind control
+    predicted: PredictedPeaksScorer | None  # None: likewise
     rankers: Sequence[Ranker]
     sha256: str = ""
 
     @property
     def is_blind(self) -> bool:
         """The control: heads that never see a peak, and no channel beside them."""
-        return self.scorer is None
+        return self.scorer is None or self.predicted is None
 
     def log_odds(
         self, features: Sequence[SpectrumFeatures], neutral_mass: Sequence[float]
@@ -82,6 +84,8 @@ def save_ranking(folder: Path, model: RankingModel) -> str:
                 tensors[name] = value.bfloat16() if value.dim() > 1 else value
     if model.scorer is not None:
         _put(tensors, "scorer", model.scorer)
+    if model.predicted is not None:
+        _put(tensors, "predicted", model.predicted)
     for number, ranker in enumerate(model.rankers):
         _put(tensors, f"ranker.{number}", ranker)
     about = {
@@ -119,6 +123,7 @@ def load_ranking(folder: Path, expected_sha256: str | None = None) -> RankingMod
         vocabulary=BinVocabulary(tuple(tensors[f"bins.{n}"].numpy() for n in range(_N_TABLES))),
         heads=heads,
         scorer=None if about["blind"] else _load(FragmentScorer(), tensors, "scorer"),
+        predicted=None if about["blind"] else _load(PredictedPeaksScorer(), tensors, "predicted"),
         rankers=[_load(Ranker(), tensors, f"ranker.{n}") for n in range(about["rankers"])],
         sha256=digest,
     )

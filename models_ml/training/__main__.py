@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         from models_ml.training.ranking import RankingChoices, train_ranking
 
         choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
-        train_ranking(args.data, args.run, args.checkpoint, choices, args.seed)
+        train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds)
     elif args.command == "unpack":
         from models_ml.training.unpack import unpack
 
@@ -66,7 +66,12 @@ def _train(args: argparse.Namespace) -> None:
             train_head=args.train_head,
             hold_out=args.hold_out,
             warm_start=args.warm_start,
-            choices=ContrastiveChoices(batch_size=args.batch_size),
+            head_hidden=args.head_hidden,
+            choices=ContrastiveChoices(
+                batch_size=args.batch_size,
+                n_library_negatives=args.library_negatives,
+                n_hard_negatives=args.hard_negatives,
+            ),
         )
     else:
         stages.run_generative(
@@ -128,6 +133,18 @@ def _parser() -> argparse.ArgumentParser:
         help="the molecule embedding's last layer learns too",
     )
     contrastive.add_argument("--hold-out", type=int, help="a fold of folds.npz that is never shown")
+    contrastive.add_argument(
+        "--library-negatives", type=int, default=0, help="so many of any mass a batch (not in the paper)"
+    )
+    contrastive.add_argument(
+        "--hard-negatives",
+        type=int,
+        default=0,
+        help="so many that the model confuses (not in the paper)",
+    )
+    contrastive.add_argument(
+        "--head-hidden", type=int, default=0, help="width of a hidden layer beside the embedding heads"
+    )
     contrastive.add_argument("--warm-start", type=Path, help="a state of another run to go on from")
 
     generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
@@ -145,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
     ranking.add_argument("--checkpoint", type=Path, required=True, help="folder of `pack`")
     ranking.add_argument("--hold-out", type=int, default=0, help="the fold that contrastive held out")
     ranking.add_argument("--blind", action="store_true", help="the control: never show a peak")
-    ranking.add_argument("--seed", type=int, default=0)
+    ranking.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="the first into the checkpoint, others beside it"
+    )
 
     unpack = commands.add_parser("unpack", help="begin a run from a checkpoint's molecule side")
     unpack.add_argument("--checkpoint", type=Path, required=True)

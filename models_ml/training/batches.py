@@ -29,6 +29,15 @@ def length_bucketed(
             yield batches[place]
 
 
+def shuffled_batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Endless batches of places, each epoch in a new order; the rest that fills no batch is left out."""
+    size = min(size, n)
+    while True:
+        order = rng.permutation(n)
+        for start in range(0, n - size + 1, size):
+            yield order[start : start + size]
+
+
 def mask_spans(row: NDArray[np.uint16], share: float, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Replace spans by one MASK each until about `share` of the tokens is gone. BOS and EOS stay."""
     inner = list(row[1:-1])

@@ -23,6 +23,7 @@ from models_ml.training.batches import spectrum_batch
 from models_ml.training.monitors import contrastive_signs
 from models_ml.training.run import BestState, StageRun
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
+from models_ml.training.vectors import molecule_vectors
 
 MIN_PERTURBED_PEAKS = 3  # of fewer, the intensities say next to nothing
 CHUNK_ROWS = 64  # spectra encoded together: sorted by peaks, so that short ones are not padded
@@ -37,6 +38,12 @@ class ContrastiveChoices:
     mass_sorted_share: float = 0.5  # share of epochs whose batches hold molecules of similar mass
     mass_spread_da: float = 15.0  # how loosely such batches are sorted
     n_mass_negatives: int = 32  # only with `NearMassNegatives`, which the paper has not
+    # Library molecules of any mass that all spectra of a batch face besides. Without them the model learns
+    # to tell measured compounds apart only, and finds little in a whole library. The paper has none.
+    n_library_negatives: int = 0
+    # Molecules a spectrum that the model itself puts nearest to it in the whole library. The paper has none.
+    n_hard_negatives: int = 0
+    hard_every_steps: int = 50  # between two looks at the library with the present weights
     peak_dropout: float = 0.15
     mz_jitter_ppm: float = 5.0
     intensity_noise: float = 0.2
@@ -93,11 +100,24 @@ def replace_peaks(batch: SpectrumBatch, **changes: Tensor) -> SpectrumBatch:
     return replace(batch, **changes)
 
 
-def ms2mol_loss(spectra: Tensor, molecules: Tensor, scale: Tensor, extra: Tensor | None = None) -> Tensor:
-    """Spectra (B, D) against molecules (B, D) of the batch, and against own extra negatives (B, M, D)."""
+def ms2mol_loss(
+    spectra: Tensor,
+    molecules: Tensor,
+    scale: Tensor,
+    extra: Tensor | None = None,
+    shared: Tensor | None = None,
+    is_own: Tensor | None = None,
+) -> Tensor:
+    """Spectra (B, D) against molecules (B, D) of the batch, own extra negatives (B, M, D), shared (N, D).
+
+    `is_own` (B, N): which of the shared ones are a spectrum's own molecule and so no negative.
+    """
     logits = scale * spectra @ molecules.T
     if extra is not None:
         logits = torch.cat([logits, scale * torch.einsum("bd,bmd->bm", spectra, extra)], dim=1)
+    if shared is not None and is_own is not None:
+        far = (scale * spectra @ shared.T).masked_fill(is_own, -torch.inf)
+        logits = torch.cat([logits, far], dim=1)
     return functional.cross_entropy(logits, torch.arange(len(spectra), device=spectra.device))
 
 
@@ -117,6 +137,7 @@ class ContrastiveData:
     pooled: NDArray[np.float16]  # (compounds, 2 Dm)
     library_pooled: NDArray[np.float16]  # (library, 2 Dm)
     own: NDArray[np.int64]  # library row of each compound, -1 if it is not there
+    may_be_shown: NDArray[np.int64]  # library rows that are no held-out compound
     near_mass: NearMassNegatives | None  # the paper has none
 
 
@@ -128,10 +149,11 @@ def train_contrastive(
     check: RetrievalCheck,
     rng: np.random.Generator,
 ) -> None:
-    """Train until the budget is spent; the state with the best hit@1 on validation spectra is kept."""
+    """Train until the budget is spent; the state that does best on validation spectra is kept."""
     head = run.network.molecule_encoder.head
-    best = BestState(run, [run.network.spectrum_encoder, head], "val_hit@1", highest=True)
+    best = BestState(run, [run.network.spectrum_encoder, head], "val_both", highest=True)
     checks: list[dict[str, float]] = []
+    hard = HardNegatives(data, choices)
     spectra = data.spectra
     run.network.train()
     run.pause()
@@ -144,7 +166,8 @@ def train_contrastive(
             run.pause()
         if run.done:
             break
-        _learn(run, temperature, data, rows, choices, rng)
+        hard.look_again(run)
+        _learn(run, temperature, data, rows, choices, rng, hard)
     best.restore()
     run.save(finished=True)
 
@@ -156,6 +179,7 @@ def _learn(
     rows: NDArray[np.int64],
     choices: ContrastiveChoices,
     rng: np.random.Generator,
+    hard: HardNegatives,
 ) -> None:
     """One step on the spectra in `rows`."""
     spectra = data.spectra
@@ -185,13 +209,64 @@ def _learn(
                 perturbed = run.network.embed_spectra(perturb(_select(batch, faces)))
                 pairs.append((molecules[start : start + len(chunk)][faces], own[-1][faces], perturbed))
     embedded = torch.cat(own)
+    if choices.n_hard_negatives:
+        nearest = torch.from_numpy(data.library_pooled[hard.nearest(embedded.detach(), data.own[compound])])
+        with run.autocast():
+            found = project(nearest.to(run.device).float())
+        negatives = found if negatives is None else torch.cat([negatives, found], dim=1)
     scale = temperature()
-    ms2mol = ms2mol_loss(embedded, molecules, scale, negatives)
+    shared, is_own = _library_negatives(run, data, data.own[compound], choices, rng)
+    ms2mol = ms2mol_loss(embedded, molecules, scale, negatives, shared, is_own)
     mol2ms = torch.zeros((), device=run.device)
     if pairs:
         faced, right, wrong = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         mol2ms = mol2ms_loss(faced, right, wrong, scale)
     run.learn(ms2mol + mol2ms, ms2mol=ms2mol, mol2ms=mol2ms, scale=scale)
+
+
+class HardNegatives:
+    """What the model confuses with a spectrum's molecule in the whole library, as it saw it a while ago."""
+
+    def __init__(self, data: ContrastiveData, choices: ContrastiveChoices) -> None:
+        self.data = data
+        self.number = choices.n_hard_negatives
+        self.every = choices.hard_every_steps
+        self.vectors = torch.zeros(0)
+        self._next = 0
+
+    def look_again(self, run: StageRun) -> None:
+        """Embed the library with the present weights if that was not done lately."""
+        if not self.number or run.step < self._next:
+            return
+        self._next = run.step + self.every
+        rows = self.data.library_pooled[self.data.may_be_shown]
+        self.vectors = torch.from_numpy(molecule_vectors(run.network, rows, device=run.device))
+        self.vectors = self.vectors.to(run.device)
+
+    def nearest(self, spectra: Tensor, own: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Library rows (B, number) of the molecules nearest to each spectrum (B, D), its own left out."""
+        _, places = (spectra.float() @ self.vectors.T).topk(self.number + 1, dim=1)
+        rows = self.data.may_be_shown[places.cpu().numpy()]
+        is_own = rows == own[:, None]
+        is_own[~is_own.any(axis=1), -1] = True  # where the own is not among them, the last is one too many
+        kept: NDArray[np.int64] = rows[~is_own].reshape(len(rows), self.number)
+        return kept
+
+
+def _library_negatives(
+    run: StageRun,
+    data: ContrastiveData,
+    own: NDArray[np.int64],
+    choices: ContrastiveChoices,
+    rng: np.random.Generator,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Molecules (N, D) drawn from the library, and which of them are a spectrum's own (B, N)."""
+    if not choices.n_library_negatives:
+        return None, None
+    drawn = rng.choice(data.may_be_shown, choices.n_library_negatives)
+    pooled = torch.from_numpy(data.library_pooled[drawn]).to(run.device).float()
+    is_own = torch.from_numpy(drawn[None, :] == own[:, None]).to(run.device)
+    return run.network.molecule_encoder.project(pooled), is_own
 
 
 def _select(batch: SpectrumBatch, rows: Tensor) -> SpectrumBatch:

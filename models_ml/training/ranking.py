@@ -7,7 +7,8 @@ RDKit, for fragments. The library is that of pre-training, so no evaluation comp
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
 from models_ml.checkpoint_info import TWIN_FOLDER
-from models_ml.evidence.fragment_matches import FragmentMatches
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
-from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
 from models_ml.ranking.model import RANKING_FILE, RankingModel, save_ranking
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
+from models_ml.training.batches import shuffled_batches
 from models_ml.training.fingerprint import (
     FingerprintChoices,
     SpectrumTokens,
@@ -33,20 +32,25 @@ from models_ml.training.fingerprint import (
     vocabulary_of,
 )
 from models_ml.training.fit import fit
+from models_ml.training.fragment_channels import (
+    Fragmented,
+    fragment_all,
+    fragment_evidence,
+    train_fragment_channels,
+)
 from models_ml.training.generative import spectra_per_compound
 from models_ml.training.ranking_evidence import (
     CandidateList,
     Pools,
-    explain_lists,
     fingerprint_evidence,
-    peak_evidence,
+    fixed_evidence,
     without_candidate,
 )
 from models_ml.training.validation import NearMassNegatives
 from models_ml.training.vectors import MassSorted
 
-MOST_CANDIDATES = 60  # of a list in the scorer's training; larger windows are cut
 TEMPERATURES = np.exp(np.linspace(np.log(0.5), np.log(3.0), 73)).tolist()
+DRAW_SEED = 0  # of the spectra that are learnt from: the same for all seeds, for fragmenting them takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,6 @@ class RankingChoices:
     n_heads: int = 2
     n_rankers: int = 3
     per_compound: int = 4  # spectra at most
-    scorer_epochs: int = 3
     ranker_epochs: int = 10
     batch_lists: int = 64
     analogs_absent: float = 0.4  # share of lists ranked as in an installation without references
@@ -64,80 +67,91 @@ class RankingChoices:
     truth_deleted: float = 0.15
 
 
-def train_ranking(data: Path, run: Path, checkpoint: Path, choices: RankingChoices, seed: int) -> None:
-    """Write ranking.safetensors into `checkpoint` and name it in its config.json. About 20 minutes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What every seed learns from, made once."""
 
-    A blind one goes into the folder of the checkpoint's twin.
+    pools: Pools
+    tokens: SpectrumTokens
+    shown: NDArray[np.int64]  # spectra outside the held fold
+    held: NDArray[np.bool_]  # which compounds are of the held fold
+    lists: Sequence[CandidateList]  # of the held fold
+    fragmented: Fragmented | None  # None: the blind control
+
+
+def train_ranking(
+    data: Path, run: Path, checkpoint: Path, choices: RankingChoices, seeds: Sequence[int]
+) -> None:
+    """Write ranking.safetensors into `checkpoint` and name it in its config.json. 40 minutes, 15 more a seed.
+
+    A blind one goes into the folder of the checkpoint's twin. Further seeds go into copies of the checkpoint
+    beside it, NAME-seedN.
     """
-    rng = np.random.default_rng(seed)
+    material = prepare_material(data, choices)
+    for number, seed in enumerate(seeds):
+        target = checkpoint
+        if number:
+            target = checkpoint.with_name(f"{checkpoint.name}-seed{seed}")
+            shutil.copytree(checkpoint, target, dirs_exist_ok=True)
+        model = train_one(material, run, choices, seed)
+        folder = target / TWIN_FOLDER if choices.blind else target
+        digest = save_ranking(folder, model)
+        if not choices.blind:
+            _name_in_config(target / "config.json", digest, asdict(choices) | {"seed": seed})
+        print(f"{folder / RANKING_FILE}: {digest}")
+
+
+def prepare_material(data: Path, choices: RankingChoices) -> Material:
+    rng = np.random.default_rng(DRAW_SEED)
     pools = Pools.load(data)
     held = pools.folds == choices.hold_out
     shown = np.flatnonzero(~held[pools.spectra.compound])
-    tokens = SpectrumTokens(pools.spectra, vocabulary_of(pools.spectra, shown))
-    heads = train_heads(pools, tokens, shown, held, choices, seed, rng)
     drawn = np.sort(spectra_per_compound(pools.spectra, choices.per_compound, rng))
     is_held = held[pools.spectra.compound[drawn]]
     lists = pools.lists(drawn[is_held])
-    evidence = fingerprint_evidence(pools, lists, heads, tokens)
-    scorer = None
-    if not choices.blind:
-        scorer = train_scorer(pools, pools.lists(drawn[~is_held]), choices, seed, rng)
-        evidence = peak_evidence(evidence, pools, lists, scorer, run, shown)
+    return Material(
+        pools=pools,
+        tokens=SpectrumTokens(pools.spectra, vocabulary_of(pools.spectra, shown)),
+        shown=shown,
+        held=held,
+        lists=lists,
+        fragmented=None if choices.blind else fragment_all(pools, pools.lists(drawn[~is_held]), lists, rng),
+    )
+
+
+def train_one(material: Material, run: Path, choices: RankingChoices, seed: int) -> RankingModel:
+    rng = np.random.default_rng(seed)
+    pools, lists, fragmented = material.pools, material.lists, material.fragmented
+    heads = train_heads(material, choices, seed, rng)
+    scorer = predicted = None
+    evidence = [ListEvidence(n_candidates=len(one.candidates)) for one in lists]
+    if fragmented is not None:
+        scorer, predicted = train_fragment_channels(fragmented, seed, rng)
+        evidence = fixed_evidence(pools, lists, run, material.shown)
+        evidence = fragment_evidence(
+            evidence, fragmented.held_explained, fragmented.held_judged, scorer, predicted
+        )
+    evidence = fingerprint_evidence(evidence, pools, lists, heads, material.tokens)
     compounds = pools.spectra.compound[[one.spectrum for one in lists]]
     rankers = train_rankers(evidence, [one.truth for one in lists], compounds, choices, seed)
-    folder = checkpoint / TWIN_FOLDER if choices.blind else checkpoint
-    digest = save_ranking(folder, RankingModel(tokens.vocabulary, heads, scorer, rankers))
-    if not choices.blind:
-        _name_in_config(checkpoint / "config.json", digest, asdict(choices) | {"seed": seed})
-    print(f"{folder / RANKING_FILE}: {digest}")
+    return RankingModel(material.tokens.vocabulary, heads, scorer, predicted, rankers)
 
 
 def train_heads(
-    pools: Pools,
-    tokens: SpectrumTokens,
-    shown: NDArray[np.int64],
-    held: NDArray[np.bool_],
-    choices: RankingChoices,
-    seed: int,
-    rng: np.random.Generator,
+    material: Material, choices: RankingChoices, seed: int, rng: np.random.Generator
 ) -> list[FingerprintHead]:
     """On the spectra in `shown`. Compounds of the held fold are not even decoys."""
-    decoys = NearMassNegatives(MassSorted.of(pools.library.exact_mass, without=pools.own[held]))
+    pools, tokens = material.pools, material.tokens
+    decoys = NearMassNegatives(MassSorted.of(pools.library.exact_mass, without=pools.own[material.held]))
     heads: list[FingerprintHead] = []
     for number in range(choices.n_heads):
         torch.manual_seed(seed + 1 + number)
         head = FingerprintHead(FingerprintHeadConfig(len(tokens.vocabulary), blind=choices.blind))
         # The blind heads learn less and overfit sooner: validation chose fewer epochs.
         how = FingerprintChoices(epochs=16) if choices.blind else FingerprintChoices()
-        train_fingerprint(head, tokens, shown, pools.own, pools.library, decoys, how, rng)
+        train_fingerprint(head, tokens, material.shown, pools.own, pools.library, decoys, how, rng)
         heads.append(head)
     return heads
-
-
-def train_scorer(
-    pools: Pools,
-    lists: Sequence[CandidateList],
-    choices: RankingChoices,
-    seed: int,
-    rng: np.random.Generator,
-) -> FragmentScorer:
-    """The truth picked out of each list by its fragments alone."""
-    lists = [one for one in lists if len(one.candidates) > 1 and one.truth < MOST_CANDIDATES]
-    explained = [pairs[:MOST_CANDIDATES] for pairs in explain_lists(pools, lists)]
-    torch.manual_seed(seed)
-    scorer = FragmentScorer()
-    batches = _batches(len(lists), choices.batch_lists, rng)
-
-    def loss() -> Tensor:
-        batch = next(batches)
-        scores = scorer(FragmentMatches.of([pair for place in batch for pair in explained[place]]))
-        sizes = [len(explained[place]) for place in batch]
-        padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True, padding_value=-1e4)
-        return functional.cross_entropy(padded, torch.tensor([lists[place].truth for place in batch]))
-
-    steps = choices.scorer_epochs * max(len(lists) // choices.batch_lists, 1)
-    fit(scorer, loss, steps=steps, rate=3e-3, weight_decay=0.01, clip=1.0, name="fragment scorer")
-    return scorer
 
 
 def train_rankers(
@@ -190,7 +204,7 @@ def train_ranker(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     ranker = Ranker()
-    batches = _batches(len(evidence), choices.batch_lists, rng)
+    batches = shuffled_batches(len(evidence), choices.batch_lists, rng)
 
     def shown(place: int) -> tuple[ListEvidence, int]:
         one, truth = _thinned(evidence[place], choices, rng), truths[place]
@@ -225,12 +239,3 @@ def _name_in_config(path: Path, digest: str, training: dict[str, Any]) -> None:
     config["ranking_sha256"] = digest
     config["training"]["ranking"] = training
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Endless batches of places, each epoch in a new order; the rest that fills no batch is left out."""
-    size = min(size, n)
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, n - size + 1, size):
-            yield order[start : start + size]

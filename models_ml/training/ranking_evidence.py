@@ -7,22 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models_ml.evidence.analog_votes import AnalogVotes, analog_votes
 from models_ml.evidence.analogs import ReferenceIndex
-from models_ml.evidence.fragment_matches import Explained, FragmentMatches
+from models_ml.evidence.fragment_matches import Explained
 from models_ml.evidence.fragments import explain_candidates, strongest_peaks
 from models_ml.molecules.standardise import identify
 from models_ml.networks.fingerprint_head import FingerprintHead
-from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.ranking.features import ListEvidence, Scores
 from models_ml.spectrum_features import ADDUCT_PLACES
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
 from models_ml.training.fingerprint import SpectrumTokens, predict_bits
-from models_ml.training.run import load_network
+from models_ml.training.run import load_network, load_state
 from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
 from models_ml.training.vectors import MassSorted, molecule_vectors
 
@@ -75,6 +73,8 @@ class Pools:
         )
 
     def lists(self, rows: NDArray[np.int64]) -> list[CandidateList]:
+        """In the order of mass, so that spectra with the same candidates meet in the caches of fragments."""
+        rows = rows[np.argsort(self.spectra.neutral_mass[rows], kind="stable")]
         by_mass = MassSorted.of(self.library.exact_mass)
         found: list[CandidateList] = []
         for row in rows:
@@ -109,47 +109,41 @@ def explain_lists(pools: Pools, lists: Sequence[CandidateList]) -> list[list[Exp
 
 
 def fingerprint_evidence(
-    pools: Pools, lists: Sequence[CandidateList], heads: Sequence[FingerprintHead], tokens: SpectrumTokens
-) -> list[ListEvidence]:
-    """The heads' channel alone: all that a blind ranker has."""
-    rows = np.array([one.spectrum for one in lists])
-    log_odds = np.mean([predict_bits(head, tokens, rows) for head in heads], axis=0)
-    return [
-        ListEvidence(fingerprint=pools.bits(one.candidates) @ row, n_candidates=len(one.candidates))
-        for one, row in zip(lists, log_odds, strict=True)
-    ]
-
-
-def peak_evidence(
     evidence: Sequence[ListEvidence],
     pools: Pools,
     lists: Sequence[CandidateList],
-    scorer: FragmentScorer,
-    run: Path,
-    shown: NDArray[np.int64],
+    heads: Sequence[FingerprintHead],
+    tokens: SpectrumTokens,
 ) -> list[ListEvidence]:
-    """The other channels added; references are the spectra in `shown`."""
+    """The heads' channel added: of all channels the only one that a blind ranker has."""
+    rows = np.array([one.spectrum for one in lists])
+    log_odds = np.mean([predict_bits(head, tokens, rows) for head in heads], axis=0)
+    return [
+        replace(said, fingerprint=pools.bits(one.candidates) @ row)
+        for said, one, row in zip(evidence, lists, log_odds, strict=True)
+    ]
+
+
+def fixed_evidence(
+    pools: Pools, lists: Sequence[CandidateList], run: Path, shown: NDArray[np.int64]
+) -> list[ListEvidence]:
+    """The channels that no seed changes: contrastive similarity, and analogs among the spectra in `shown`."""
     rows = np.array([one.spectrum for one in lists])
     network = load_network(run / "contrastive.pt")
+    source = Path(load_state(run / "contrastive.pt")["settings"]["source"])
     embedded = embed_spectrum_rows(network, pools.spectra, rows, "cpu")
-    vectors = molecule_vectors(network, np.load(run / "library_pooled.npy"), device="cpu")
+    vectors = molecule_vectors(network, np.load(source / "library_pooled.npy"), device="cpu")
     references = pools.references(shown)
-    found: list[ListEvidence] = []
-    for said, one, vector, pairs in zip(evidence, lists, embedded, explain_lists(pools, lists), strict=True):
-        with torch.inference_mode():
-            fragments = scorer(FragmentMatches.of(pairs)).numpy()
-        packed = pools.library.fingerprints[one.candidates]
-        found.append(
-            replace(
-                said,
-                contrastive=vectors[one.candidates] @ vector,
-                fragments=fragments,
-                unexplained=np.array([pair.unexplained for pair in pairs], np.float32),
-                possible=np.array([pair.possible for pair in pairs], np.float32),
-                analogs=analog_votes(references, pools.spectra.features(one.spectrum), packed),
-            )
+    return [
+        ListEvidence(
+            n_candidates=len(one.candidates),
+            contrastive=vectors[one.candidates] @ vector,
+            analogs=analog_votes(
+                references, pools.spectra.features(one.spectrum), pools.library.fingerprints[one.candidates]
+            ),
         )
-    return found
+        for one, vector in zip(tqdm(lists, "analogs"), embedded, strict=True)
+    ]
 
 
 def without_candidate(evidence: ListEvidence, place: int) -> ListEvidence:
@@ -166,6 +160,8 @@ def without_candidate(evidence: ListEvidence, place: int) -> ListEvidence:
         fragments=cut(evidence.fragments),
         unexplained=cut(evidence.unexplained),
         possible=cut(evidence.possible),
+        predicted=cut(evidence.predicted),
+        likelihood=cut(evidence.likelihood),
         analogs=None if analogs is None else AnalogVotes(analogs.votes[keep], analogs.strengths),
         n_candidates=evidence.n_candidates - 1,
     )

@@ -224,6 +224,17 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def load_but_for_new_heads(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a state that may be from before an embedding head had a hidden layer; that one stays as it is.
+
+    Raises ValueError if anything else is missing or too much.
+    """
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    wrong = [name for name in missing if "beside." not in name] + unexpected
+    if wrong:
+        raise ValueError(f"The state does not fit the network: {', '.join(wrong[:5])}.")
+
+
 def load_network(path: Path) -> GlmrNetwork:
     state = load_state(path)
     network = GlmrNetwork(GlmrConfig.from_dict(state["config"]))

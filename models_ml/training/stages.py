@@ -30,7 +30,15 @@ from models_ml.training.generative import (
     train_generative,
 )
 from models_ml.training.pretrain import PretrainChoices, PretrainHeads, pretrain
-from models_ml.training.run import Budget, StageRun, load_network, load_state, seed_everything, set_dropout
+from models_ml.training.run import (
+    Budget,
+    StageRun,
+    load_but_for_new_heads,
+    load_network,
+    load_state,
+    seed_everything,
+    set_dropout,
+)
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
 from models_ml.training.vectors import MassSorted, molecule_vectors, pooled_features
 
@@ -93,6 +101,7 @@ def run_contrastive(
     train_head: bool = False,
     hold_out: int | None = None,
     warm_start: Path | None = None,
+    head_hidden: int = 0,
 ) -> Path:
     """`source` is the run folder whose pre-trained molecule side is used, often the same folder.
 
@@ -100,9 +109,9 @@ def run_contrastive(
     `warm_start`: a state of another run, which must have held out the same fold, to go on from.
     """
     rng = _set_up(options)
-    network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind)
+    network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind, head_hidden=head_hidden)
     if warm_start is not None:
-        network.load_state_dict(load_state(warm_start)["network"])
+        load_but_for_new_heads(network, load_state(warm_start)["network"])
     freeze_for_contrastive(network, train_head=train_head)
     temperature = Temperature()
     trained = {
@@ -117,6 +126,9 @@ def run_contrastive(
         "train_head": train_head,
         "hold_out": hold_out,
         "warm_start": warm_start is not None,
+        "head_hidden": head_hidden,
+        "library_negatives": choices.n_library_negatives,
+        "hard_negatives": choices.n_hard_negatives,
         "batch_size": choices.batch_size,
     }
     run = _start(options, "contrastive", network, trained, settings)
@@ -133,10 +145,10 @@ def run_contrastive(
         seed=0,
     )
     own = _library_rows(library, compounds)
+    # A held-out compound shown as a negative would be pushed away from its own spectra.
+    unseen = np.setdiff1d(own, own[train.compound[_shown(options, train, hold_out)]])
     near_mass = None
     if mass_negatives:
-        # A held-out compound shown as a negative would be pushed away from its own spectra.
-        unseen = np.setdiff1d(own, own[train.compound[_shown(options, train, hold_out)]])
         near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
     data = ContrastiveData(
         spectra=train,
@@ -144,6 +156,7 @@ def run_contrastive(
         pooled=pooled_features(network, compounds, device=options.device),
         library_pooled=library_pooled,
         own=own,
+        may_be_shown=np.setdiff1d(np.arange(len(library)), unseen),
         near_mass=near_mass,
     )
     train_contrastive(run, temperature, data, choices, check, rng)
@@ -230,12 +243,13 @@ def _start(
     return run
 
 
-def _with_new_spectrum_side(path: Path, *, blind: bool) -> GlmrNetwork:
+def _with_new_spectrum_side(path: Path, *, blind: bool, head_hidden: int) -> GlmrNetwork:
     """The molecule side of a pre-trained state with a spectrum encoder and fusion fresh from the seed."""
     state = load_state(path)
-    network = GlmrNetwork(replace(GlmrConfig.from_dict(state["config"]), spectrum_blind=blind))
+    config = replace(GlmrConfig.from_dict(state["config"]), spectrum_blind=blind, head_hidden=head_hidden)
+    network = GlmrNetwork(config)
     for name in ("molecule_encoder", "decoder"):
-        getattr(network, name).load_state_dict(state["trained"][name])
+        load_but_for_new_heads(getattr(network, name), state["trained"][name])
     return network
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("torch", reason="evaluation runs the model, which needs torc
 
 from models_ml.evaluate.__main__ import main
 from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, take_peaks_off
+from models_ml.evaluate.collect import main as collect
 from models_ml.evaluate.library import Candidate, Library, as_candidate
 from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
 from models_ml.evaluate.ranking import KEPT, NEVER, rank_by_score, rank_shortlist
@@ -29,7 +30,8 @@ THEOPHYLLINE, THEOBROMINE = MOLECULES[3], MOLECULES[4]
 KEYS = (
     "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
     "mean_candidates",
-    "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece", "accuracy@50%",
+    "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece", "ece_close",
+    "accuracy@50%",
     "abstained", "absent_auc", "n_spectra", "n_compounds", "ci95", "macro", "strata",
 )  # fmt: skip
 
@@ -174,6 +176,12 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
         assert figures["mces_pairs"] <= 2
     assert report["methods"]["blind"]["lift@1"] == report["methods"]["blind"]["information_bits"] == 0
     assert "valid_beams" in report["methods"]["glmr"]
+    (tmp_path / "checkpoint").mkdir()
+    collect(["--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "out.json")])
+    metrics = json.loads((tmp_path / "checkpoint" / "metrics.json").read_text())
+    kept = metrics["protocols"]["whole, references"]["retrieval"]
+    assert kept["hit@1"] == report["methods"]["retrieval"]["hit@1"]
+    assert set(kept["ci95"]) <= set(kept)
     assert "## Controls" in (tmp_path / "out.md").read_text()
     assert (tmp_path / "out.png").stat().st_size > 0
 

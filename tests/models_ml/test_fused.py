@@ -22,7 +22,7 @@ from models_ml.ranking.fuse import abstains
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import spectrum_features
 
-SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.2"
+SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.3"
 # Isomers of two formulas, so that every spectrum has something to choose from.
 ISOMERS = [
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -78,7 +78,7 @@ def test_probabilities_order_the_candidates_and_sum_to_one(
         assert known == sorted(known, reverse=True)
         assert sum(known) + outcome.confidence.p_absent == pytest.approx(1, abs=1e-3)
         assert outcome.confidence.p_right == known[0] <= outcome.confidence.p_close
-        assert set(outcome.candidates[0].evidence) == {"fingerprint", "fragments", "explained"}
+        assert set(outcome.candidates[0].evidence) == {"fingerprint", "fragments", "explained", "predicted"}
 
 
 def test_fragments_tell_isomers_apart(

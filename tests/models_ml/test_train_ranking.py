@@ -55,7 +55,7 @@ def test_the_command_gives_a_checkpoint_that_ranks(
     outcome = annotate([spectrum], model=model, retrieve=library.retrieve, params=AnnotateParams())[0]
     assert isinstance(outcome, Annotated)
     assert outcome.confidence is not None
-    said = {"fingerprint"} if blind else {"fingerprint", "fragments", "explained"}
+    said = {"fingerprint"} if blind else {"fingerprint", "fragments", "explained", "predicted"}
     assert set(outcome.candidates[0].evidence) == said
 
     if not blind:
@@ -73,7 +73,7 @@ def test_a_folder_that_holds_no_blind_ranking_is_no_twin(tiny_model: GlmrModel, 
 def test_each_channel_can_be_left_out() -> None:
     scores = np.arange(4, dtype=np.float32)
     votes = AnalogVotes(np.tile(scores[:, None], (1, 8)), np.ones(3, np.float32))
-    whole = ListEvidence(4, scores, scores, scores, scores, scores, votes)
+    whole = ListEvidence(4, scores, scores, scores, scores, scores, scores, scores, votes)
     numbers, _ = ranker_numbers(whole)
     for channel in CHANNELS:
         less, _ = ranker_numbers(without_channel(whole, channel))
@@ -96,10 +96,10 @@ def test_every_list_holds_its_truth(tiny_work: Path, tmp_path: Path) -> None:
 def test_deleting_the_truth_takes_it_from_every_channel() -> None:
     scores = np.arange(4, dtype=np.float32)
     votes = AnalogVotes(np.tile(scores[:, None], (1, 8)), np.ones(3, np.float32))
-    whole = ListEvidence(4, scores, scores, scores, scores, scores, votes)
+    whole = ListEvidence(4, scores, scores, scores, scores, scores, scores, scores, votes)
     left = without_candidate(whole, 2)
     assert left.n_candidates == 3
-    for channel in (left.fingerprint, left.contrastive, left.fragments, left.unexplained, left.possible):
+    for channel in (left.fingerprint, left.contrastive, left.fragments, left.predicted, left.likelihood):
         assert channel is not None
         assert channel.tolist() == [0, 1, 3]
     assert left.analogs is not None

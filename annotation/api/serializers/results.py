@@ -62,9 +62,9 @@ class CandidateShape(serializers.ModelSerializer[Candidate]):
 
     evidence = serializers.DictField(
         child=serializers.FloatField(),
-        help_text="Raw score of each further channel, such as `fingerprint`, `fragments`, `explained` (share "
-        "of the intensity, 0 to 1) and `analogs`; larger is better. A channel that is missing had nothing to "
-        "say.",
+        help_text="Raw score of each further channel, such as `fingerprint`, `fragments`, `predicted`, "
+        "`explained` (share of the intensity, 0 to 1) and `analogs`; larger is better. A channel that is "
+        "missing had nothing to say.",
     )
 
     class Meta:

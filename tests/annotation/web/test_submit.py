@@ -74,7 +74,7 @@ def test_an_unknown_method_is_told_which_there_are(world: World) -> None:
 def test_a_missing_adduct_is_said_before_anything_runs(world: World) -> None:
     client = world.client("submitter")
     report = client.post(reverse("submit"), given(world, ("a.mgf", GOOD + NO_ADDUCT))).headers["Location"]
-    assert "1 of 2 name no adduct" in client.get(report).content.decode()
+    assert "1 of 2 names no adduct" in client.get(report).content.decode()
 
 
 def test_a_bad_file_gives_the_form_again_with_the_reason(world: World) -> None:
