@@ -264,4 +264,5 @@ def test_temperatures_are_kept_for_whoever_has_no_validation_spectra(
 )
 def test_a_method_that_cannot_run_is_refused_at_once(method: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=message):
-        main(["--spectra", "a", "--library", "b", "--method", method, "--out", str(tmp_path / "o")])
+        main(["--spectra", "a", "--library", "b", "--method", method, "--out", str(tmp_path / "o"),
+              "--checkpoint", str(tmp_path)])  # fmt: skip
