@@ -97,7 +97,7 @@ def fragments_of(smiles: str, anion: bool) -> Fragments:
     return enumerate_fragments(parse_structure(smiles), anion=anion)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=10_000)
 def _ions(smiles: str, adduct: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """m/z ascending (I,), and of each ion: effort, broken bonds, stubs, hydrogens, share of atoms, share of
     heteroatoms, whether it is the whole molecule, whether it carries a metal."""

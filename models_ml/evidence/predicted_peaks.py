@@ -73,7 +73,7 @@ def candidate_ions(
     return found
 
 
-@lru_cache(maxsize=5_000)
+@lru_cache(maxsize=10_000)  # as the ions of `fragments`; 20 kB each
 def fragment_table(smiles: str, anion: bool) -> FragmentTable:
     try:
         fragments = enumerate_fragments(parse_structure(smiles), anion=anion)

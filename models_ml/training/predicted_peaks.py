@@ -5,12 +5,11 @@ Without the first part the second has too few right answers to learn intensities
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
@@ -20,12 +19,10 @@ from models_ml.evidence.fragments import strongest_peaks
 from models_ml.evidence.ion_shares import IonBatch, PairIons, SpectrumPeaks
 from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
-from models_ml.spectrum_features import ADDUCT_PLACES
+from models_ml.training.batches import shuffled_batches
 from models_ml.training.fit import fit
 from models_ml.training.generative import spectra_per_compound
-from models_ml.training.ranking_evidence import CandidateList, Pools
-
-_ADDUCT_OF_PLACE = {place: notation for notation, place in ADDUCT_PLACES.items()} | {0: "[M+H]+", 1: "[M-H]-"}
+from models_ml.training.ranking_evidence import ADDUCT_OF_PLACE, CandidateList, Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def judged_lists(pools: Pools, lists: Sequence[CandidateList]) -> list[Judged]:
         peaks = strongest_peaks(seen.mz, seen.intensity, seen.precursor_mz)
         spectrum = spectrum_peaks(peaks, seen.adduct, seen.energy, seen.energy_kind, seen.precursor_mz)
         structures = [smiles[row] for row in one.candidates]
-        pairs = candidate_ions(peaks, structures, _ADDUCT_OF_PLACE[seen.adduct], seen.precursor_mz)
+        pairs = candidate_ions(peaks, structures, ADDUCT_OF_PLACE[seen.adduct], seen.precursor_mz)
         found.append(Judged(spectrum, pairs, one.truth))
     return found
 
@@ -87,8 +84,8 @@ def fit_scorer(
     """`truths`: lists of one, the right structure of each spectrum."""
     torch.manual_seed(seed)
     scorer = PredictedPeaksScorer()
-    spectra = _batches(len(truths), choices.likelihood_batch, rng)
-    questions = _batches(len(lists), choices.batch_lists, rng)
+    spectra = shuffled_batches(len(truths), choices.likelihood_batch, rng)
+    questions = shuffled_batches(len(lists), choices.batch_lists, rng)
 
     def of_spectra() -> Tensor:
         _, likelihood = scorer.judge(_joined([truths[place] for place in next(spectra)]))
@@ -125,12 +122,3 @@ def _cut(one: CandidateList, most: int, rng: np.random.Generator) -> CandidateLi
     right = one.candidates[one.truth]
     kept = np.sort(np.append(rng.choice(others, most - 1, replace=False), right))
     return CandidateList(one.spectrum, kept, int(np.searchsorted(kept, right)))
-
-
-def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Endless batches of places, each epoch in a new order; the rest that fills no batch is left out."""
-    size = min(size, n)
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, n - size + 1, size):
-            yield order[start : start + size]

@@ -76,6 +76,7 @@ class Material:
     shown: NDArray[np.int64]  # spectra outside the held fold
     held: NDArray[np.bool_]  # which compounds are of the held fold
     lists: Sequence[CandidateList]  # of the held fold
+    evidence: Sequence[ListEvidence]  # of these lists, from the channels that no seed changes
     fragmented: Fragmented | None  # None: the blind control
 
 
@@ -87,13 +88,13 @@ def train_ranking(
     A blind one goes into the folder of the checkpoint's twin. Further seeds go into copies of the checkpoint
     beside it, NAME-seedN.
     """
-    material = prepare_material(data, choices)
+    material = prepare_material(data, run, choices)
     for number, seed in enumerate(seeds):
         target = checkpoint
         if number:
             target = checkpoint.with_name(f"{checkpoint.name}-seed{seed}")
             shutil.copytree(checkpoint, target, dirs_exist_ok=True)
-        model = train_one(material, run, choices, seed)
+        model = train_one(material, choices, seed)
         folder = target / TWIN_FOLDER if choices.blind else target
         digest = save_ranking(folder, model)
         if not choices.blind:
@@ -101,7 +102,7 @@ def train_ranking(
         print(f"{folder / RANKING_FILE}: {digest}")
 
 
-def prepare_material(data: Path, choices: RankingChoices) -> Material:
+def prepare_material(data: Path, run: Path, choices: RankingChoices) -> Material:
     rng = np.random.default_rng(DRAW_SEED)
     pools = Pools.load(data)
     held = pools.folds == choices.hold_out
@@ -109,29 +110,31 @@ def prepare_material(data: Path, choices: RankingChoices) -> Material:
     drawn = np.sort(spectra_per_compound(pools.spectra, choices.per_compound, rng))
     is_held = held[pools.spectra.compound[drawn]]
     lists = pools.lists(drawn[is_held])
+    evidence = [ListEvidence(n_candidates=len(one.candidates)) for one in lists]
+    if not choices.blind:
+        evidence = fixed_evidence(pools, lists, run, shown)
     return Material(
         pools=pools,
         tokens=SpectrumTokens(pools.spectra, vocabulary_of(pools.spectra, shown)),
         shown=shown,
         held=held,
         lists=lists,
+        evidence=evidence,
         fragmented=None if choices.blind else fragment_all(pools, pools.lists(drawn[~is_held]), lists, rng),
     )
 
 
-def train_one(material: Material, run: Path, choices: RankingChoices, seed: int) -> RankingModel:
+def train_one(material: Material, choices: RankingChoices, seed: int) -> RankingModel:
     rng = np.random.default_rng(seed)
     pools, lists, fragmented = material.pools, material.lists, material.fragmented
     heads = train_heads(material, choices, seed, rng)
     scorer = predicted = None
-    evidence = [ListEvidence(n_candidates=len(one.candidates)) for one in lists]
+    evidence = fingerprint_evidence(material.evidence, pools, lists, heads, material.tokens)
     if fragmented is not None:
         scorer, predicted = train_fragment_channels(fragmented, seed, rng)
-        evidence = fixed_evidence(pools, lists, run, material.shown)
         evidence = fragment_evidence(
             evidence, fragmented.held_explained, fragmented.held_judged, scorer, predicted
         )
-    evidence = fingerprint_evidence(evidence, pools, lists, heads, material.tokens)
     compounds = pools.spectra.compound[[one.spectrum for one in lists]]
     rankers = train_rankers(evidence, [one.truth for one in lists], compounds, choices, seed)
     return RankingModel(material.tokens.vocabulary, heads, scorer, predicted, rankers)

@@ -24,7 +24,7 @@ from models_ml.training.run import load_network, load_state
 from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
 from models_ml.training.vectors import MassSorted, molecule_vectors
 
-_ADDUCT_OF_PLACE = {place: notation for notation, place in ADDUCT_PLACES.items()} | {0: "[M+H]+", 1: "[M-H]-"}
+ADDUCT_OF_PLACE = {place: notation for notation, place in ADDUCT_PLACES.items()} | {0: "[M+H]+", 1: "[M-H]-"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ def explain_lists(pools: Pools, lists: Sequence[CandidateList]) -> list[list[Exp
                 peaks,
                 [smiles[row] for row in one.candidates],
                 [formulas[row] for row in one.candidates],
-                _ADDUCT_OF_PLACE[features.adduct],
+                ADDUCT_OF_PLACE[features.adduct],
             )
         )
     return found
