@@ -100,20 +100,7 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
         raise ValueError(
             "No spectrum is left to evaluate: none names a structure that the protocol can ask for."
         )
-    references = read_references(options.references, cache=options.cache) if options.references else None
-    training = references if options.train == options.references else None
-    if options.train is not None and training is None:
-        training = read_references(options.train, cache=options.cache)
-    evaluated = {case.compound for case in (*cases, *setting.val)}
-    index, n_excluded = references.index_without(evaluated) if references else (None, 0)
-    bench = Bench(
-        model=model,
-        library=library,
-        vectors=MoleculeVectors(model, library, options.cache),
-        params=options.params,
-        references=index,
-        folders=options.folders,
-    )
+    bench, n_excluded, training = _bench(setting, options, model)
     exchanged, near = exchange_peaks(cases)
     absent_places = _absent_places(cases, library, options)
     sets: dict[str, Sequence[Case]] = {
@@ -140,17 +127,8 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
     )
     report: dict[str, Any] = {
         **setting.about,
-        "n_library": len(library),
-        "n_val": len(setting.val),
-        "checkpoint": {"name": model.name, "sha256": model.sha256},
-        "blind_checkpoint": _named(runs.twin),
+        **_header(setting, options, runs, n_excluded),
         "main_method": main,
-        "references": _about_references(options, index, n_excluded),
-        "train": options.train.name if options.train else None,
-        "limit": options.limit,
-        "seed": options.seed,
-        "n_candidates": options.n_candidates,
-        "beam_size": options.beam_size,
         "shuffled_within_10_ppm": near,
         "methods": {},
     }
@@ -160,6 +138,42 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
     if options.keep_temperatures:
         about.temperatures.save()
     return report
+
+
+def _bench(setting: Setting, options: Options, model: GlmrModel) -> tuple[Bench, int, ReferenceSet | None]:
+    """What methods run on; how many references of evaluated compounds it leaves out; the training spectra."""
+    references = read_references(options.references, cache=options.cache) if options.references else None
+    training = references if options.train == options.references else None
+    if options.train is not None and training is None:
+        training = read_references(options.train, cache=options.cache)
+    evaluated = {case.compound for case in (*setting.cases, *setting.val)}
+    index, n_excluded = references.index_without(evaluated) if references else (None, 0)
+    bench = Bench(
+        model=model,
+        library=setting.library,
+        vectors=MoleculeVectors(model, setting.library, options.cache),
+        params=options.params,
+        references=index,
+        folders=options.folders,
+    )
+    return bench, n_excluded, training
+
+
+def _header(setting: Setting, options: Options, runs: Runs, n_excluded: int) -> dict[str, Any]:
+    """What was measured, on what and how."""
+    model = runs.bench.model
+    return {
+        "n_library": len(setting.library),
+        "n_val": len(setting.val),
+        "checkpoint": {"name": model.name, "sha256": model.sha256},
+        "blind_checkpoint": _named(runs.twin),
+        "references": _about_references(options, runs.bench.references, n_excluded),
+        "train": options.train.name if options.train else None,
+        "limit": options.limit,
+        "seed": options.seed,
+        "n_candidates": options.n_candidates,
+        "beam_size": options.beam_size,
+    }
 
 
 def _absent_places(cases: Sequence[Case], library: Library, options: Options) -> list[int]:
