@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from models_ml.evidence.fragments import LEAST_TOLERANCE_DA, MAX_PEAKS, TOLERANCE_PPM, Strongest
+from models_ml.evidence.fragments import (
+    LEAST_TOLERANCE_DA,
+    MAX_PEAKS,
+    TOLERANCE_PPM,
+    Strongest,
+    fragments_of,
+)
 from models_ml.evidence.ion_shares import (
     N_ATOM_KINDS,
     N_BOND_SLOTS,
@@ -24,9 +30,9 @@ from models_ml.evidence.ion_shares import (
     SpectrumPeaks,
     conditions,
 )
-from models_ml.molecules.cleavage import Fragments, enumerate_fragments
+from models_ml.molecules.cleavage import Fragments
 from models_ml.molecules.formula import ELECTRON_MASS, formula_mass
-from models_ml.molecules.structure_text import UnusableStructure, parse_structure
+from models_ml.molecules.structure_text import UnusableStructure
 from models_ml.spectra.adducts import parse as parse_adduct
 
 _SHIFTS = np.arange(N_SHIFTS) - N_SHIFTS // 2
@@ -76,7 +82,7 @@ def candidate_ions(
 @lru_cache(maxsize=10_000)  # as the ions of `fragments`; 20 kB each
 def fragment_table(smiles: str, anion: bool) -> FragmentTable:
     try:
-        fragments = enumerate_fragments(parse_structure(smiles), anion=anion)
+        fragments = fragments_of(smiles, anion)
     except UnusableStructure:
         return _nothing_known()
     rows, alike, place = _easiest_of_each_formula(fragments)

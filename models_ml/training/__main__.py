@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         from models_ml.training.ranking import RankingChoices, train_ranking
 
         choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
-        train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds)
+        train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds, args.channels_of)
     elif args.command == "unpack":
         from models_ml.training.unpack import unpack
 
@@ -164,6 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     ranking.add_argument("--blind", action="store_true", help="the control: never show a peak")
     ranking.add_argument(
         "--seeds", type=int, nargs="+", default=[0], help="the first into the checkpoint, others beside it"
+    )
+    ranking.add_argument(
+        "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken; only rankers learn"
     )
 
     unpack = commands.add_parser("unpack", help="begin a run from a checkpoint's molecule side")

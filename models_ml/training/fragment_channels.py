@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
 
 from models_ml.evidence.fragment_matches import Explained, FragmentMatches
 from models_ml.evidence.ion_shares import IonBatch
@@ -21,14 +22,10 @@ from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.ranking.features import ListEvidence
 from models_ml.training.batches import shuffled_batches
 from models_ml.training.fit import fit
-from models_ml.training.predicted_peaks import (
-    Judged,
-    PredictedPeaksChoices,
-    fit_scorer,
-    judged_lists,
-    material,
-)
-from models_ml.training.ranking_evidence import CandidateList, Pools, explain_lists
+from models_ml.training.fragmenting import Fragmenter, Judged, cut_list
+from models_ml.training.generative import spectra_per_compound
+from models_ml.training.predicted_peaks import PredictedPeaksChoices, fit_scorer
+from models_ml.training.ranking_evidence import CandidateList, Pools
 
 MOST_CANDIDATES = 60  # of a list in the fragment scorer's training; larger windows are cut
 SCORER_EPOCHS = 3
@@ -36,38 +33,68 @@ BATCH_LISTS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fragmented:
-    """Candidates of training lists and of the ranker's lists, fragmented."""
+class FragmentedLists:
+    """What every candidate of some lists explains, and which ions it could give."""
 
-    explained: Sequence[Sequence[Explained]]  # of training lists with a choice
+    explained: Sequence[Sequence[Explained]]
+    judged: Sequence[Judged]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lessons:
+    """What the channels of fragments learn from: training lists with a choice, large ones cut."""
+
+    lists: FragmentedLists
     truths: Sequence[int]
     alone: Sequence[Judged]  # training spectra with the right structure alone
-    judged: Sequence[Judged]  # training lists, large ones cut
-    held_explained: Sequence[Sequence[Explained]]  # of the ranker's lists, in their order
-    held_judged: Sequence[Judged]
 
 
-def fragment_all(
-    pools: Pools, lists: Sequence[CandidateList], held: Sequence[CandidateList], rng: np.random.Generator
-) -> Fragmented:
-    """`lists` to train on, `held` for the ranker, both in the order of mass."""
-    some = [one for one in lists if len(one.candidates) > 1 and one.truth < MOST_CANDIDATES]
-    alone, judged = material(pools, lists, PredictedPeaksChoices(), rng)
-    return Fragmented(
-        explained=[pairs[:MOST_CANDIDATES] for pairs in explain_lists(pools, some)],
-        truths=[one.truth for one in some],
-        alone=alone,
-        judged=judged,
-        held_explained=explain_lists(pools, held),
-        held_judged=judged_lists(pools, held),
+def fragment_lists(fragmenter: Fragmenter, lists: Sequence[CandidateList]) -> FragmentedLists:
+    """`lists` in the order of mass."""
+    explained: list[list[Explained]] = []
+    judged: list[Judged] = []
+    for one in tqdm(lists, "fragments of the ranker's lists"):
+        explained.append(fragmenter.explain(one))
+        judged.append(fragmenter.judge(one))
+    return FragmentedLists(explained, judged)
+
+
+def make_lessons(fragmenter: Fragmenter, lists: Sequence[CandidateList], rng: np.random.Generator) -> Lessons:
+    """`lists` in the order of mass. Holds 2 GB."""
+    how = PredictedPeaksChoices()
+    explained: list[list[Explained]] = []
+    truths: list[int] = []
+    judged: list[Judged] = []
+    for one in tqdm([one for one in lists if len(one.candidates) > 1], "fragments"):
+        shown = cut_list(one, MOST_CANDIDATES, rng)
+        explained.append(fragmenter.explain(shown))
+        truths.append(shown.truth)
+        judged.append(fragmenter.judge(cut_list(shown, how.most_candidates, rng)))
+    alone = _alone(fragmenter.pools, lists, how, rng)
+    return Lessons(
+        FragmentedLists(explained, judged),
+        truths,
+        [fragmenter.judge(one) for one in tqdm(alone, "right structures")],
     )
 
 
+def _alone(
+    pools: Pools, lists: Sequence[CandidateList], choices: PredictedPeaksChoices, rng: np.random.Generator
+) -> list[CandidateList]:
+    """Spectra of the lists' compounds with the right structure alone, in the order of mass."""
+    compounds = np.unique(pools.spectra.compound[[one.spectrum for one in lists]])
+    drawn = spectra_per_compound(pools.spectra, choices.likelihood_per_compound, rng)
+    drawn = drawn[np.isin(pools.spectra.compound[drawn], compounds)]
+    drawn = drawn[np.argsort(pools.spectra.neutral_mass[drawn], kind="stable")]
+    own = pools.own[pools.spectra.compound[drawn]]
+    return [CandidateList(int(row), own[place : place + 1], 0) for place, row in enumerate(drawn)]
+
+
 def train_fragment_channels(
-    material: Fragmented, seed: int, rng: np.random.Generator
+    lessons: Lessons, seed: int, rng: np.random.Generator
 ) -> tuple[FragmentScorer, PredictedPeaksScorer]:
-    scorer = train_scorer(material.explained, material.truths, seed, rng)
-    return scorer, fit_scorer(material.alone, material.judged, PredictedPeaksChoices(), seed, rng)
+    scorer = train_scorer(lessons.lists.explained, lessons.truths, seed, rng)
+    return scorer, fit_scorer(lessons.alone, lessons.lists.judged, PredictedPeaksChoices(), seed, rng)
 
 
 def train_scorer(
@@ -92,14 +119,13 @@ def train_scorer(
 
 def fragment_evidence(
     evidence: Sequence[ListEvidence],
-    explained: Sequence[Sequence[Explained]],
-    judged: Sequence[Judged],
+    fragmented: FragmentedLists,
     scorer: FragmentScorer,
     predicted: PredictedPeaksScorer,
 ) -> list[ListEvidence]:
     """The channels of fragments added, by the scorers."""
     found: list[ListEvidence] = []
-    for said, pairs, one in zip(evidence, explained, judged, strict=True):
+    for said, pairs, one in zip(evidence, fragmented.explained, fragmented.judged, strict=True):
         with torch.inference_mode():
             fragments = scorer(FragmentMatches.of(pairs))
             scores, likelihood = predicted.judge(IonBatch.of([one.spectrum], [one.pairs]))

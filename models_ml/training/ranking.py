@@ -22,7 +22,7 @@ from torch.nn import functional
 from models_ml.checkpoint_info import TWIN_FOLDER
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
 from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
-from models_ml.ranking.model import RANKING_FILE, RankingModel, save_ranking
+from models_ml.ranking.model import RANKING_FILE, RankingModel, load_ranking, save_ranking
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
 from models_ml.training.batches import shuffled_batches
 from models_ml.training.fingerprint import (
@@ -33,11 +33,14 @@ from models_ml.training.fingerprint import (
 )
 from models_ml.training.fit import fit
 from models_ml.training.fragment_channels import (
-    Fragmented,
-    fragment_all,
+    FragmentedLists,
+    Lessons,
     fragment_evidence,
+    fragment_lists,
+    make_lessons,
     train_fragment_channels,
 )
+from models_ml.training.fragmenting import Fragmenter
 from models_ml.training.generative import spectra_per_compound
 from models_ml.training.ranking_evidence import (
     CandidateList,
@@ -77,24 +80,34 @@ class Material:
     held: NDArray[np.bool_]  # which compounds are of the held fold
     lists: Sequence[CandidateList]  # of the held fold
     evidence: Sequence[ListEvidence]  # of these lists, from the channels that no seed changes
-    fragmented: Fragmented | None  # None: the blind control
+    fragmented: FragmentedLists | None  # these lists; None: the blind control
+    lessons: Lessons | None  # None: the blind control, or channels that are learnt already
 
 
 def train_ranking(
-    data: Path, run: Path, checkpoint: Path, choices: RankingChoices, seeds: Sequence[int]
+    data: Path,
+    run: Path,
+    checkpoint: Path,
+    choices: RankingChoices,
+    seeds: Sequence[int],
+    channels_of: Path | None = None,
 ) -> None:
     """Write ranking.safetensors into `checkpoint` and name it in its config.json. 40 minutes, 15 more a seed.
 
     A blind one goes into the folder of the checkpoint's twin. Further seeds go into copies of the checkpoint
-    beside it, NAME-seedN.
+    beside it, NAME-seedN. `channels_of`: a checkpoint, with such copies, whose heads and scorers are taken as
+    they are; only the rankers learn, as they must when the contrastive model has changed.
     """
-    material = prepare_material(data, run, choices)
+    material = prepare_material(data, run, choices, with_lessons=channels_of is None)
     for number, seed in enumerate(seeds):
-        target = checkpoint
+        target = checkpoint if not number else _of_seed(checkpoint, seed)
         if number:
-            target = checkpoint.with_name(f"{checkpoint.name}-seed{seed}")
             shutil.copytree(checkpoint, target, dirs_exist_ok=True)
-        model = train_one(material, choices, seed)
+        if channels_of is None:
+            channels = train_channels(material, choices, seed)
+        else:
+            channels = _learnt(channels_of if not number else _of_seed(channels_of, seed), choices)
+        model = train_one(material, channels, choices, seed)
         folder = target / TWIN_FOLDER if choices.blind else target
         digest = save_ranking(folder, model)
         if not choices.blind:
@@ -102,7 +115,9 @@ def train_ranking(
         print(f"{folder / RANKING_FILE}: {digest}")
 
 
-def prepare_material(data: Path, run: Path, choices: RankingChoices) -> Material:
+def prepare_material(
+    data: Path, run: Path, choices: RankingChoices, *, with_lessons: bool = True
+) -> Material:
     rng = np.random.default_rng(DRAW_SEED)
     pools = Pools.load(data)
     held = pools.folds == choices.hold_out
@@ -111,8 +126,13 @@ def prepare_material(data: Path, run: Path, choices: RankingChoices) -> Material
     is_held = held[pools.spectra.compound[drawn]]
     lists = pools.lists(drawn[is_held])
     evidence = [ListEvidence(n_candidates=len(one.candidates)) for one in lists]
+    fragmented = lessons = None
     if not choices.blind:
         evidence = fixed_evidence(pools, lists, run, shown)
+        fragmenter = Fragmenter(pools)
+        fragmented = fragment_lists(fragmenter, lists)
+        if with_lessons:
+            lessons = make_lessons(fragmenter, pools.lists(drawn[~is_held]), rng)
     return Material(
         pools=pools,
         tokens=SpectrumTokens(pools.spectra, vocabulary_of(pools.spectra, shown)),
@@ -120,24 +140,30 @@ def prepare_material(data: Path, run: Path, choices: RankingChoices) -> Material
         held=held,
         lists=lists,
         evidence=evidence,
-        fragmented=None if choices.blind else fragment_all(pools, pools.lists(drawn[~is_held]), lists, rng),
+        fragmented=fragmented,
+        lessons=lessons,
     )
 
 
-def train_one(material: Material, choices: RankingChoices, seed: int) -> RankingModel:
+def train_channels(material: Material, choices: RankingChoices, seed: int) -> RankingModel:
+    """A ranking model without rankers."""
     rng = np.random.default_rng(seed)
-    pools, lists, fragmented = material.pools, material.lists, material.fragmented
     heads = train_heads(material, choices, seed, rng)
     scorer = predicted = None
-    evidence = fingerprint_evidence(material.evidence, pools, lists, heads, material.tokens)
-    if fragmented is not None:
-        scorer, predicted = train_fragment_channels(fragmented, seed, rng)
-        evidence = fragment_evidence(
-            evidence, fragmented.held_explained, fragmented.held_judged, scorer, predicted
-        )
+    if material.lessons is not None:
+        scorer, predicted = train_fragment_channels(material.lessons, seed, rng)
+    return RankingModel(material.tokens.vocabulary, heads, scorer, predicted, [])
+
+
+def train_one(material: Material, channels: RankingModel, choices: RankingChoices, seed: int) -> RankingModel:
+    """`channels` with the rankers that have learnt what they say."""
+    pools, lists = material.pools, material.lists
+    evidence = fingerprint_evidence(material.evidence, pools, lists, channels.heads, material.tokens)
+    if material.fragmented is not None and channels.scorer is not None and channels.predicted is not None:
+        evidence = fragment_evidence(evidence, material.fragmented, channels.scorer, channels.predicted)
     compounds = pools.spectra.compound[[one.spectrum for one in lists]]
     rankers = train_rankers(evidence, [one.truth for one in lists], compounds, choices, seed)
-    return RankingModel(material.tokens.vocabulary, heads, scorer, predicted, rankers)
+    return replace(channels, rankers=rankers)
 
 
 def train_heads(
@@ -235,6 +261,20 @@ def _thinned(evidence: ListEvidence, choices: RankingChoices, rng: np.random.Gen
     if not choices.blind and rng.random() < choices.channel_absent:
         evidence = without_channel(evidence, CHANNELS[int(rng.integers(len(CHANNELS)))])
     return evidence
+
+
+def _learnt(checkpoint: Path, choices: RankingChoices) -> RankingModel:
+    folder = checkpoint / TWIN_FOLDER if choices.blind else checkpoint
+    found = load_ranking(folder)
+    if found is None:
+        raise FileNotFoundError(
+            f"{folder / RANKING_FILE} is missing: run `ranking` on that checkpoint first."
+        )
+    return found
+
+
+def _of_seed(checkpoint: Path, seed: int) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}-seed{seed}")
 
 
 def _name_in_config(path: Path, digest: str, training: dict[str, Any]) -> None:

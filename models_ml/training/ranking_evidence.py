@@ -12,9 +12,6 @@ from tqdm import tqdm
 
 from models_ml.evidence.analog_votes import AnalogVotes, analog_votes
 from models_ml.evidence.analogs import ReferenceIndex
-from models_ml.evidence.fragment_matches import Explained
-from models_ml.evidence.fragments import explain_candidates, strongest_peaks
-from models_ml.molecules.standardise import identify
 from models_ml.networks.fingerprint_head import FingerprintHead
 from models_ml.ranking.features import ListEvidence, Scores
 from models_ml.spectrum_features import ADDUCT_PLACES
@@ -84,28 +81,6 @@ class Pools:
             window = np.unique(np.append(window, truth))
             found.append(CandidateList(int(row), window, int(np.searchsorted(window, truth))))
         return found
-
-
-def explain_lists(pools: Pools, lists: Sequence[CandidateList]) -> list[list[Explained]]:
-    formulas: dict[int, str] = {}
-    smiles = pools.library.smiles
-    found: list[list[Explained]] = []
-    for one in tqdm(lists, "fragments"):
-        features = pools.spectra.features(one.spectrum)
-        peaks = strongest_peaks(features.mz, features.intensity, features.precursor_mz)
-        for row in one.candidates:
-            if row not in formulas:
-                molecule = identify(smiles[row])
-                formulas[row] = molecule.formula if molecule is not None else "H"
-        found.append(
-            explain_candidates(
-                peaks,
-                [smiles[row] for row in one.candidates],
-                [formulas[row] for row in one.candidates],
-                ADDUCT_OF_PLACE[features.adduct],
-            )
-        )
-    return found
 
 
 def fingerprint_evidence(

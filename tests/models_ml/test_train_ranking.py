@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
-from models_ml.checkpoint_info import BrokenCheckpoint
+from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
 from models_ml.evaluate.runs import load_twin
 from models_ml.evidence.analog_votes import AnalogVotes
 from models_ml.inference.annotate import annotate
@@ -57,6 +57,22 @@ def test_the_command_gives_a_checkpoint_that_ranks(
     assert outcome.confidence is not None
     said = {"fingerprint"} if blind else {"fingerprint", "fragments", "explained", "predicted"}
     assert set(outcome.candidates[0].evidence) == said
+
+    # Rankers alone, with the channels of that checkpoint: the same channels and the same lists, so the same.
+    again = tmp_path / "again"
+    shutil.copytree(checkpoint, again)
+    main(
+        [
+            "ranking",
+            *arguments[:-1],
+            str(again),
+            "--channels-of",
+            str(checkpoint),
+            *(["--blind"] if blind else []),
+        ]
+    )
+    folder = TWIN_FOLDER if blind else "."
+    assert (again / folder / RANKING_FILE).read_bytes() == (checkpoint / folder / RANKING_FILE).read_bytes()
 
     if not blind:
         (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
