@@ -33,6 +33,8 @@ class GlmrConfig:
     spectrum_blind: bool = False  # the control: peaks are never seen, everything else is equal
     # How candidates come into the decoder's memory: cross (the paper's), average, concat or none.
     fusion: str = "cross"
+    # So many of the candidates nearest to the spectrum are read token by token too; 0: none, as in the paper.
+    context_molecules: int = 0
     # Joint space
     embedding_dim: int = 256
     # Width of a small network beside each linear embedding head; 0: none, as in the paper.

@@ -137,9 +137,9 @@ def likelihood_ranking(cases: Sequence[Case], bench: Bench) -> list[Ranking]:
         embeddings, features, keep = embed_spectra(questions, bench.model)
         retrieve = restricted_retrieve(batch, bench.library, vectors)
         retrieved = retrieve_candidates(questions, embeddings, retrieve, bench.params)
-        memory, memory_keep = fuse_memory(retrieved, features, keep, bench.model, bench.params)
+        memory = fuse_memory(retrieved, features, keep, bench.model, bench.params)
         smiles = [[molecule.smiles for molecule in one.molecules] for one in retrieved]
-        scores = log_likelihoods(bench.model, memory, memory_keep, smiles)
+        scores = log_likelihoods(bench.model, memory, smiles)
         for place, case, one, score in zip(places, batch, retrieved, scores, strict=True):
             listed = np.array([molecule.key for molecule in one.molecules], np.int64)
             rankings[place] = rank_shortlist(

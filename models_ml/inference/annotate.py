@@ -19,6 +19,7 @@ from models_ml.inference.question import Question, ask, no_candidates
 from models_ml.inference.rerank import rank_candidates
 from models_ml.inference.token_chemistry import token_table
 from models_ml.molecules.standardise import identify
+from models_ml.networks.context import NOBODY, Candidates, Memory, PackedTokens
 from models_ml.outcomes import (
     Annotated,
     AnnotateParams,
@@ -156,11 +157,9 @@ def generate_molecules(
     params: AnnotateParams,
 ) -> list[list[GeneratedMolecule]]:
     """All beams of each spectrum, best first, invalid ones too."""
-    memory, memory_keep = fuse_memory(retrieved, features, keep, model, params)
     found = beam_search(
         model.network.decoder,
-        memory,
-        memory_keep,
+        fuse_memory(retrieved, features, keep, model, params),
         beam_size=params.beam_size,
         max_tokens=min(params.max_tokens, model.network.config.max_tokens),
         deadline_s=GENERATION_DEADLINE_S,
@@ -174,14 +173,10 @@ def generate_molecules(
 
 def fuse_memory(
     retrieved: Sequence[Retrieved], features: Tensor, keep: Tensor, model: GlmrModel, params: AnnotateParams
-) -> tuple[Tensor, Tensor]:
-    """What the decoder reads, (B, S, Dm), and its keep mask (B, S): spectra with their candidates."""
-    candidates, candidate_keep = _pad_candidates(retrieved, model)
-    if not params.use_candidates:
-        candidate_keep = torch.zeros_like(candidate_keep)
+) -> Memory:
+    """What the decoder reads: spectra with their candidates."""
     with torch.inference_mode():
-        memory, memory_keep = model.network.fusion(features, keep, candidates, candidate_keep)
-    return memory, memory_keep
+        return model.network.memory(features, keep, _pad_candidates(retrieved, model, params))
 
 
 def distinct(beams: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
@@ -267,16 +262,33 @@ def _constraints(
     return BeamConstraints(table, syntax=params.syntax_constraint, mass=budget)
 
 
-def _pad_candidates(retrieved: Sequence[Retrieved], model: GlmrModel) -> tuple[Tensor, Tensor]:
-    """Candidate embeddings (B, K, D) and their keep mask (B, K)."""
+def _pad_candidates(retrieved: Sequence[Retrieved], model: GlmrModel, params: AnnotateParams) -> Candidates:
     longest = max(len(one.molecules) for one in retrieved)
     vectors = np.zeros((len(retrieved), longest, model.embedding_dim), np.float32)
+    similarity = np.zeros((len(retrieved), longest), np.float32)
     keep = np.zeros((len(retrieved), longest), bool)
     for place, one in enumerate(retrieved):
         for column, molecule in enumerate(one.molecules):
             vectors[place, column] = molecule.embedding
-            keep[place, column] = True
-    return torch.from_numpy(vectors).to(model.device), torch.from_numpy(keep).to(model.device)
+            similarity[place, column] = molecule.embedding_similarity
+            keep[place, column] = params.use_candidates
+
+    def read(places: Tensor) -> PackedTokens:
+        rows = [
+            [one.molecules[column].smiles for column in columns if column != NOBODY]
+            for one, columns in zip(retrieved, places.tolist(), strict=True)
+        ]
+        smiles = sorted({text for row in rows for text in row})
+        features = dict(zip(smiles, model.read_molecules(smiles), strict=True))
+        like = torch.empty(0, model.network.config.d_molecule, device=model.device)
+        return PackedTokens.of([[features[text] for text in row] for row in rows], like)
+
+    return Candidates(
+        embeddings=torch.from_numpy(vectors).to(model.device),
+        keep=torch.from_numpy(keep).to(model.device),
+        similarity=torch.from_numpy(similarity).to(model.device),
+        read=read,
+    )
 
 
 class _Clock:

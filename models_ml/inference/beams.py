@@ -12,6 +12,7 @@ from models_ml.inference.mass_budget import MassBudget, MassState
 from models_ml.inference.smiles_syntax import SyntaxState
 from models_ml.inference.token_chemistry import TokenTable
 from models_ml.networks.beam_decoder import BeamDecoder
+from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
 
@@ -37,22 +38,21 @@ class BeamConstraints:
 
 def beam_search(
     decoder: MoleculeDecoder,
-    memory: Tensor,
-    memory_keep: Tensor,
+    memory: Memory,
     *,
     beam_size: int,
     max_tokens: int,
     deadline_s: float | None = None,
     constraints: BeamConstraints | None = None,
 ) -> list[list[Beam]]:
-    """The `beam_size` best strings found for each memory (B, S, D), best first: by likelihood less penalty.
+    """The `beam_size` best strings found for each memory, best first: by likelihood less penalty.
 
     Likelihoods are not normalised by length. An ended beam keeps its place until better ones push it out.
     Raises GenerationTooSlow `deadline_s` seconds after the start.
     """
     started = time.monotonic()
     with torch.inference_mode():
-        search = _Search(decoder, memory, memory_keep, beam_size, constraints)
+        search = _Search(decoder, memory, beam_size, constraints)
         for step in range(max_tokens):
             search.advance(n_left=max_tokens - step)
             if not search.is_running():
@@ -61,7 +61,7 @@ def beam_search(
                 search.tidy()
             if deadline_s is not None and time.monotonic() - started > deadline_s:
                 raise GenerationTooSlow(
-                    f"Generation for {memory.shape[0]} spectra took over {deadline_s:.0f} s. "
+                    f"Generation for {len(memory.tokens)} spectra took over {deadline_s:.0f} s. "
                     "Lower the batch size or the number of beams."
                 )
         return search.results()
@@ -73,15 +73,14 @@ class _Search:
     def __init__(
         self,
         decoder: MoleculeDecoder,
-        memory: Tensor,
-        memory_keep: Tensor,
+        memory: Memory,
         width: int,
         constraints: BeamConstraints | None,
     ) -> None:
-        n = memory.shape[0]
-        self.device = memory.device
+        n = len(memory.tokens)
+        self.device = memory.tokens.device
         self.live = torch.arange(n, device=self.device)  # which spectra still run
-        self.strings = BeamDecoder(decoder, memory, memory_keep, width)
+        self.strings = BeamDecoder(decoder, memory, width)
         self.tokens = torch.full((n, width, 1), BOS, device=self.device)
         # All beams begin alike: only the first may be continued in the first step.
         self.likelihood = torch.full((n, width), -torch.inf, device=self.device)

@@ -90,6 +90,21 @@ class GlmrModel:
                 vectors[places] = self.network.embed_molecules(tokens).cpu().numpy()
         return vectors
 
+    def read_molecules(self, smiles: Sequence[str]) -> list[Tensor]:
+        """Token features H^m of each, (L, Dm). Long SMILES lose their tail."""
+        longest = self.network.config.max_tokens
+        numbers = [self.tokenizer.encode(text, max_tokens=longest) for text in smiles]
+        found: list[Tensor] = [torch.empty(0)] * len(smiles)
+        order = sorted(range(len(numbers)), key=lambda place: len(numbers[place]))
+        with torch.inference_mode():
+            for start in range(0, len(order), ENCODE_BATCH):
+                places = order[start : start + ENCODE_BATCH]
+                tokens = pad_tokens([numbers[place] for place in places]).to(self.device)
+                features = self.network.molecule_encoder(tokens)
+                for place, one in zip(places, features, strict=True):
+                    found[place] = one[: len(numbers[place])]
+        return found
+
     def embed_spectra(self, spectra: Sequence[Spectrum]) -> Embedding:
         """E^s, (B, D) float32, unit length. Every spectrum must name its precursor and adduct."""
         features: list[SpectrumFeatures] = []

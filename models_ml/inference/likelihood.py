@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models_ml.inference.checkpoint import GlmrModel
+from models_ml.networks.context import Memory
 from models_ml.tensors import pad_tokens
 from models_ml.tokenizer import PAD
 
@@ -17,11 +17,11 @@ PAIRS_AT_ONCE = 256
 
 
 def log_likelihoods(
-    model: GlmrModel, memory: Tensor, memory_keep: Tensor, smiles: Sequence[Sequence[str]]
+    model: GlmrModel, memory: Memory, smiles: Sequence[Sequence[str]]
 ) -> list[NDArray[np.float64]]:
     """Natural log p(molecule | memory) of each row's molecules, summed over tokens, the end included.
 
-    memory (B, S, D), memory_keep (B, S); `smiles` has one list a row, and so has the answer.
+    `smiles` has one list a row, and so has the answer.
     """
     rows = [row for row, some in enumerate(smiles) for _ in some]
     longest = model.network.config.max_tokens
@@ -30,7 +30,7 @@ def log_likelihoods(
     # Like lengths together: a batch costs as much as its longest molecule times its size.
     order = sorted(range(len(tokens)), key=lambda place: len(tokens[place]))
     with torch.inference_mode():
-        started = model.network.decoder.start(memory, memory_keep)
+        started = model.network.decoder.start(memory)
         for start in range(0, len(order), PAIRS_AT_ONCE):
             places = order[start : start + PAIRS_AT_ONCE]
             target = pad_tokens([tokens[place] for place in places]).to(model.device)

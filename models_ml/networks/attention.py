@@ -43,10 +43,18 @@ class Attention(nn.Module):
         return KeyValues(self._split(keys), self._split(values))
 
     def forward(
-        self, x: Tensor, key_values: KeyValues, *, keep: Tensor | None = None, causal: bool = False
+        self,
+        x: Tensor,
+        key_values: KeyValues,
+        *,
+        keep: Tensor | None = None,
+        bias: Tensor | None = None,
+        causal: bool = False,
     ) -> Tensor:
-        """x (B, T, d_query) to (B, T, d_query)."""
+        """x (B, T, d_query) to (B, T, d_query). `bias` (B, S) instead of `keep`: added to the logits."""
         mask = None if keep is None else keep[:, None, None, :]
+        if bias is not None:
+            mask = bias[:, None, None, :].to(key_values.keys.dtype)
         mixed = functional.scaled_dot_product_attention(
             self._split(self.query(x)), key_values.keys, key_values.values, attn_mask=mask, is_causal=causal
         )
@@ -103,14 +111,14 @@ class DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, past: KeyValues | None, memory: KeyValues, memory_keep: Tensor
+        self, x: Tensor, past: KeyValues | None, memory: KeyValues, memory_bias: Tensor
     ) -> tuple[Tensor, KeyValues]:
         """x (B, T, D): a whole prefix with no `past`, or its one next position after `past`."""
         normed = self.norm_self(x)
         own = self.self_attention.project(normed)
         seen = own if past is None else past.append(own.keys, own.values)
         x = x + self.dropout(self.self_attention(normed, seen, causal=past is None))
-        x = x + self.dropout(self.memory_attention(self.norm_memory(x), memory, keep=memory_keep))
+        x = x + self.dropout(self.memory_attention(self.norm_memory(x), memory, bias=memory_bias))
         return x + self.dropout(self.ff(self.norm_ff(x))), seen
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models_ml.networks.attention import Attention, DecoderBlock
+from models_ml.networks.context import Memory, keep_bias
 from models_ml.networks.molecule import MoleculeDecoder
 
 ROOM_STEPS = 8  # steps between two tidyings; each copies the slots that are still in use
@@ -26,19 +27,19 @@ class BeamDecoder:
     abandoned strings have left. With five strings this reads and copies a fifth of what five caches would.
     """
 
-    def __init__(self, decoder: MoleculeDecoder, memory: Tensor, memory_keep: Tensor, width: int) -> None:
-        """memory (B, S, D), memory_keep (B, S)."""
+    def __init__(self, decoder: MoleculeDecoder, memory: Memory, width: int) -> None:
         self.decoder = decoder
         self.layers = [_Layer.of(block) for block in decoder.blocks if isinstance(block, DecoderBlock)]
         self.norm = _Norm.like(decoder.norm)
         self.head = _Product.of(decoder.embedding.tokens.weight, decoder.bias)
         self.width = width
         self.length = 0
-        self.memory = [_Memory.of(layer.attention, memory) for layer in self.layers]
-        self.memory_bias = _bias(memory_keep)[:, None, None, :]
-        n, room = len(memory), ROOM_STEPS * width
-        self.past = [_Past.empty(layer.attention, n, room, memory) for layer in self.layers]
-        self.own = torch.zeros((n, width, room), dtype=torch.bool, device=memory.device)
+        tokens = memory.tokens
+        self.memory = [_Memory.of(layer.attention, tokens) for layer in self.layers]
+        self.memory_bias = memory.bias[:, None, None, :]
+        n, room = len(tokens), ROOM_STEPS * width
+        self.past = [_Past.empty(layer.attention, n, room, tokens) for layer in self.layers]
+        self.own = torch.zeros((n, width, room), dtype=torch.bool, device=tokens.device)
         self.used = 0
 
     @property
@@ -54,7 +55,7 @@ class BeamDecoder:
         n, width = tokens.shape
         end = self.used + width
         self.own[:, :, self.used : end].diagonal(dim1=1, dim2=2).fill_(True)
-        bias = _bias(self.own[:, None, :, :end])
+        bias = keep_bias(self.own[:, None, :, :end])
         place = _Places(rows, n, width)
         x = self.decoder.embedding(tokens.view(-1)[rows, None], self.length)[:, 0]
         for layer, past, memory in zip(self.layers, self.past, self.memory, strict=True):
@@ -242,8 +243,3 @@ def _scaled_query(attention: Attention) -> tuple[Tensor, Tensor]:
     """Weight and bias of queries divided by the root of their width, which attention does otherwise."""
     scale = (attention.query.out_features // attention.n_heads) ** -0.5
     return attention.query.weight * scale, attention.query.bias * scale
-
-
-def _bias(keep: Tensor) -> Tensor:
-    """0 where kept, minus infinity elsewhere."""
-    return torch.zeros(keep.shape, device=keep.device).masked_fill_(~keep, -torch.inf)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from models_ml.config import GlmrConfig
+from models_ml.networks.context import CandidateContext, Candidates, Memory
 from models_ml.networks.fusion import make_fusion
 from models_ml.networks.molecule import MoleculeDecoder, MoleculeEncoder, TokenEmbedding
 from models_ml.networks.spectrum import SpectrumBatch, SpectrumEncoder
@@ -22,6 +23,7 @@ class GlmrNetwork(nn.Module):
         self.decoder = MoleculeDecoder(config, TokenEmbedding(config))
         self.spectrum_encoder = SpectrumEncoder(config)
         self.fusion = make_fusion(config)
+        self.context = CandidateContext(config) if config.context_molecules else None
 
     def embed_molecules(self, tokens: Tensor) -> Tensor:
         """tokens (B, T) to E^m (B, embedding_dim), unit length."""
@@ -32,7 +34,13 @@ class GlmrNetwork(nn.Module):
         features, keep = self.spectrum_encoder(batch)
         return self.spectrum_encoder.embed(features, keep)
 
-    def replace_fusion(self, kind: str) -> None:
-        """Put an untrained fusion of that kind in the place of the present one."""
-        self.config = replace(self.config, fusion=kind)
+    def memory(self, features: Tensor, keep: Tensor, candidates: Candidates) -> Memory:
+        """H^s (B, T, Ds), its keep mask (B, T) and the candidates as the decoder reads them."""
+        memory = Memory.of(*self.fusion(features, keep, candidates.embeddings, candidates.keep))
+        return memory if self.context is None else self.context.join(memory, candidates)
+
+    def replace_fusion(self, kind: str, context_molecules: int) -> None:
+        """Put an untrained fusion of that kind and an untrained context in their places."""
+        self.config = replace(self.config, fusion=kind, context_molecules=context_molecules)
         self.fusion = make_fusion(self.config)
+        self.context = CandidateContext(self.config) if context_molecules else None

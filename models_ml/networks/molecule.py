@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from models_ml.config import GlmrConfig
 from models_ml.networks.attention import DecoderBlock, EncoderBlock, KeyValues, sinusoids
+from models_ml.networks.context import Memory
 from models_ml.networks.embedding_head import EmbeddingHead
 from models_ml.tokenizer import PAD
 
@@ -107,7 +108,7 @@ class DecoderState:
 
     prefix: list[KeyValues | None]
     memory: list[KeyValues]
-    memory_keep: Tensor  # (B, S)
+    memory_bias: Tensor  # (B, S)
     length: int = 0
 
     def select(self, rows: Tensor) -> DecoderState:
@@ -115,18 +116,18 @@ class DecoderState:
         return DecoderState(
             [None if past is None else past.select(rows) for past in self.prefix],
             [memory.select(rows) for memory in self.memory],
-            self.memory_keep.index_select(0, rows),
+            self.memory_bias.index_select(0, rows),
             self.length,
         )
 
     def reorder_prefix(self, rows: Tensor) -> DecoderState:
         """Cheaper than `select`, for rows that stay with their own memory (beams of one spectrum)."""
         prefix = [None if past is None else past.select(rows) for past in self.prefix]
-        return DecoderState(prefix, self.memory, self.memory_keep, self.length)
+        return DecoderState(prefix, self.memory, self.memory_bias, self.length)
 
 
 class MoleculeDecoder(nn.Module):
-    """Writes SMILES token by token from a memory (B, S, D); its output layer is the token embedding."""
+    """Writes SMILES token by token from a memory; its output layer is the token embedding."""
 
     def __init__(self, config: GlmrConfig, embedding: TokenEmbedding) -> None:
         super().__init__()
@@ -139,20 +140,20 @@ class MoleculeDecoder(nn.Module):
         self.norm = nn.LayerNorm(d)
         self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
 
-    def start(self, memory: Tensor, memory_keep: Tensor) -> DecoderState:
-        projected = [block.memory_attention.project(memory) for block in self._blocks()]
-        return DecoderState([None] * len(projected), projected, memory_keep)
+    def start(self, memory: Memory) -> DecoderState:
+        projected = [block.memory_attention.project(memory.tokens) for block in self._blocks()]
+        return DecoderState([None] * len(projected), projected, memory.bias)
 
     def forward(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """tokens (B, T) after `state` to next-token logits (B, T, V). T > 1 only from a fresh state."""
         x = self.embedding(tokens, state.length)
         prefix: list[KeyValues | None] = []
         for block, past, memory in zip(self._blocks(), state.prefix, state.memory, strict=True):
-            x, seen = block(x, past, memory, state.memory_keep)
+            x, seen = block(x, past, memory, state.memory_bias)
             prefix.append(seen)
         logits = functional.linear(self.norm(x), self.embedding.tokens.weight, self.bias)
         length = state.length + tokens.shape[1]
-        return logits, DecoderState(prefix, state.memory, state.memory_keep, length)
+        return logits, DecoderState(prefix, state.memory, state.memory_bias, length)
 
     def _blocks(self) -> list[DecoderBlock]:
         return [block for block in self.blocks if isinstance(block, DecoderBlock)]

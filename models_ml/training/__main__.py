@@ -33,6 +33,17 @@ def main(arguments: list[str] | None = None) -> None:
 
         choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
         train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds, args.channels_of)
+    elif args.command == "simulate":
+        from models_ml.training.simulate import simulate
+
+        simulate(
+            data=args.data,
+            checkpoint=args.checkpoint,
+            number=args.number,
+            hold_out=args.hold_out,
+            seed=args.seed,
+            out=args.out,
+        )
     elif args.command == "unpack":
         from models_ml.training.unpack import unpack
 
@@ -67,8 +78,10 @@ def _train(args: argparse.Namespace) -> None:
             hold_out=args.hold_out,
             warm_start=args.warm_start,
             head_hidden=args.head_hidden,
+            simulated=args.simulated,
             choices=ContrastiveChoices(
                 batch_size=args.batch_size,
+                n_simulated=args.n_simulated,
                 n_library_negatives=args.library_negatives,
                 n_hard_negatives=args.hard_negatives,
             ),
@@ -79,8 +92,13 @@ def _train(args: argparse.Namespace) -> None:
             source=args.source or args.run,
             per_compound=args.per_compound,
             hold_out=args.hold_out,
+            per_unseen=args.per_unseen,
             fusion=args.fusion,
-            choices=GenerativeChoices(batch_size=args.batch_size, n_candidates=args.n_candidates),
+            choices=GenerativeChoices(
+                batch_size=args.batch_size,
+                n_candidates=args.n_candidates,
+                context_molecules=args.context_molecules,
+            ),
         )
 
 
@@ -145,6 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     contrastive.add_argument(
         "--head-hidden", type=int, default=0, help="width of a hidden layer beside the embedding heads"
     )
+    contrastive.add_argument("--simulated", type=Path, help="a file of `simulate` (not in the paper)")
+    contrastive.add_argument("--n-simulated", type=int, default=48, help="of its spectra in each batch")
     contrastive.add_argument("--warm-start", type=Path, help="a state of another run to go on from")
 
     generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
@@ -154,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fusion", default="cross", help="cross (the paper's), average, concat or none: ablations"
     )
     generative.add_argument("--n-candidates", type=int, default=40, help="candidates shown to the decoder")
-    generative.add_argument("--hold-out", type=int, help="a fold of folds.npz that is never shown")
+    generative.add_argument("--context-molecules", type=int, default=0, help="of them read token by token")
+    generative.add_argument("--hold-out", type=int, help="the fold that the contrastive stage held out")
+    generative.add_argument("--per-unseen", type=int, default=0, help="its spectra, of a compound at most")
 
     ranking = commands.add_parser("ranking", help="the fused ranking, into a packed checkpoint")
     ranking.add_argument("--data", type=Path, required=True)
@@ -168,6 +190,16 @@ def _parser() -> argparse.ArgumentParser:
     ranking.add_argument(
         "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken; only rankers learn"
     )
+
+    simulated = commands.add_parser(
+        "simulate", help="spectra of library structures, for `contrastive --simulated`"
+    )
+    simulated.add_argument("--data", type=Path, required=True)
+    simulated.add_argument("--checkpoint", type=Path, required=True, help="one with a fused ranking")
+    simulated.add_argument("--number", type=int, default=60_000, help="so many structures, one spectrum each")
+    simulated.add_argument("--hold-out", type=int, default=0, help="the fold that the ranking held out")
+    simulated.add_argument("--seed", type=int, default=0)
+    simulated.add_argument("--out", type=Path, required=True, help="an .npz")
 
     unpack = commands.add_parser("unpack", help="begin a run from a checkpoint's molecule side")
     unpack.add_argument("--checkpoint", type=Path, required=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,6 +56,16 @@ class MoleculeArrays(ArrayFile):
     def smiles(self) -> list[str]:
         return self.text.tobytes().decode().split("\n")
 
+    def followed_by(self, other: MoleculeArrays) -> MoleculeArrays:
+        """These molecules and behind them those of `other`, which must have as many spellings."""
+        return MoleculeArrays(
+            tokens=np.concatenate([self.tokens, other.tokens]),
+            offsets=np.append(self.offsets, other.offsets[1:] + self.offsets[-1]),
+            fingerprints=np.concatenate([self.fingerprints, other.fingerprints]),
+            exact_mass=np.concatenate([self.exact_mass, other.exact_mass]),
+            text=np.concatenate([self.text, np.frombuffer(b"\n", np.uint8), other.text]),
+        )
+
     def spelling(self, molecule: int, variant: int) -> NDArray[np.uint16]:
         place = molecule * self.spellings + variant
         return self.tokens[self.offsets[place] : self.offsets[place + 1]]
@@ -81,6 +91,16 @@ class SpectrumArrays(ArrayFile):
 
     def __len__(self) -> int:
         return int(self.precursor_mz.shape[0])
+
+    def followed_by(self, other: SpectrumArrays, compound: NDArray[np.int64]) -> SpectrumArrays:
+        """These spectra and behind them those of `other`, whose compounds are now called `compound`."""
+        named = replace(other, offsets=other.offsets[1:] + self.offsets[-1], compound=compound)
+        return SpectrumArrays(
+            **{
+                field.name: np.concatenate([getattr(self, field.name), getattr(named, field.name)])
+                for field in fields(self)
+            }
+        )
 
     def features(self, row: int) -> SpectrumFeatures:
         peaks = slice(self.offsets[row], self.offsets[row + 1])

@@ -6,6 +6,7 @@ its own spectrum and copies of that spectrum with random intensities.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,6 +45,8 @@ class ContrastiveChoices:
     # Molecules a spectrum that the model itself puts nearest to it in the whole library. The paper has none.
     n_hard_negatives: int = 0
     hard_every_steps: int = 50  # between two looks at the library with the present weights
+    # Simulated spectra of library molecules in a batch, beside the measured ones. The paper has none.
+    n_simulated: int = 0
     peak_dropout: float = 0.15
     mz_jitter_ppm: float = 5.0
     intensity_noise: float = 0.2
@@ -130,10 +133,12 @@ def mol2ms_loss(molecules: Tensor, spectra: Tensor, perturbed: Tensor, scale: Te
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContrastiveData:
-    """Training spectra and what the embedding head reads of their molecules and of the library's."""
+    """Training spectra, simulated ones behind them, and what the embedding head reads of their molecules
+    and of the library's."""
 
     spectra: SpectrumArrays
-    usable: NDArray[np.int64]  # spectrum rows to learn from
+    usable: NDArray[np.int64]  # measured spectrum rows to learn from
+    simulated: NDArray[np.int64]  # simulated spectrum rows
     pooled: NDArray[np.float16]  # (compounds, 2 Dm)
     library_pooled: NDArray[np.float16]  # (library, 2 Dm)
     own: NDArray[np.int64]  # library row of each compound, -1 if it is not there
@@ -155,9 +160,11 @@ def train_contrastive(
     checks: list[dict[str, float]] = []
     hard = HardNegatives(data, choices)
     spectra = data.spectra
+    measured = compound_batches(spectra.compound, spectra.neutral_mass, choices, rng, data.usable)
+    simulated = simulated_batches(data, choices, rng)
     run.network.train()
     run.pause()
-    for rows in compound_batches(spectra.compound, spectra.neutral_mass, choices, rng, data.usable):
+    for rows in measured:
         if run.check_due():
             checks.append(check.measure(run.network, run.device))
             best.offer(checks[-1])
@@ -167,7 +174,7 @@ def train_contrastive(
         if run.done:
             break
         hard.look_again(run)
-        _learn(run, temperature, data, rows, choices, rng, hard)
+        _learn(run, temperature, data, np.append(rows, next(simulated)), choices, rng, hard)
     best.restore()
     run.save(finished=True)
 
@@ -222,6 +229,16 @@ def _learn(
         faced, right, wrong = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         mol2ms = mol2ms_loss(faced, right, wrong, scale)
     run.learn(ms2mol + mol2ms, ms2mol=ms2mol, mol2ms=mol2ms, scale=scale)
+
+
+def simulated_batches(
+    data: ContrastiveData, choices: ContrastiveChoices, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Endless batches of simulated spectrum rows; empty ones if there are none."""
+    batches = replace(choices, batch_size=choices.n_simulated)
+    if not choices.n_simulated or not len(data.simulated):
+        return itertools.repeat(np.zeros(0, np.int64))
+    return compound_batches(data.spectra.compound, data.spectra.neutral_mass, batches, rng, data.simulated)
 
 
 class HardNegatives:

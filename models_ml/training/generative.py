@@ -1,13 +1,15 @@
 """Stage 3: fusion and decoder learn to write the molecule from the spectrum and its retrieved candidates.
 
 Both encoders are frozen. The truth is never forced among the candidates, and taken out of a share of
-rows, so that the decoder learns to refine and not to copy.
+rows, so that the decoder learns to refine and not to copy. The encoder knows the spectra that it learnt
+from by heart, and retrieves their truths twice as often as those of new ones; so most rows come from the
+fold that the contrastive stage held out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from models_ml.networks.context import NOBODY, Candidates, PackedTokens, ReadTokens
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import SpectrumBatch
 from models_ml.tensors import pad_tokens
@@ -28,6 +31,7 @@ from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
 from models_ml.training.vectors import MassSorted
 
 NO_CANDIDATE = -1
+READ_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +47,7 @@ class CandidateSet:
 class GenerativeChoices:
     batch_size: int = 64
     n_candidates: int = 40
+    context_molecules: int = 0  # candidates that are read token by token; the paper has none
     drop_truth: float = 0.3
 
 
@@ -56,11 +61,7 @@ def retrieve_candidates(
     k: int,
     device: str,
 ) -> CandidateSet:
-    """Candidates for `rows`. `own` holds each compound's library row.
-
-    The stage-2 model has seen the training spectra, so their truths rank better here than those of new
-    spectra would; most windows hold fewer than K molecules, which bounds what that can leak.
-    """
+    """Candidates for `rows`. `own` holds each compound's library row."""
     embedded = embed_spectrum_rows(network, spectra, rows, device)
     candidates = np.full((len(rows), k), NO_CANDIDATE, np.int64)
     for place, row in enumerate(tqdm(rows, "candidates")):
@@ -83,15 +84,54 @@ def spectra_per_compound(
     return order[np.arange(len(order)) - first < at_most]
 
 
-def generative_loss(
-    network: GlmrNetwork, batch: SpectrumBatch, candidates: Tensor, candidate_keep: Tensor, target: Tensor
-) -> Tensor:
-    """Token NLL of `target` (B, T) given spectra and candidates (B, K, D)."""
+def generative_loss(network: GlmrNetwork, shown: Shown) -> Tensor:
+    """Token NLL of the targets given spectra and candidates."""
     with torch.no_grad():
-        features, keep = network.spectrum_encoder(batch)
-    memory, memory_keep = network.fusion(features, keep, candidates, candidate_keep)
-    logits, _ = network.decoder(target[:, :-1], network.decoder.start(memory, memory_keep))
+        features, keep = network.spectrum_encoder(shown.spectra)
+        spectrum = network.spectrum_encoder.embed(features, keep)
+        similarity = torch.einsum("be,bke->bk", spectrum, shown.embeddings)
+    candidates = Candidates(shown.embeddings, shown.keep, similarity, shown.read)
+    memory = network.memory(features, keep, candidates)
+    target = shown.target
+    logits, _ = network.decoder(target[:, :-1], network.decoder.start(memory))
     return functional.cross_entropy(logits.flatten(0, 1).float(), target[:, 1:].flatten(), ignore_index=PAD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A batch: B spectra with K candidates each, and the strings to write."""
+
+    spectra: SpectrumBatch
+    embeddings: Tensor  # (B, K, E)
+    keep: Tensor  # (B, K)
+    read: ReadTokens
+    target: Tensor  # (B, T)
+
+
+class TokenReader:
+    """Token features of library molecules by the frozen encoder; what was read once is kept, 20 kB each."""
+
+    def __init__(self, network: GlmrNetwork, library: MoleculeArrays, device: str) -> None:
+        self.network, self.library, self.device = network, library, device
+        self.known: dict[int, Tensor] = {}
+
+    def read(self, rows: Sequence[Sequence[int]]) -> PackedTokens:
+        """`rows`: library rows of each row's molecules."""
+        unread = sorted({one for row in rows for one in row} - self.known.keys())
+        lengths = self.library.lengths()[unread, 0] if unread else np.zeros(0, np.int64)
+        longest = self.network.config.max_tokens
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(order), READ_BATCH):
+            self._encode([unread[place] for place in order[start : start + READ_BATCH]], longest)
+        like = torch.empty(0, self.network.config.d_molecule, dtype=torch.float16, device=self.device)
+        return PackedTokens.of([[self.known[one] for one in row] for row in rows], like)
+
+    def _encode(self, molecules: Sequence[int], longest: int) -> None:
+        spellings = [self.library.spelling(one, 0)[:longest] for one in molecules]
+        with torch.no_grad():
+            features = self.network.molecule_encoder(pad_tokens(spellings).to(self.device)).half()
+        for one, spelling, feature in zip(molecules, spellings, features, strict=True):
+            self.known[one] = feature[: len(spelling)].clone()
 
 
 class GenerativeData:
@@ -103,28 +143,35 @@ class GenerativeData:
         compounds: MoleculeArrays,
         candidate_set: CandidateSet,
         library_vectors: NDArray[np.float32],
-        device: str,
+        reader: TokenReader,
     ) -> None:
         self.spectra = spectra
         self.compounds = compounds
         self.set = candidate_set
         self.vectors = library_vectors
-        self.device = device
+        self.reader = reader
+        self.device = reader.device
 
-    def batch(
-        self, places: NDArray[np.int64], drop_truth: NDArray[np.bool_]
-    ) -> tuple[SpectrumBatch, Tensor, Tensor, Tensor]:
-        """Spectra, candidate vectors, their keep mask, target tokens."""
+    def batch(self, places: NDArray[np.int64], drop_truth: NDArray[np.bool_]) -> Shown:
         rows = self.set.rows[places]
         candidates = self.set.candidates[places]
         dropped = (candidates == self.set.own[places][:, None]) & drop_truth[:, None]
         keep = (candidates != NO_CANDIDATE) & ~dropped
         vectors = self.vectors[np.where(keep, candidates, 0)]
         target = pad_tokens([self.compounds.spelling(int(c), 0) for c in self.spectra.compound[rows]])
-        return (
+
+        def read(columns: Tensor) -> PackedTokens:
+            asked = [
+                [int(own[column]) for column in some if column != NOBODY]
+                for own, some in zip(candidates, columns.tolist(), strict=True)
+            ]
+            return self.reader.read(asked)
+
+        return Shown(
             spectrum_batch(self.spectra, rows).to(self.device),
             torch.from_numpy(vectors).to(self.device),
             torch.from_numpy(keep).to(self.device),
+            read,
             target.to(self.device),
         )
 
@@ -146,7 +193,7 @@ def train_generative(
     rng: np.random.Generator,
 ) -> None:
     """Train until the budget is spent; the state with the lowest validation NLL is kept."""
-    best = BestState(run, [run.network.fusion, run.network.decoder], "val_token_nll", highest=False)
+    best = BestState(run, list(run.trained.values()), "val_token_nll", highest=False)
     _train_mode(run.network)
     run.pause()
     for places in data.places(choices.batch_size, rng):
@@ -157,9 +204,10 @@ def train_generative(
         if run.done:
             break
         drop = rng.random(len(places)) < choices.drop_truth
-        batch, vectors, keep, target = data.batch(places, drop)
+        shown = data.batch(places, drop)
+        shown = replace(shown, spectra=augment(shown.spectra, ContrastiveChoices()))
         with run.autocast():
-            loss = generative_loss(run.network, augment(batch, ContrastiveChoices()), vectors, keep, target)
+            loss = generative_loss(run.network, shown)
         run.learn(loss, token_nll=loss)
     best.restore()
     run.save(finished=True)
@@ -172,8 +220,8 @@ def validation_nll(run: StageRun, data: GenerativeData) -> float:
     with torch.inference_mode(), run.autocast():
         for start in range(0, len(data), 64):
             places = np.arange(start, min(start + 64, len(data)))
-            batch, vectors, keep, target = data.batch(places, np.zeros(len(places), bool))
-            total += float(generative_loss(run.network, batch, vectors, keep, target)) * len(places)
+            shown = data.batch(places, np.zeros(len(places), bool))
+            total += float(generative_loss(run.network, shown)) * len(places)
             n += len(places)
     return total / n
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models_ml.networks.context import Memory
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import pad_tokens
 from models_ml.tokenizer import PAD
@@ -92,7 +93,7 @@ def pretrain_losses(
         return torch.zeros((), device=source.device), bit_loss
     keep = (source != PAD) & ~only_embedding[:, None]
     memory = torch.cat([to_memory.to(features.dtype), features], dim=1)
-    state = network.decoder.start(memory, functional.pad(keep, (1, 0), value=True))
+    state = network.decoder.start(Memory.of(memory, functional.pad(keep, (1, 0), value=True)))
     logits, _ = network.decoder(target[:, :-1], state)
     token_nll = functional.cross_entropy(
         logits.flatten(0, 1).float(), target[:, 1:].flatten(), ignore_index=PAD

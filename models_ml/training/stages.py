@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models_ml.config import GlmrConfig, named_config
 from models_ml.networks.glmr import GlmrNetwork
@@ -25,6 +26,7 @@ from models_ml.training.generative import (
     NO_CANDIDATE,
     GenerativeChoices,
     GenerativeData,
+    TokenReader,
     retrieve_candidates,
     spectra_per_compound,
     train_generative,
@@ -102,11 +104,13 @@ def run_contrastive(
     hold_out: int | None = None,
     warm_start: Path | None = None,
     head_hidden: int = 0,
+    simulated: Path | None = None,
 ) -> Path:
     """`source` is the run folder whose pre-trained molecule side is used, often the same folder.
 
     `hold_out`: a fold of `folds.npz` whose compounds are never shown, so that a ranker can learn on them.
     `warm_start`: a state of another run, which must have held out the same fold, to go on from.
+    `simulated`: a file of `simulate`, of which each batch then shows some spectra.
     """
     rng = _set_up(options)
     network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind, head_hidden=head_hidden)
@@ -130,6 +134,7 @@ def run_contrastive(
         "library_negatives": choices.n_library_negatives,
         "hard_negatives": choices.n_hard_negatives,
         "batch_size": choices.batch_size,
+        "simulated": choices.n_simulated if simulated is not None else 0,
     }
     run = _start(options, "contrastive", network, trained, settings)
     library, library_pooled = _library(options, network, source)
@@ -150,13 +155,23 @@ def run_contrastive(
     near_mass = None
     if mass_negatives:
         near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
+    usable = _shown(options, train, hold_out)
+    pooled = pooled_features(network, compounds, device=options.device)
+    n_measured = len(train)
+    may_be_shown = np.setdiff1d(np.arange(len(library)), unseen)
+    if simulated is not None:
+        made = SpectrumArrays.load(simulated)
+        train = train.followed_by(made, len(compounds) + np.arange(len(made)))
+        pooled = np.concatenate([pooled, library_pooled[made.compound]])
+        own = np.append(own, made.compound)
     data = ContrastiveData(
         spectra=train,
-        usable=_shown(options, train, hold_out),
-        pooled=pooled_features(network, compounds, device=options.device),
+        usable=usable,
+        simulated=np.arange(n_measured, len(train)),
+        pooled=pooled,
         library_pooled=library_pooled,
         own=own,
-        may_be_shown=np.setdiff1d(np.arange(len(library)), unseen),
+        may_be_shown=may_be_shown,
         near_mass=near_mass,
     )
     train_contrastive(run, temperature, data, choices, check, rng)
@@ -170,20 +185,25 @@ def run_generative(
     per_compound: int,
     choices: GenerativeChoices,
     hold_out: int | None = None,
+    per_unseen: int = 0,
     fusion: str = "cross",
 ) -> Path:
     """`source` is the run folder whose molecule features are used, often the same folder.
 
-    `fusion` other than the paper's "cross" is an ablation.
+    `fusion` other than the paper's "cross" is an ablation. `hold_out`: the fold that the contrastive stage
+    held out; `per_unseen` spectra of each of its compounds are shown.
     """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
-    if fusion != network.config.fusion:
-        network.replace_fusion(fusion)
+    if (fusion, choices.context_molecules) != (network.config.fusion, network.config.context_molecules):
+        network.replace_fusion(fusion, choices.context_molecules)
     network.requires_grad_(False)
     network.fusion.requires_grad_(True)
     network.decoder.requires_grad_(True)
-    trained = {"fusion": network.fusion, "decoder": network.decoder}
+    trained: dict[str, nn.Module] = {"fusion": network.fusion, "decoder": network.decoder}
+    if network.context is not None:
+        network.context.requires_grad_(True)
+        trained["context"] = network.context
     run = _start(
         options,
         "generative",
@@ -193,14 +213,30 @@ def run_generative(
             "per_compound": per_compound,
             "batch_size": choices.batch_size,
             "hold_out": hold_out,
+            "per_unseen": per_unseen,
             "fusion": fusion,
+            "context_molecules": choices.context_molecules,
             "n_candidates": choices.n_candidates,
         },
     )
     library, library_pooled = _library(options, network, source)
     vectors = molecule_vectors(network, library_pooled, device=options.device)
-    train = _generative_data(options, network, library, vectors, "train", per_compound, choices, hold_out)
-    val = _generative_data(options, network, library, vectors, "val", 2, choices)
+    reader = TokenReader(network, library, options.device)
+    rng_rows = np.random.default_rng(options.seed)
+    spectra, compounds = _spectra(options, "train")
+    unseen = np.setdiff1d(np.arange(len(spectra)), _shown(options, spectra, hold_out))
+    rows = np.setdiff1d(spectra_per_compound(spectra, per_compound, rng_rows), unseen)
+    new = np.intersect1d(spectra_per_compound(spectra, per_unseen, rng_rows), unseen)
+    train = _generative_data(
+        options, reader, spectra, compounds, np.append(rows, new), vectors, choices.n_candidates
+    )
+    # The library lacks the evaluation's compounds. In use it mostly holds the molecule that is looked for.
+    spectra, compounds = _spectra(options, "val")
+    rows = spectra_per_compound(spectra, 2, np.random.default_rng(options.seed))
+    reader = TokenReader(network, library.followed_by(compounds), options.device)
+    pooled = pooled_features(network, compounds, device=options.device)
+    vectors = np.concatenate([vectors, molecule_vectors(network, pooled, device=options.device)])
+    val = _generative_data(options, reader, spectra, compounds, rows, vectors, choices.n_candidates)
     train_generative(run, train, val, choices, rng)
     return run.path
 
@@ -284,26 +320,23 @@ def _spectra(options: StageOptions, fold: str) -> tuple[SpectrumArrays, Molecule
 
 def _generative_data(
     options: StageOptions,
-    network: GlmrNetwork,
-    library: MoleculeArrays,
+    reader: TokenReader,
+    spectra: SpectrumArrays,
+    compounds: MoleculeArrays,
+    rows: NDArray[np.int64],
     library_vectors: NDArray[np.float32],
-    fold: str,
-    per_compound: int,
-    choices: GenerativeChoices,
-    hold_out: int | None = None,
+    n_candidates: int,
 ) -> GenerativeData:
-    spectra, compounds = _spectra(options, fold)
-    own = _library_rows(library, compounds)
-    rows = spectra_per_compound(spectra, per_compound, np.random.default_rng(options.seed))
-    rows = rows[np.isin(rows, _shown(options, spectra, hold_out))]
+    """Batches of the spectra in `rows` with what the library holds of their mass."""
+    library = reader.library
     candidate_set = retrieve_candidates(
-        network,
+        reader.network,
         spectra,
         rows,
-        own,
+        _library_rows(library, compounds),
         library_vectors,
         MassSorted.of(library.exact_mass),
-        choices.n_candidates,
+        n_candidates,
         options.device,
     )
-    return GenerativeData(spectra, compounds, candidate_set, library_vectors, options.device)
+    return GenerativeData(spectra, compounds, candidate_set, library_vectors, reader)

@@ -26,6 +26,7 @@ from models_ml.inference.question import Question
 from models_ml.molecules.standardise import standardise
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.networks.attention import Attention, DecoderBlock
+from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder
 from models_ml.outcomes import AnnotateParams
 from models_ml.tensors import pad_tokens
@@ -51,8 +52,7 @@ Strings: TypeAlias = list[list[tuple[int, ...]]]  # tokens of the beams of each 
 class Asked:
     """What `generate_molecules` hands to the beam search for one batch."""
 
-    memory: Tensor
-    keep: Tensor
+    memory: Memory
     constraints: BeamConstraints | None
 
 
@@ -112,9 +112,9 @@ def _asked(
     """The demonstration spectra in batches, as the server's own path prepares them for its search."""
     asked: list[Asked] = []
 
-    def note(_: MoleculeDecoder, memory: Tensor, keep: Tensor, **given: Any) -> list[list[Beam]]:
-        asked.append(Asked(memory, keep, given["constraints"]))
-        return [[] for _ in memory]
+    def note(_: MoleculeDecoder, memory: Memory, **given: Any) -> list[list[Beam]]:
+        asked.append(Asked(memory, given["constraints"]))
+        return [[] for _ in memory.tokens]
 
     answers = annotate.preprocess_spectra(demonstration_spectra(), model, PARAMS)
     questions = [answer for answer in answers if isinstance(answer, Question)]
@@ -132,7 +132,6 @@ def _ours(decoder: MoleculeDecoder, asked: Asked, *, bare: bool) -> list[list[Be
     return beam_search(
         decoder,
         asked.memory,
-        asked.keep,
         beam_size=PARAMS.beam_size,
         max_tokens=PARAMS.max_tokens,
         constraints=None if bare else asked.constraints,
@@ -144,7 +143,7 @@ def _theirs(pegasus: Any, asked: Asked) -> Strings:
     with torch.inference_mode():
         written = pegasus.generate(
             encoder_outputs=_memory_of(asked),
-            attention_mask=asked.keep,
+            attention_mask=_mask_of(asked),
             num_beams=PARAMS.beam_size,
             num_return_sequences=PARAMS.beam_size,
             do_sample=False,
@@ -161,18 +160,23 @@ def _until_end(tokens: list[int]) -> tuple[int, ...]:
 
 
 def _memory_of(asked: Asked) -> Any:
-    return transformers.modeling_outputs.BaseModelOutput(last_hidden_state=asked.memory)
+    return transformers.modeling_outputs.BaseModelOutput(last_hidden_state=asked.memory.tokens)
+
+
+def _mask_of(asked: Asked) -> Tensor:
+    """What is added to attention logits, (B, 1, 1, S): taken as it is, where a plain mask would be 0 or 1."""
+    return asked.memory.bias[:, None, None, :]
 
 
 def _logit_gap(
     decoder: MoleculeDecoder, pegasus: Any, asked: Asked, found: Sequence[Sequence[Beam]]
 ) -> float:
     """By how much the two differ at most, given the same string up to each token."""
-    tokens = pad_tokens([[BOS, *beams[0].tokens] for beams in found]).to(asked.memory.device)
+    tokens = pad_tokens([[BOS, *beams[0].tokens] for beams in found]).to(asked.memory.tokens.device)
     with torch.inference_mode():
-        ours, _ = decoder(tokens, decoder.start(asked.memory, asked.keep))
+        ours, _ = decoder(tokens, decoder.start(asked.memory))
         theirs = pegasus(
-            encoder_outputs=_memory_of(asked), attention_mask=asked.keep, decoder_input_ids=tokens
+            encoder_outputs=_memory_of(asked), attention_mask=_mask_of(asked), decoder_input_ids=tokens
         ).logits
     written = [token for token in range(ours.shape[2]) if token not in NEVER]
     return float((ours - theirs)[..., written].abs().max())

@@ -17,6 +17,7 @@ from models_ml.evaluate.generation import main as measure_generation
 from models_ml.inference.beams import Beam, GenerationTooSlow, beam_search
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
+from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder, TokenEmbedding
 from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
@@ -34,21 +35,19 @@ def decoder() -> MoleculeDecoder:
     return made
 
 
-def make_memory(n: int, length: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+def make_memory(n: int, length: int = 4) -> Memory:
     torch.manual_seed(5)
-    return torch.randn(n, length, 32), torch.ones(n, length, dtype=torch.bool)
+    return Memory.of(torch.randn(n, length, 32), torch.ones(n, length, dtype=torch.bool))
 
 
-def exhaustive(
-    decoder: MoleculeDecoder, memory: torch.Tensor, keep: torch.Tensor, max_tokens: int
-) -> list[Beam]:
+def exhaustive(decoder: MoleculeDecoder, memory: Memory, max_tokens: int) -> list[Beam]:
     """Every string of at most `max_tokens` tokens, likeliest first."""
     letters = range(5, VOCABULARY)
     found: list[Beam] = []
     for length in range(max_tokens + 1):
         for letters_in in itertools.product(letters, repeat=length):
             tokens = (*letters_in, EOS)[:max_tokens]
-            logits, _ = decoder(torch.tensor([[BOS, *tokens[:-1]]]), decoder.start(memory, keep))
+            logits, _ = decoder(torch.tensor([[BOS, *tokens[:-1]]]), decoder.start(memory))
             logits[..., [PAD, BOS, MASK, UNK]] = -torch.inf
             log_p = logits[0].log_softmax(-1)
             found.append(Beam(tokens, sum(float(log_p[n, token]) for n, token in enumerate(tokens))))
@@ -56,48 +55,49 @@ def exhaustive(
 
 
 def test_a_wide_beam_finds_the_likeliest_strings(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(1)
+    memory = make_memory(1)
     with torch.inference_mode():
-        best = exhaustive(decoder, memory, keep, max_tokens=4)[:3]
-    found = beam_search(decoder, memory, keep, beam_size=60, max_tokens=4)[0][:3]
+        best = exhaustive(decoder, memory, max_tokens=4)[:3]
+    found = beam_search(decoder, memory, beam_size=60, max_tokens=4)[0][:3]
     assert [beam.tokens for beam in found] == [beam.tokens for beam in best]
     for ours, true in zip(found, best, strict=True):
         assert ours.log_likelihood == pytest.approx(true.log_likelihood, abs=1e-4)
 
 
 def test_beams_come_likeliest_first_and_differ(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(3)
-    for beams in beam_search(decoder, memory, keep, beam_size=5, max_tokens=30):
+    memory = make_memory(3)
+    for beams in beam_search(decoder, memory, beam_size=5, max_tokens=30):
         likelihoods = [beam.log_likelihood for beam in beams]
         assert likelihoods == sorted(likelihoods, reverse=True)
         assert len({beam.tokens for beam in beams}) == 5
 
 
 def test_a_batch_gives_what_its_members_give_alone(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(6)
-    keep[2:, 2:] = False
-    together = beam_search(decoder, memory, keep, beam_size=4, max_tokens=40)
+    memory = make_memory(6)
+    memory.bias[2:, 2:] = -torch.inf
+    memory.bias[1, :2] = -1.5
+    together = beam_search(decoder, memory, beam_size=4, max_tokens=40)
     for n in range(6):
-        alone = beam_search(decoder, memory[n : n + 1], keep[n : n + 1], beam_size=4, max_tokens=40)[0]
+        alone = beam_search(decoder, memory.rows(slice(n, n + 1)), beam_size=4, max_tokens=40)[0]
         assert [beam.tokens for beam in alone] == [beam.tokens for beam in together[n]]
 
 
 def test_equal_questions_give_equal_answers(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(2)
-    first = beam_search(decoder, memory, keep, beam_size=5, max_tokens=40)
-    assert first == beam_search(decoder, memory, keep, beam_size=5, max_tokens=40)
+    memory = make_memory(2)
+    first = beam_search(decoder, memory, beam_size=5, max_tokens=40)
+    assert first == beam_search(decoder, memory, beam_size=5, max_tokens=40)
 
 
 def test_no_string_is_longer_than_allowed(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(2)
-    for beams in beam_search(decoder, memory, keep, beam_size=3, max_tokens=5):
+    memory = make_memory(2)
+    for beams in beam_search(decoder, memory, beam_size=3, max_tokens=5):
         assert all(len(beam.tokens) <= 5 for beam in beams)
 
 
 def test_the_deadline_ends_the_search(decoder: MoleculeDecoder) -> None:
-    memory, keep = make_memory(1)
+    memory = make_memory(1)
     with pytest.raises(GenerationTooSlow, match="Lower the batch size"):
-        beam_search(decoder, memory, keep, beam_size=60, max_tokens=40, deadline_s=0.0)
+        beam_search(decoder, memory, beam_size=60, max_tokens=40, deadline_s=0.0)
 
 
 def test_the_command_measures_every_constraint(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -65,7 +65,14 @@ def test_hard_negatives_are_the_nearest_that_may_be_shown(tiny_work: Path, tiny_
     spectra = SpectrumArrays.load(tiny_work / "data" / "train_spectra.npz")
     pooled = np.zeros((6, 4), np.float16)
     data = ContrastiveData(
-        spectra, np.arange(1), pooled, pooled, np.arange(6), np.array([0, 1, 2, 4, 5]), None
+        spectra,
+        usable=np.arange(1),
+        simulated=np.arange(0),
+        pooled=pooled,
+        library_pooled=pooled,
+        own=np.arange(6),
+        may_be_shown=np.array([0, 1, 2, 4, 5]),
+        near_mass=None,
     )
     hard = HardNegatives(data, ContrastiveChoices(n_hard_negatives=2))
     hard.vectors = torch.eye(6)[[0, 1, 2, 4, 5]]

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from models_ml.config import GlmrConfig, named_config
+from models_ml.networks.context import NOBODY, Candidates, Memory, PackedTokens
 from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch
@@ -115,14 +116,52 @@ def test_a_configuration_from_before_there_was_a_choice_is_the_paper_s() -> None
     assert GlmrConfig.from_dict(stored).fusion == "cross"
 
 
+def with_context(places: list[list[int]], similarity: list[list[float]]) -> tuple[Memory, list[list[int]]]:
+    """The memory of two spectra whose candidates have 2, 3, 4, ... tokens, and which candidates were read."""
+    torch.manual_seed(1)
+    network = make_network(context_molecules=2)
+    features, peaks = network.spectrum_encoder(make_batch(5, 5))
+    molecules = [torch.randn(2 + n, network.config.d_molecule) for n in range(4)]
+    asked: list[list[int]] = []
+
+    def read(columns: torch.Tensor) -> PackedTokens:
+        asked.extend(columns.tolist())
+        rows = [[molecules[n] for n in row if n != NOBODY] for row in columns.tolist()]
+        return PackedTokens.of(rows, molecules[0])
+
+    keep = torch.tensor([[n in row for n in range(4)] for row in places])
+    candidates = Candidates(torch.randn(2, 4, 32), keep, torch.tensor(similarity), read)
+    with torch.inference_mode():
+        return network.memory(features, peaks, candidates), asked
+
+
+def test_the_nearest_candidates_are_read_and_the_nearer_the_louder() -> None:
+    memory, asked = with_context([[0, 1, 2, 3], [1]], [[0.1, 0.9, 0.2, 0.8], [0.5] * 4])
+    assert asked == [[1, 3], [1, NOBODY]]
+    of_spectrum = memory.tokens.shape[1] - (3 + 5)
+    loud = memory.bias[0, of_spectrum:]
+    first, second = set(loud[:3].tolist()), set(loud[3:].tolist())
+    assert len(first) == len(second) == 1
+    assert min(first) > max(second) > -torch.inf
+    assert memory.bias[1, of_spectrum:].tolist() == [0.0] * 3 + [-torch.inf] * 5
+
+
+def test_a_spectrum_without_candidates_has_its_own_tokens_alone() -> None:
+    memory, asked = with_context([[0], []], [[0.5] * 4] * 2)
+    assert asked[1] == [NOBODY] * 2
+    assert torch.isfinite(memory.tokens).all()
+    assert (memory.bias[1, -2:] == -torch.inf).all()
+    assert torch.isfinite(memory.bias[1, :-2]).all()
+
+
 def test_decoder_never_looks_ahead() -> None:
     network = make_network()
     tokens = make_tokens(12, 12)
     changed = tokens.clone()
     changed[:, 6:] = 7
     memory, keep = torch.randn(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)
-    first, _ = network.decoder(tokens, network.decoder.start(memory, keep))
-    second, _ = network.decoder(changed, network.decoder.start(memory, keep))
+    first, _ = network.decoder(tokens, network.decoder.start(Memory.of(memory, keep)))
+    second, _ = network.decoder(changed, network.decoder.start(Memory.of(memory, keep)))
     assert torch.allclose(first[:, :6], second[:, :6], atol=1e-5)
     assert not torch.allclose(first[:, 6:], second[:, 6:], atol=1e-3)
 
@@ -131,8 +170,8 @@ def test_cached_steps_equal_the_whole_prefix() -> None:
     network = make_network()
     tokens = make_tokens(12, 9)
     memory, keep = torch.randn(2, 5, 32), torch.tensor([[True] * 5, [True, True, False, False, False]])
-    whole, _ = network.decoder(tokens, network.decoder.start(memory, keep))
-    state = network.decoder.start(memory, keep)
+    whole, _ = network.decoder(tokens, network.decoder.start(Memory.of(memory, keep)))
+    state = network.decoder.start(Memory.of(memory, keep))
     for position in range(tokens.shape[1]):
         step, state = network.decoder(tokens[:, position : position + 1], state)
         assert torch.allclose(step[:, 0], whole[:, position], atol=1e-4)
@@ -151,7 +190,7 @@ def test_one_batch_is_learnt_by_heart() -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
     for _ in range(120):
         features, peaks = network.spectrum_encoder(batch)
-        state = network.decoder.start(*network.fusion(features, peaks, candidates, keep))
+        state = network.decoder.start(Memory.of(*network.fusion(features, peaks, candidates, keep)))
         logits, _ = network.decoder(tokens[:, :-1], state)
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
         optimiser.zero_grad()

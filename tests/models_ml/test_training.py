@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="training needs torch, which is not installe
 
 import torch
 
+from models_ml.networks.context import NOBODY
 from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import batch_of_features
@@ -29,7 +30,7 @@ from models_ml.training.contrastive import (
     ms2mol_loss,
     perturb,
 )
-from models_ml.training.generative import CandidateSet, GenerativeData
+from models_ml.training.generative import CandidateSet, GenerativeData, TokenReader
 from models_ml.training.run import load_network, load_state
 from models_ml.training.tiny import write_tiny_data
 from models_ml.training.validation import expected_rank
@@ -102,19 +103,20 @@ def test_later_stages_leave_the_frozen_parts_alone(tiny_checkpoint: Path, tiny_w
             assert torch.equal(weights, stages[2][name])
 
 
-@pytest.mark.parametrize("kind", ["average", "concat", "none"])
+@pytest.mark.parametrize(("kind", "context"), [("average", 0), ("concat", 0), ("none", 0), ("cross", 2)])
 def test_the_decoder_trains_with_every_fusion(
-    kind: str, tiny_checkpoint: Path, tiny_work: Path, tmp_path: Path
+    kind: str, context: int, tiny_checkpoint: Path, tiny_work: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
     for name in ("pretrain.pt", "contrastive.pt"):
         (run / name).write_bytes((tiny_work / "run" / name).read_bytes())
     main(["generative", "--data", str(tiny_work / "data"), "--run", str(run), "--fusion", kind,
-          "--max-steps", "2", "--threads", "1"])  # fmt: skip
+          "--context-molecules", str(context), "--max-steps", "2", "--threads", "1"])  # fmt: skip
     network = load_network(run / "generative.pt")
     assert network.config.fusion == kind
     assert type(network.fusion) is FUSIONS[kind]
+    assert (network.context is not None) == bool(context)
 
 
 def test_masking_keeps_the_ends_and_hides_the_share() -> None:
@@ -163,14 +165,20 @@ def test_augmentation_keeps_the_base_peak_and_perturbation_the_masses(data: Path
     assert torch.allclose(perturbed.intensity.amax(1), torch.ones(6))
 
 
-def test_the_truth_is_dropped_where_asked(data: Path) -> None:
+def test_the_truth_is_dropped_where_asked(data: Path, tiny_work: Path, tiny_checkpoint: Path) -> None:
     spectra = SpectrumArrays.load(data / "train_spectra.npz")
     compounds = MoleculeArrays.load(data / "train_compounds.npz")
     vectors = np.eye(12, dtype=np.float32)
     candidate_set = CandidateSet(np.array([0, 1]), np.array([[0, 5, -1], [0, 5, -1]]), np.array([0, 0]))
-    prepared = GenerativeData(spectra, compounds, candidate_set, vectors, "cpu")
-    _, _, keep, _ = prepared.batch(np.array([0, 1]), np.array([True, False]))
-    assert keep.tolist() == [[False, True, False], [True, True, False]]
+    library = MoleculeArrays.load(data / "pretrain.npz")
+    reader = TokenReader(load_network(tiny_work / "run" / "contrastive.pt"), library, "cpu")
+    prepared = GenerativeData(spectra, compounds, candidate_set, vectors, reader)
+    shown = prepared.batch(np.array([0, 1]), np.array([True, False]))
+    assert shown.keep.tolist() == [[False, True, False], [True, True, False]]
+    read = shown.read(torch.tensor([[1, NOBODY], [1, 0]]))
+    lengths = library.lengths()[:, 0]
+    assert read.keep.sum(1).tolist() == [lengths[5], lengths[5] + lengths[0]]
+    assert torch.equal(read.tokens[0, : lengths[5]], read.tokens[1, : lengths[5]])
 
 
 def test_ties_take_their_mean_place() -> None:

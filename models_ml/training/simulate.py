@@ -1,0 +1,120 @@
+"""Spectra of library structures, simulated by the model of fragmentation that a checkpoint has learnt.
+
+Training spectra tell of a few thousand compounds; these tell of as many as one likes, at the truth of the
+model. They are for the contrastive stage, which otherwise learns its compounds by heart. Needs RDKit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from models_ml.evidence.ion_shares import N_PEAK_NUMBERS, IonBatch, PairIons, SpectrumPeaks, conditions
+from models_ml.evidence.predicted_peaks import fragment_table, ion_places
+from models_ml.networks.fragment_intensity import FragmentIntensity
+from models_ml.ranking.model import load_ranking
+from models_ml.spectra import adducts
+from models_ml.spectra.preprocess import MAX_PEAKS, NOISE_FLOOR
+from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.training.prepare import spectrum_arrays
+from models_ml.training.ranking_evidence import ADDUCT_OF_PLACE, Pools
+
+BATCH = 64
+SAME_MZ_DA = 5e-4  # ions of one formula differ by rounding; an instrument tells no nearer ones apart
+SPREAD = 0.7  # of the logarithm of an ion's strength: no two instruments give the same
+FLOORS = (0.002, 0.02)  # relative intensity at which a record may end
+
+
+def simulate(
+    *, data: Path, checkpoint: Path, number: int, hold_out: int | None, seed: int, out: Path
+) -> None:
+    """Write one spectrum of each of `number` library structures that are no training compounds.
+
+    `compound` is the row in pretrain.npz. Adduct and energy are those of a training spectrum drawn at random,
+    outside the fold `hold_out`, which the checkpoint's channels must have held out too.
+    """
+    ranking = load_ranking(checkpoint)
+    if ranking is None or ranking.predicted is None:
+        raise ValueError(f"{checkpoint} has no model of fragmentation; run `ranking` on it first.")
+    pools = Pools.load(data)
+    rng = np.random.default_rng(seed)
+    shown = np.flatnonzero(pools.folds[pools.spectra.compound] != hold_out)
+    free = np.setdiff1d(np.arange(len(pools.library)), pools.own)
+    rows = rng.choice(free, min(number, len(free)), replace=False)
+    rows = rows[np.argsort(pools.library.exact_mass[rows], kind="stable")]
+    patterns = rng.choice(shown, len(rows))
+    smiles = pools.library.smiles
+    found: list[tuple[SpectrumFeatures, float, int]] = []
+    for start in tqdm(range(0, len(rows), BATCH), "simulated spectra"):
+        places = range(start, min(start + BATCH, len(rows)))
+        asked = [
+            _Asked(pools, int(rows[place]), int(patterns[place]), smiles[rows[place]]) for place in places
+        ]
+        for one, strengths in zip(asked, _strengths(ranking.predicted.intensity, asked), strict=True):
+            features = one.spectrum(strengths, rng)
+            if features is not None:
+                found.append((features, one.mass, one.row))
+    spectrum_arrays(found).save(out)
+
+
+class _Asked:
+    """One structure under the conditions of one training spectrum."""
+
+    def __init__(self, pools: Pools, row: int, pattern: int, smiles: str) -> None:
+        seen = pools.spectra
+        self.row = row
+        self.mass = float(pools.library.exact_mass[row])
+        self.adduct, self.energy = int(seen.adduct[pattern]), float(seen.energy[pattern])
+        self.kind = int(seen.energy_kind[pattern])
+        notation = ADDUCT_OF_PLACE[self.adduct]
+        self.precursor_mz = adducts.precursor_mz(self.mass, notation)
+        self.table = fragment_table(smiles, adducts.parse(notation).charge < 0)
+        self.mz, self.exists = ion_places(self.table, notation, self.precursor_mz)
+
+    def pair(self) -> tuple[SpectrumPeaks, PairIons]:
+        """As the network reads it, without any peak."""
+        told = conditions(self.adduct, self.energy, self.kind, self.precursor_mz)
+        nothing = SpectrumPeaks(told, np.zeros((0, N_PEAK_NUMBERS), np.float32), np.zeros(0, np.float32))
+        packed = np.packbits(self.exists, axis=1)
+        return nothing, PairIons(self.table, packed, np.zeros(0, np.int32), np.zeros(0, np.uint8))
+
+    def spectrum(self, strengths: NDArray[np.float64], rng: np.random.Generator) -> SpectrumFeatures | None:
+        """`strengths` of the ions (R, N_COLUMNS), by square root of intensity. None if no ion is left."""
+        flat = np.flatnonzero(self.exists)
+        mz = self.mz.ravel()[flat]
+        strength = strengths.ravel()[flat] * np.exp(rng.normal(0, SPREAD, len(flat)))
+        order = np.argsort(mz, kind="stable")
+        mz, strength = mz[order], strength[order]
+        peak = np.cumsum(np.diff(mz, prepend=mz[:1]) > SAME_MZ_DA)
+        height = np.bincount(peak, strength) ** 2
+        first = np.searchsorted(peak, np.arange(len(height)))
+        relative = height / max(height.max(initial=0.0), 1e-12)
+        seen = relative >= max(NOISE_FLOOR, float(rng.uniform(*FLOORS)))
+        kept = np.flatnonzero(seen)
+        kept = np.sort(kept[np.argsort(-relative[kept], kind="stable")[:MAX_PEAKS]])
+        if not len(kept):
+            return None
+        return SpectrumFeatures(
+            mz=mz[first[kept]].astype(np.float32),
+            intensity=relative[kept].astype(np.float32),
+            precursor_mz=self.precursor_mz,
+            adduct=self.adduct,
+            energy=self.energy,
+            energy_kind=self.kind,
+        )
+
+
+def _strengths(network: FragmentIntensity, asked: Sequence[_Asked]) -> list[NDArray[np.float64]]:
+    """Of each structure's ions (R, N_COLUMNS)."""
+    spectra, pairs = zip(*(one.pair() for one in asked), strict=True)
+    with torch.inference_mode():
+        logits = network(IonBatch.of(spectra, [[pair] for pair in pairs])).double()
+    strengths: list[NDArray[np.float64]] = [
+        part.exp().numpy() for part in torch.split(logits, [len(one.table.mass) for one in asked])
+    ]
+    return strengths
