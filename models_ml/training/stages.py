@@ -187,11 +187,13 @@ def run_generative(
     hold_out: int | None = None,
     per_unseen: int = 0,
     fusion: str = "cross",
+    warm_start: Path | None = None,
 ) -> Path:
     """`source` is the run folder whose molecule features are used, often the same folder.
 
     `fusion` other than the paper's "cross" is an ablation. `hold_out`: the fold that the contrastive stage
-    held out; `per_unseen` spectra of each of its compounds are shown.
+    held out; `per_unseen` spectra of each of its compounds are shown. `warm_start`: a state of this stage in
+    another run, with the same fusion and context, to go on from.
     """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
@@ -204,6 +206,10 @@ def run_generative(
     if network.context is not None:
         network.context.requires_grad_(True)
         trained["context"] = network.context
+    if warm_start is not None:
+        learnt = load_state(warm_start)["trained"]
+        for name, module in trained.items():
+            module.load_state_dict(learnt[name])
     run = _start(
         options,
         "generative",
@@ -216,6 +222,7 @@ def run_generative(
             "per_unseen": per_unseen,
             "fusion": fusion,
             "context_molecules": choices.context_molecules,
+            "warm_start": warm_start is not None,
             "n_candidates": choices.n_candidates,
         },
     )
