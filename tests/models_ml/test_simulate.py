@@ -72,8 +72,8 @@ def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
 
     shutil.copytree(tiny_work / "run", run)
     (run / "library_pooled.npy").unlink(missing_ok=True)
-    main(["contrastive", "--data", str(data), "--run", str(run), "--simulated", str(out),
-          "--n-simulated", "2", "--max-steps", "2", "--batch-size", "8", "--threads", "1", "--fresh"])  # fmt: skip
+    main(["contrastive", "--data", str(data), "--run", str(run), "--simulated", str(out), "--fresh",
+          "--n-simulated", "2", "--max-steps", "2", "--batch-size", "8", "--threads", "1"])  # fmt: skip
     assert load_state(run / "contrastive.pt")["settings"]["simulated"] == 2
 
 
