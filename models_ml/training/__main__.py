@@ -95,6 +95,8 @@ def _train(args: argparse.Namespace) -> None:
             per_unseen=args.per_unseen,
             fusion=args.fusion,
             warm_start=args.warm_start,
+            simulated=args.simulated,
+            n_simulated=args.n_simulated,
             choices=GenerativeChoices(
                 batch_size=args.batch_size,
                 n_candidates=args.n_candidates,
@@ -177,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     generative.add_argument("--n-candidates", type=int, default=40, help="candidates shown to the decoder")
     generative.add_argument("--context-molecules", type=int, default=0, help="of them read token by token")
     generative.add_argument("--hold-out", type=int, help="the fold that the contrastive stage held out")
+    generative.add_argument("--simulated", type=Path, help="a file of `simulate` (not in the paper)")
+    generative.add_argument("--n-simulated", type=int, default=20_000, help="of its spectra, at most")
     generative.add_argument("--warm-start", type=Path, help="a generative.pt of another run to go on from")
     generative.add_argument("--per-unseen", type=int, default=0, help="its spectra, of a compound at most")
 

@@ -188,12 +188,15 @@ def run_generative(
     per_unseen: int = 0,
     fusion: str = "cross",
     warm_start: Path | None = None,
+    simulated: Path | None = None,
+    n_simulated: int = 0,
 ) -> Path:
     """`source` is the run folder whose molecule features are used, often the same folder.
 
     `fusion` other than the paper's "cross" is an ablation. `hold_out`: the fold that the contrastive stage
     held out; `per_unseen` spectra of each of its compounds are shown. `warm_start`: a state of this stage in
-    another run, with the same fusion and context, to go on from.
+    another run, with the same fusion and context, to go on from. `simulated`: a file of `simulate`, of which
+    `n_simulated` spectra are shown too; the contrastive stage has seen each of them once at most.
     """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
@@ -223,20 +226,21 @@ def run_generative(
             "fusion": fusion,
             "context_molecules": choices.context_molecules,
             "warm_start": warm_start is not None,
+            "simulated": n_simulated if simulated is not None else 0,
             "n_candidates": choices.n_candidates,
         },
     )
     library, library_pooled = _library(options, network, source)
     vectors = molecule_vectors(network, library_pooled, device=options.device)
     reader = TokenReader(network, library, options.device)
-    rng_rows = np.random.default_rng(options.seed)
-    spectra, compounds = _spectra(options, "train")
-    unseen = np.setdiff1d(np.arange(len(spectra)), _shown(options, spectra, hold_out))
-    rows = np.setdiff1d(spectra_per_compound(spectra, per_compound, rng_rows), unseen)
-    new = np.intersect1d(spectra_per_compound(spectra, per_unseen, rng_rows), unseen)
-    train = _generative_data(
-        options, reader, spectra, compounds, np.append(rows, new), vectors, choices.n_candidates
-    )
+    spectra, compounds, rows = _generative_rows(options, per_compound, hold_out, per_unseen)
+    if simulated is not None:
+        made = SpectrumArrays.load(simulated)
+        drawn = rng.choice(len(made), min(n_simulated, len(made)), replace=False)
+        rows = np.append(rows, len(spectra) + drawn)
+        spectra = spectra.followed_by(made, len(compounds) + made.compound)
+        compounds = compounds.followed_by(library)
+    train = _generative_data(options, reader, spectra, compounds, rows, vectors, choices.n_candidates)
     # The library lacks the evaluation's compounds. In use it mostly holds the molecule that is looked for.
     spectra, compounds = _spectra(options, "val")
     rows = spectra_per_compound(spectra, 2, np.random.default_rng(options.seed))
@@ -323,6 +327,18 @@ def _spectra(options: StageOptions, fold: str) -> tuple[SpectrumArrays, Molecule
         SpectrumArrays.load(options.data / f"{fold}_spectra.npz"),
         MoleculeArrays.load(options.data / f"{fold}_compounds.npz"),
     )
+
+
+def _generative_rows(
+    options: StageOptions, per_compound: int, hold_out: int | None, per_unseen: int
+) -> tuple[SpectrumArrays, MoleculeArrays, NDArray[np.int64]]:
+    """The training spectra, and which of them the generative stage shows."""
+    spectra, compounds = _spectra(options, "train")
+    rng = np.random.default_rng(options.seed)
+    unseen = np.setdiff1d(np.arange(len(spectra)), _shown(options, spectra, hold_out))
+    known = np.setdiff1d(spectra_per_compound(spectra, per_compound, rng), unseen)
+    new = np.intersect1d(spectra_per_compound(spectra, per_unseen, rng), unseen)
+    return spectra, compounds, np.append(known, new)
 
 
 def _generative_data(
