@@ -13,8 +13,8 @@ Embedding = NDArray[np.float32]
 
 # How candidates are ranked: `glmr` by what the paper describes, `fused` by all evidence together.
 METHODS = ("fused", "glmr")
-# What `glmr` orders its candidates by: `generated` as in the paper, `blend` by generation and retrieval.
-RERANKS = ("generated", "blend")
+# What `glmr` orders its candidates by: `generated` as in the paper, `blend` by retrieval and generation.
+RERANKS = ("blend", "generated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class AnnotateParams:
     syntax_constraint: bool = True  # only tokens after which the SMILES can still be closed
     # Nats that a beam's place loses for each e-fold by which its mass is off beyond the tolerance; 0: none
     mass_constraint: float = 0.1
-    rerank: str = "generated"  # one of RERANKS
-    rerank_weight: float = 0.3  # of the retrieval's similarity in `blend`
+    rerank: str = "blend"  # one of RERANKS
+    rerank_weight: float = 0.15  # of the generated similarity in `blend`, best on validation spectra
     # Adduct taken for a spectrum that names none, by ion mode; empty: such a spectrum fails with a
     # reason. Never filled in silently: the result says that the adduct was assumed.
     assumed_adducts: Mapping[str, str] = field(default_factory=dict)  # {"positive": "[M+H]+"}

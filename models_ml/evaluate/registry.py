@@ -36,7 +36,7 @@ METHODS: dict[str, Callable[[Sequence[Case], Bench], list[Ranking]]] = {
     "likelihood": likelihood_ranking,
     "fused": fused_ranking,
     # Ablations: what each part contributes is seen by changing it.
-    "glmr-blend": partial(glmr_ranking, rerank="blend"),  # by retrieval besides
+    "glmr-paper": partial(glmr_ranking, rerank="generated"),  # by the generated molecules alone
     "glmr-context": partial(glmr_ranking, use_candidates=False),  # the decoder sees no candidates
     **{f"glmr-k{k}": partial(glmr_ranking, n_candidates=k) for k in (10, 20, 60, 80)},
     **{f"fused-{channel}": partial(fused_ranking, without_channel=channel) for channel in CHANNELS},

@@ -13,6 +13,7 @@ from models_ml.outcomes import AnnotateParams, Embedding, GeneratedMolecule, Ran
 # Similarities are compared to this many decimals: float32 sums differ beyond it with the batch's shape,
 # and a rank must not depend on what else was in the batch.
 DECIMALS = 5
+BLEND_DECIMALS = 3  # a list whose similarities hardly differ has them stretched a hundredfold
 
 
 def generated_similarities(
@@ -38,9 +39,9 @@ def rerank_scores(
 ) -> NDArray[np.float64]:
     """What one list's candidates (K,) are ordered by, larger first; equal ones go by embedding similarity.
 
-    `generated` is the paper's: similarity to the generated molecules alone. `blend` adds `rerank_weight`
-    times the similarity to the spectrum. Without a valid beam the list stays in retrieval's order in either
-    case.
+    `generated` is the paper's: similarity to the generated molecules alone. `blend` adds to the retrieval's
+    similarity `rerank_weight` times that, both z-scored within the list. Without a valid beam the list stays
+    in retrieval's order in either case.
     """
     retrieval = np.array(embedding_similarity, np.float64).round(DECIMALS)
     if any(one is None for one in generated_similarity):
@@ -48,7 +49,8 @@ def rerank_scores(
     generated = np.array(generated_similarity, np.float64).round(DECIMALS)
     if params.rerank == "generated":
         return generated
-    return (generated + params.rerank_weight * retrieval).round(DECIMALS)
+    blended = _z_scores(retrieval) + params.rerank_weight * _z_scores(generated)
+    return blended.round(BLEND_DECIMALS)
 
 
 def rank_candidates(
@@ -90,3 +92,9 @@ def rank_candidates(
         )
         for rank, place in enumerate(order, start=1)
     )
+
+
+def _z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Zeros if all values are equal."""
+    spread = values.std()
+    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)

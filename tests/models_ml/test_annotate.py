@@ -239,7 +239,8 @@ def test_candidates_follow_the_generated_molecules(spectra: list[Spectrum]) -> N
         GeneratedMolecule(3, "b", -3.0, smiles="b"),
     ]
     embeddings = {"c": axes[2], "b": 0.6 * axes[1] + 0.8 * axes[3]}
-    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, embeddings, PARAMS)
+    paper = replace(PARAMS, rerank="generated")
+    ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.7), beams, embeddings, paper)
     assert [candidate.key for candidate in ranked] == [12, 11, 10]
     assert [candidate.retrieval_rank for candidate in ranked] == [3, 2, 1]
 
@@ -255,10 +256,10 @@ def test_a_blend_weighs_retrieval_against_generation(spectra: list[Spectrum]) ->
         beams = [GeneratedMolecule(1, text, -1.0, smiles=text)]
         return [one.key for one in rank_candidates(question, retrieved, beams, embeddings, params)]
 
-    assert order("b", 0.5) == [11, 10, 12]
-    assert order("c", 0.5) == [12, 10, 11]
-    assert order("c", 3.0) == [10, 11, 12]  # far in retrieval: generation does not decide
-    assert order("b", 3.0) == [11, 10, 12]  # near: it does
+    assert order("b", 0.0) == [10, 11, 12]
+    assert order("b", 0.5) == [11, 10, 12]  # near in retrieval: generation decides
+    assert order("c", 0.5) == [10, 11, 12]  # far: it does not
+    assert order("c", 5.0) == [12, 10, 11]
 
 
 def test_without_a_valid_beam_the_order_of_retrieval_stays(spectra: list[Spectrum]) -> None:
