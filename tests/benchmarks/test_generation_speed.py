@@ -148,7 +148,7 @@ def _theirs(pegasus: Any, asked: Asked) -> Strings:
     with torch.inference_mode():
         written = pegasus.generate(
             encoder_outputs=_memory_of(asked),
-            attention_mask=_mask_of(asked),
+            attention_mask=asked.memory.bias,
             num_beams=PARAMS.beam_size,
             num_return_sequences=PARAMS.beam_size,
             do_sample=False,
@@ -168,11 +168,6 @@ def _memory_of(asked: Asked) -> Any:
     return transformers.modeling_outputs.BaseModelOutput(last_hidden_state=asked.memory.tokens)
 
 
-def _mask_of(asked: Asked) -> Tensor:
-    """What is added to attention logits, (B, 1, 1, S): taken as it is, where a plain mask would be 0 or 1."""
-    return asked.memory.bias[:, None, None, :]
-
-
 def _logit_gap(
     decoder: MoleculeDecoder, pegasus: Any, asked: Asked, found: Sequence[Sequence[Beam]]
 ) -> float:
@@ -181,7 +176,7 @@ def _logit_gap(
     with torch.inference_mode():
         ours, _ = decoder(tokens, decoder.start(asked.memory))
         theirs = pegasus(
-            encoder_outputs=_memory_of(asked), attention_mask=_mask_of(asked), decoder_input_ids=tokens
+            encoder_outputs=_memory_of(asked), attention_mask=asked.memory.bias, decoder_input_ids=tokens
         ).logits
     written = [token for token in range(ours.shape[2]) if token not in NEVER]
     return float((ours - theirs)[..., written].abs().max())
@@ -239,7 +234,13 @@ def _pegasus(model: GlmrModel) -> Any:
             (layer.fc2, block.ff.outer),
         ):
             part.load_state_dict(own.state_dict())
+    stock.register_forward_pre_hook(_bias_as_it_is, with_kwargs=True)
     return pegasus.to(model.device).eval()
+
+
+def _bias_as_it_is(_: nn.Module, arguments: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """`generate` carries only masks (B, S); of four axes the decoder adds it to its logits as it is."""
+    return arguments, given | {"encoder_attention_mask": given["encoder_attention_mask"][:, None, None, :]}
 
 
 def _copy_attention(stock: Any, own: Attention) -> None:

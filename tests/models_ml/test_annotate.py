@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,16 @@ def spectra() -> list[Spectrum]:
     return [fragment_spectrum(smiles) for smiles in MOLECULES[:10]]
 
 
+@pytest.fixture(scope="module")
+def reading_model(tiny_model: GlmrModel) -> GlmrModel:
+    """The tiny model with a decoder that reads two candidates token by token."""
+    from models_ml.inference.checkpoint import GlmrModel
+
+    network = copy.deepcopy(tiny_model.network)
+    network.replace_fusion("cross", 2)
+    return GlmrModel(network, tiny_model.tokenizer, tiny_model.info, "cpu")
+
+
 def run(spectra: list[Spectrum], model: GlmrModel, library: InMemoryLibrary, **changes: Any) -> list[Outcome]:
     params = replace(PARAMS, **changes)
     return annotate(spectra, model=model, retrieve=library.retrieve, params=params)
@@ -64,12 +75,18 @@ def test_every_spectrum_is_answered(
         assert set(outcome.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank"}
 
 
+@pytest.mark.parametrize("reads", [False, True])
 def test_a_batch_gives_what_its_spectra_give_alone(
-    spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary
+    reads: bool,
+    spectra: list[Spectrum],
+    tiny_model: GlmrModel,
+    reading_model: GlmrModel,
+    tiny_library: InMemoryLibrary,
 ) -> None:
-    together = run(spectra, tiny_model, tiny_library)
+    model = reading_model if reads else tiny_model
+    together = run(spectra, model, tiny_library)
     for spectrum, outcome in zip(spectra, together, strict=True):
-        (alone,) = run([spectrum], tiny_model, tiny_library)
+        (alone,) = run([spectrum], model, tiny_library)
         assert isinstance(alone, Annotated)
         assert isinstance(outcome, Annotated)
         assert [c.key for c in alone.candidates] == [c.key for c in outcome.candidates]
