@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models_ml.evaluate.__main__ import DEFAULT_CHECKPOINT
-from models_ml.evaluate.cases import Case, read_cases
+from models_ml.evaluate.cases import Case, exchange_peaks, read_cases
 from models_ml.evaluate.library import Library, read_library
 from models_ml.evaluate.mces import MCESDistances
 from models_ml.evaluate.metrics import Resampling
@@ -75,6 +75,14 @@ def main(arguments: list[str] | None = None) -> None:
     if not cases:
         raise SystemExit("No spectrum names its structure and has candidates in the library.")
     batches = ask_batches(cases, model, library, params, args.cache)
+    rows = {
+        name: measure(batches, model, library, changed, args.seed)
+        for name, changed in variants(params, args.mass).items()
+    }
+    # The same candidates with other peaks: what it still writes, it does not read from the spectrum.
+    exchanged, _ = exchange_peaks(cases)
+    wrong = ask_batches(exchanged, model, library, params, args.cache)
+    rows["default, wrong peaks"] = measure(wrong, model, library, params, args.seed)
     report: dict[str, Any] = {
         "spectra": args.spectra.name,
         "library": args.library.name,
@@ -83,10 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
         "without_truth": args.without_truth,
         "limit": args.limit,
         "seed": args.seed,
-        "rows": {
-            name: measure(batches, model, library, changed, args.seed)
-            for name, changed in variants(params, args.mass).items()
-        },
+        "rows": rows,
     }
     if args.mces_limit:
         distances = MCESDistances(args.cache / "mces.json" if args.cache else None)

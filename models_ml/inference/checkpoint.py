@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from models_ml.spectra.preprocess import PREPROCESS_VERSION
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 from models_ml.tensors import batch_of_features, pad_tokens
-from models_ml.tokenizer import SmilesTokenizer
+from models_ml.tokenizer import PAD, SmilesTokenizer
 
 ENCODE_BATCH = 128
 
@@ -78,32 +78,34 @@ class GlmrModel:
 
     def embed_molecules(self, smiles: Sequence[str]) -> Embedding:
         """E^m of canonical SMILES, (B, D) float32, unit length. Long SMILES lose their tail."""
-        longest = self.network.config.max_tokens
-        numbers = [self.tokenizer.encode(text, max_tokens=longest) for text in smiles]
         vectors = np.zeros((len(smiles), self.embedding_dim), np.float32)
-        # Like lengths together: a batch costs as much as its longest molecule times its size.
-        order = sorted(range(len(numbers)), key=lambda place: len(numbers[place]))
         with torch.inference_mode():
-            for start in range(0, len(order), ENCODE_BATCH):
-                places = order[start : start + ENCODE_BATCH]
-                tokens = pad_tokens([numbers[place] for place in places]).to(self.device)
+            for places, tokens in self._token_batches(smiles):
                 vectors[places] = self.network.embed_molecules(tokens).cpu().numpy()
         return vectors
 
     def read_molecules(self, smiles: Sequence[str]) -> list[Tensor]:
         """Token features H^m of each, (L, Dm). Long SMILES lose their tail."""
+        found: list[Tensor] = [torch.empty(0)] * len(smiles)
+        with torch.inference_mode():
+            for places, tokens in self._token_batches(smiles):
+                lengths = (tokens != PAD).sum(1).tolist()
+                features = self.network.molecule_encoder(tokens)
+                for place, length, one in zip(places, lengths, features, strict=True):
+                    found[place] = one[:length]
+        return found
+
+    def _token_batches(self, smiles: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
+        """Places in `smiles` and their tokens (B, T) on the device.
+
+        Like lengths together: a batch costs as much as its longest molecule times its size.
+        """
         longest = self.network.config.max_tokens
         numbers = [self.tokenizer.encode(text, max_tokens=longest) for text in smiles]
-        found: list[Tensor] = [torch.empty(0)] * len(smiles)
         order = sorted(range(len(numbers)), key=lambda place: len(numbers[place]))
-        with torch.inference_mode():
-            for start in range(0, len(order), ENCODE_BATCH):
-                places = order[start : start + ENCODE_BATCH]
-                tokens = pad_tokens([numbers[place] for place in places]).to(self.device)
-                features = self.network.molecule_encoder(tokens)
-                for place, one in zip(places, features, strict=True):
-                    found[place] = one[: len(numbers[place])]
-        return found
+        for start in range(0, len(order), ENCODE_BATCH):
+            places = order[start : start + ENCODE_BATCH]
+            yield places, pad_tokens([numbers[place] for place in places]).to(self.device)
 
     def embed_spectra(self, spectra: Sequence[Spectrum]) -> Embedding:
         """E^s, (B, D) float32, unit length. Every spectrum must name its precursor and adduct."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from models_ml.training.stages import StageOptions
+
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -125,7 +127,13 @@ def _options(args: argparse.Namespace) -> StageOptions:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models_ml.training", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands: Commands = parser.add_subparsers(dest="command", required=True)
+    for add in (_prepare, _pretrain, _contrastive, _generative, _ranking, _simulate, _unpack_and_pack):
+        add(commands)
+    return parser
+
+
+def _prepare(commands: Commands) -> None:
     prepare = commands.add_parser("prepare", help="turn files into arrays (needs RDKit, not torch)")
     prepare.add_argument("--structures", type=Path, required=True, help="structures for pre-training")
     prepare.add_argument("--train", type=Path, required=True, help="training spectra with structures")
@@ -134,20 +142,22 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--variants", type=int, default=2, help="random spellings of each structure")
     prepare.add_argument("--seed", type=int, default=0)
 
+
+def _pretrain(commands: Commands) -> None:
     pretrain = _stage(commands, "pretrain", "molecule side: denoise SMILES, predict fingerprints", 64, 0.0)
     pretrain.add_argument("--config", default="small", help="small, paper, base or tiny")
     pretrain.add_argument("--decoder-share", type=float, default=1.0, help="share of steps with the decoder")
-
     pretrain.add_argument("--token-window", type=int, help="other than the configuration's; 0: none")
     pretrain.add_argument("--warm-start", type=Path, help="a state of another run to begin from")
 
+
+def _contrastive(commands: Commands) -> None:
     contrastive = _stage(commands, "contrastive", "spectrum encoder: dual-path InfoNCE", 96, 0.1)
     contrastive.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
     contrastive.add_argument("--blind", action="store_true", help="the control: never show a peak")
     contrastive.add_argument(
         "--mass-negatives", action="store_true", help="add library molecules of near mass (not in the paper)"
     )
-
     contrastive.add_argument(
         "--train-head",
         action="store_true",
@@ -170,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     contrastive.add_argument("--n-simulated", type=int, default=48, help="of its spectra in each batch")
     contrastive.add_argument("--warm-start", type=Path, help="a state of another run to go on from")
 
+
+def _generative(commands: Commands) -> None:
     generative = _stage(commands, "generative", "fusion and decoder: token likelihood", 64, 0.1)
     generative.add_argument("--source", type=Path, help="run folder of the pre-training (default: --run)")
     generative.add_argument("--per-compound", type=int, default=8, help="spectra of a compound at most")
@@ -184,6 +196,8 @@ def _parser() -> argparse.ArgumentParser:
     generative.add_argument("--warm-start", type=Path, help="a generative.pt of another run to go on from")
     generative.add_argument("--per-unseen", type=int, default=0, help="its spectra, of a compound at most")
 
+
+def _ranking(commands: Commands) -> None:
     ranking = commands.add_parser("ranking", help="the fused ranking, into a packed checkpoint")
     ranking.add_argument("--data", type=Path, required=True)
     ranking.add_argument("--run", type=Path, required=True, help="folder with contrastive.pt")
@@ -197,6 +211,8 @@ def _parser() -> argparse.ArgumentParser:
         "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken; only rankers learn"
     )
 
+
+def _simulate(commands: Commands) -> None:
     simulated = commands.add_parser(
         "simulate", help="spectra of library structures, for `contrastive --simulated`"
     )
@@ -207,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
     simulated.add_argument("--seed", type=int, default=0)
     simulated.add_argument("--out", type=Path, required=True, help="an .npz")
 
+
+def _unpack_and_pack(commands: Commands) -> None:
     unpack = commands.add_parser("unpack", help="begin a run from a checkpoint's molecule side")
     unpack.add_argument("--checkpoint", type=Path, required=True)
     unpack.add_argument("--data", type=Path, required=True)
@@ -217,11 +235,10 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--data", type=Path, required=True)
     pack.add_argument("--out", type=Path, required=True)
     pack.add_argument("--name", required=True)
-    return parser
 
 
 def _stage(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     text: str,
     batch_size: int,

@@ -2,8 +2,8 @@
 
 Both encoders are frozen. The truth is never forced among the candidates, and taken out of a share of
 rows, so that the decoder learns to refine and not to copy. The encoder knows the spectra that it learnt
-from by heart, and retrieves their truths twice as often as those of new ones; so most rows come from the
-fold that the contrastive stage held out.
+from by heart, and retrieves their truths twice as often as those of new ones; so rows may also come from
+the fold that the contrastive stage held out, and from simulated spectra.
 """
 
 from __future__ import annotations

@@ -149,33 +149,57 @@ def run_contrastive(
         per_compound=4,
         seed=0,
     )
-    own = _library_rows(library, compounds)
-    # A held-out compound shown as a negative would be pushed away from its own spectra.
-    unseen = np.setdiff1d(own, own[train.compound[_shown(options, train, hold_out)]])
-    near_mass = None
-    if mass_negatives:
-        near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
-    usable = _shown(options, train, hold_out)
-    pooled = pooled_features(network, compounds, device=options.device)
-    n_measured = len(train)
-    may_be_shown = np.setdiff1d(np.arange(len(library)), unseen)
-    if simulated is not None:
-        made = SpectrumArrays.load(simulated)
-        train = train.followed_by(made, len(compounds) + np.arange(len(made)))
-        pooled = np.concatenate([pooled, library_pooled[made.compound]])
-        own = np.append(own, made.compound)
-    data = ContrastiveData(
-        spectra=train,
-        usable=usable,
-        simulated=np.arange(n_measured, len(train)),
-        pooled=pooled,
-        library_pooled=library_pooled,
-        own=own,
-        may_be_shown=may_be_shown,
-        near_mass=near_mass,
+    data = _contrastive_data(
+        options,
+        network,
+        train,
+        compounds,
+        library,
+        library_pooled,
+        shown=_shown(options, train, hold_out),
+        mass_negatives=mass_negatives,
+        simulated=simulated,
     )
     train_contrastive(run, temperature, data, choices, check, rng)
     return run.path
+
+
+def _contrastive_data(
+    options: StageOptions,
+    network: GlmrNetwork,
+    spectra: SpectrumArrays,
+    compounds: MoleculeArrays,
+    library: MoleculeArrays,
+    library_pooled: NDArray[np.float16],
+    *,
+    shown: NDArray[np.int64],
+    mass_negatives: bool,
+    simulated: Path | None,
+) -> ContrastiveData:
+    """`shown`: rows of the measured spectra that may be learnt from."""
+    own = _library_rows(library, compounds)
+    # A held-out compound shown as a negative would be pushed away from its own spectra.
+    unseen = np.setdiff1d(own, own[spectra.compound[shown]])
+    near_mass = None
+    if mass_negatives:
+        near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
+    pooled = pooled_features(network, compounds, device=options.device)
+    n_measured = len(spectra)
+    if simulated is not None:
+        made = SpectrumArrays.load(simulated)
+        spectra = spectra.followed_by(made, len(compounds) + np.arange(len(made)))
+        pooled = np.concatenate([pooled, library_pooled[made.compound]])
+        own = np.append(own, made.compound)
+    return ContrastiveData(
+        spectra=spectra,
+        usable=shown,
+        simulated=np.arange(n_measured, len(spectra)),
+        pooled=pooled,
+        library_pooled=library_pooled,
+        own=own,
+        may_be_shown=np.setdiff1d(np.arange(len(library)), unseen),
+        near_mass=near_mass,
+    )
 
 
 def run_generative(
@@ -196,23 +220,11 @@ def run_generative(
     `fusion` other than the paper's "cross" is an ablation. `hold_out`: the fold that the contrastive stage
     held out; `per_unseen` spectra of each of its compounds are shown. `warm_start`: a state of this stage in
     another run, with the same fusion and context, to go on from. `simulated`: a file of `simulate`, of which
-    `n_simulated` spectra are shown too; the contrastive stage has seen each of them once at most.
+    `n_simulated` spectra are shown too.
     """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
-    if (fusion, choices.context_molecules) != (network.config.fusion, network.config.context_molecules):
-        network.replace_fusion(fusion, choices.context_molecules)
-    network.requires_grad_(False)
-    network.fusion.requires_grad_(True)
-    network.decoder.requires_grad_(True)
-    trained: dict[str, nn.Module] = {"fusion": network.fusion, "decoder": network.decoder}
-    if network.context is not None:
-        network.context.requires_grad_(True)
-        trained["context"] = network.context
-    if warm_start is not None:
-        learnt = load_state(warm_start)["trained"]
-        for name, module in trained.items():
-            module.load_state_dict(learnt[name])
+    trained = _decoder_side(network, fusion, choices.context_molecules, warm_start)
     run = _start(
         options,
         "generative",
@@ -241,13 +253,7 @@ def run_generative(
         spectra = spectra.followed_by(made, len(compounds) + made.compound)
         compounds = compounds.followed_by(library)
     train = _generative_data(options, reader, spectra, compounds, rows, vectors, choices.n_candidates)
-    # The library lacks the evaluation's compounds. In use it mostly holds the molecule that is looked for.
-    spectra, compounds = _spectra(options, "val")
-    rows = spectra_per_compound(spectra, 2, np.random.default_rng(options.seed))
-    reader = TokenReader(network, library.followed_by(compounds), options.device)
-    pooled = pooled_features(network, compounds, device=options.device)
-    vectors = np.concatenate([vectors, molecule_vectors(network, pooled, device=options.device)])
-    val = _generative_data(options, reader, spectra, compounds, rows, vectors, choices.n_candidates)
+    val = _generative_validation(options, network, library, vectors, choices.n_candidates)
     train_generative(run, train, val, choices, rng)
     return run.path
 
@@ -327,6 +333,43 @@ def _spectra(options: StageOptions, fold: str) -> tuple[SpectrumArrays, Molecule
         SpectrumArrays.load(options.data / f"{fold}_spectra.npz"),
         MoleculeArrays.load(options.data / f"{fold}_compounds.npz"),
     )
+
+
+def _decoder_side(
+    network: GlmrNetwork, fusion: str, context_molecules: int, warm_start: Path | None
+) -> dict[str, nn.Module]:
+    """The modules that the generative stage trains; all others are frozen."""
+    if (fusion, context_molecules) != (network.config.fusion, network.config.context_molecules):
+        network.replace_fusion(fusion, context_molecules)
+    trained: dict[str, nn.Module] = {"fusion": network.fusion, "decoder": network.decoder}
+    if network.context is not None:
+        trained["context"] = network.context
+    network.requires_grad_(False)
+    learnt = None if warm_start is None else load_state(warm_start)["trained"]
+    for name, module in trained.items():
+        module.requires_grad_(True)
+        if learnt is not None:
+            module.load_state_dict(learnt[name])
+    return trained
+
+
+def _generative_validation(
+    options: StageOptions,
+    network: GlmrNetwork,
+    library: MoleculeArrays,
+    library_vectors: NDArray[np.float32],
+    n_candidates: int,
+) -> GenerativeData:
+    """Validation spectra among the library and their own compounds.
+
+    The library lacks the evaluation's compounds. In use it mostly holds the molecule that is looked for.
+    """
+    spectra, compounds = _spectra(options, "val")
+    rows = spectra_per_compound(spectra, 2, np.random.default_rng(options.seed))
+    pooled = pooled_features(network, compounds, device=options.device)
+    vectors = np.concatenate([library_vectors, molecule_vectors(network, pooled, device=options.device)])
+    reader = TokenReader(network, library.followed_by(compounds), options.device)
+    return _generative_data(options, reader, spectra, compounds, rows, vectors, n_candidates)
 
 
 def _generative_rows(

@@ -108,5 +108,6 @@ def test_the_command_measures_every_constraint(tiny_checkpoint: Path, tmp_path: 
     paths = ["--spectra", str(spectra), "--library", str(library), "--checkpoint", str(tiny_checkpoint)]
     measure_generation([*paths, "--mass", "0.5", "--out", str(out)])
     rows = json.loads(out.read_text())["rows"]
-    assert list(rows) == ["none", "syntax", "mass 0.5", "syntax, mass 0.5", "default, no candidates"]
+    assert list(rows) == ["none", "syntax", "mass 0.5", "syntax, mass 0.5", "default, no candidates",
+                          "default, wrong peaks"]  # fmt: skip
     assert all(0 <= row["valid"] <= 1 and row["seconds_each"] > 0 for row in rows.values())
