@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
             hold_out=args.hold_out,
             seed=args.seed,
             out=args.out,
+            processes=args.processes,
         )
     elif args.command == "unpack":
         from models_ml.training.unpack import unpack
@@ -93,12 +94,10 @@ def _train(args: argparse.Namespace) -> None:
             options,
             source=args.source or args.run,
             per_compound=args.per_compound,
-            hold_out=args.hold_out,
-            per_unseen=args.per_unseen,
+            cross_fitted=args.cross_fitted,
             fusion=args.fusion,
             warm_start=args.warm_start,
             simulated=args.simulated,
-            n_simulated=args.n_simulated,
             choices=GenerativeChoices(
                 batch_size=args.batch_size,
                 n_candidates=args.n_candidates,
@@ -190,11 +189,11 @@ def _generative(commands: Commands) -> None:
     )
     generative.add_argument("--n-candidates", type=int, default=40, help="candidates shown to the decoder")
     generative.add_argument("--context-molecules", type=int, default=0, help="of them read token by token")
-    generative.add_argument("--hold-out", type=int, help="the fold that the contrastive stage held out")
+    generative.add_argument(
+        "--cross-fitted", type=Path, nargs="+", default=[], help="runs of `contrastive`, other folds held out"
+    )
     generative.add_argument("--simulated", type=Path, help="a file of `simulate` (not in the paper)")
-    generative.add_argument("--n-simulated", type=int, default=20_000, help="of its spectra, at most")
     generative.add_argument("--warm-start", type=Path, help="a generative.pt of another run to go on from")
-    generative.add_argument("--per-unseen", type=int, default=0, help="its spectra, of a compound at most")
 
 
 def _ranking(commands: Commands) -> None:
@@ -221,6 +220,7 @@ def _simulate(commands: Commands) -> None:
     simulated.add_argument("--number", type=int, default=60_000, help="so many structures, one spectrum each")
     simulated.add_argument("--hold-out", type=int, default=0, help="the fold that the ranking held out")
     simulated.add_argument("--seed", type=int, default=0)
+    simulated.add_argument("--processes", type=int, default=1, help="they change nothing but the time")
     simulated.add_argument("--out", type=Path, required=True, help="an .npz")
 
 

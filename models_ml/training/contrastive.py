@@ -24,10 +24,12 @@ from models_ml.training.batches import spectrum_batch
 from models_ml.training.monitors import contrastive_signs
 from models_ml.training.run import BestState, StageRun
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
-from models_ml.training.vectors import molecule_vectors
+from models_ml.training.vectors import project_all
 
 MIN_PERTURBED_PEAKS = 3  # of fewer, the intensities say next to nothing
-CHUNK_ROWS = 64  # spectra encoded together: sorted by peaks, so that short ones are not padded
+# Spectra that a processor encodes together: sorted by peaks, so that short ones are not padded. A GPU waits
+# for its next command rather than for padding, and takes the whole batch.
+CHUNK_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,8 @@ class ContrastiveData:
     spectra: SpectrumArrays
     usable: NDArray[np.int64]  # measured spectrum rows to learn from
     simulated: NDArray[np.int64]  # simulated spectrum rows
-    pooled: NDArray[np.float16]  # (compounds, 2 Dm)
-    library_pooled: NDArray[np.float16]  # (library, 2 Dm)
+    pooled: Tensor  # (compounds, 2 Dm) float16, on the device
+    library_pooled: Tensor  # (library, 2 Dm) float16, on the device
     own: NDArray[np.int64]  # library row of each compound, -1 if it is not there
     may_be_shown: NDArray[np.int64]  # library rows that are no held-out compound
     near_mass: NearMassNegatives | None  # the paper has none
@@ -198,15 +200,16 @@ def _learn(
     own: list[Tensor] = []
     pairs: list[tuple[Tensor, Tensor, Tensor]] = []
     with run.autocast():
-        molecules = project(torch.from_numpy(data.pooled[compound]).to(run.device).float())
+        molecules = project(_rows(data.pooled, compound))
         negatives = None
         if data.near_mass is not None:
             drawn = data.near_mass.draw(
                 spectra.neutral_mass[rows], data.own[compound], choices.n_mass_negatives, rng
             )
-            negatives = project(torch.from_numpy(data.library_pooled[drawn]).to(run.device).float())
-        for start in range(0, len(rows), CHUNK_ROWS):
-            chunk = rows[start : start + CHUNK_ROWS]
+            negatives = project(_rows(data.library_pooled, drawn))
+        together = CHUNK_ROWS if run.device == "cpu" else len(rows)
+        for start in range(0, len(rows), together):
+            chunk = rows[start : start + together]
             batch = augment(spectrum_batch(spectra, chunk).to(run.device), choices)
             own.append(run.network.embed_spectra(batch))
             faces = (torch.rand(len(chunk), device=run.device) < choices.perturbed_share) & (
@@ -217,9 +220,9 @@ def _learn(
                 pairs.append((molecules[start : start + len(chunk)][faces], own[-1][faces], perturbed))
     embedded = torch.cat(own)
     if choices.n_hard_negatives:
-        nearest = torch.from_numpy(data.library_pooled[hard.nearest(embedded.detach(), data.own[compound])])
+        nearest = _rows(data.library_pooled, hard.nearest(embedded.detach(), data.own[compound]))
         with run.autocast():
-            found = project(nearest.to(run.device).float())
+            found = project(nearest)
         negatives = found if negatives is None else torch.cat([negatives, found], dim=1)
     scale = temperature()
     shared, is_own = _library_negatives(run, data, data.own[compound], choices, rng)
@@ -256,9 +259,8 @@ class HardNegatives:
         if not self.number or run.step < self._next:
             return
         self._next = run.step + self.every
-        rows = self.data.library_pooled[self.data.may_be_shown]
-        self.vectors = torch.from_numpy(molecule_vectors(run.network, rows, device=run.device))
-        self.vectors = self.vectors.to(run.device)
+        known = project_all(run.network, self.data.library_pooled, device=run.device)
+        self.vectors = _rows(known, self.data.may_be_shown)
 
     def nearest(self, spectra: Tensor, own: NDArray[np.int64]) -> NDArray[np.int64]:
         """Library rows (B, number) of the molecules nearest to each spectrum (B, D), its own left out."""
@@ -281,9 +283,13 @@ def _library_negatives(
     if not choices.n_library_negatives:
         return None, None
     drawn = rng.choice(data.may_be_shown, choices.n_library_negatives)
-    pooled = torch.from_numpy(data.library_pooled[drawn]).to(run.device).float()
     is_own = torch.from_numpy(drawn[None, :] == own[:, None]).to(run.device)
-    return run.network.molecule_encoder.project(pooled), is_own
+    return run.network.molecule_encoder.project(_rows(data.library_pooled, drawn)), is_own
+
+
+def _rows(table: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """table (n, D), rows (...) to (..., D) float32."""
+    return table[torch.from_numpy(rows).to(table.device)].float()
 
 
 def _select(batch: SpectrumBatch, rows: Tensor) -> SpectrumBatch:

@@ -1,9 +1,10 @@
 """Stage 3: fusion and decoder learn to write the molecule from the spectrum and its retrieved candidates.
 
 Both encoders are frozen. The truth is never forced among the candidates, and taken out of a share of
-rows, so that the decoder learns to refine and not to copy. The encoder knows the spectra that it learnt
-from by heart, and retrieves their truths twice as often as those of new ones; so rows may also come from
-the fold that the contrastive stage held out, and from simulated spectra.
+rows, so that the decoder learns to refine and not to copy. An encoder knows the spectra that it learnt
+from by heart, and retrieves their truths twice as often as those of new ones. So every spectrum is read
+by an encoder that never saw its compound: those of the other folds' contrastive stages, all from the same
+pre-training. Of simulated spectra a share is kept from that stage.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from models_ml.networks.context import NOBODY, Candidates, PackedTokens, ReadTokens
 from models_ml.networks.glmr import GlmrNetwork
-from models_ml.networks.spectrum import SpectrumBatch
+from models_ml.networks.spectrum import SpectrumBatch, SpectrumEncoder
 from models_ml.tensors import pad_tokens
 from models_ml.tokenizer import PAD
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
@@ -31,6 +32,7 @@ from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
 from models_ml.training.vectors import MassSorted
 
 NO_CANDIDATE = -1
+UNREAD = -1
 READ_BATCH = 256
 
 
@@ -87,9 +89,10 @@ def spectra_per_compound(
 def generative_loss(network: GlmrNetwork, shown: Shown) -> Tensor:
     """Token NLL of the targets given spectra and candidates."""
     with torch.no_grad():
-        features, keep = network.spectrum_encoder(shown.spectra)
-        spectrum = network.spectrum_encoder.embed(features, keep)
-        similarity = torch.einsum("be,bke->bk", spectrum, shown.embeddings)
+        features, keep = shown.encoder(shown.spectra)
+        spectrum = shown.encoder.embed(features, keep)
+        # A product of matrices would be rounded to bfloat16, which tells near candidates no longer apart.
+        similarity = (spectrum[:, None] * shown.embeddings).sum(-1)
     candidates = Candidates(shown.embeddings, shown.keep, similarity, shown.read)
     memory = network.memory(features, keep, candidates)
     target = shown.target
@@ -101,6 +104,7 @@ def generative_loss(network: GlmrNetwork, shown: Shown) -> Tensor:
 class Shown:
     """A batch: B spectra with K candidates each, and the strings to write."""
 
+    encoder: SpectrumEncoder  # one that may read these spectra
     spectra: SpectrumBatch
     embeddings: Tensor  # (B, K, E)
     keep: Tensor  # (B, K)
@@ -113,38 +117,62 @@ class TokenReader:
 
     def __init__(self, network: GlmrNetwork, library: MoleculeArrays, device: str) -> None:
         self.network, self.library, self.device = network, library, device
-        self.known: dict[int, Tensor] = {}
+        self.length = library.lengths()[:, 0].clip(max=network.config.max_tokens)
+        self.start = np.full(len(library), UNREAD)  # of each molecule in the store
+        self.filled = 0
+        self.store = torch.empty(0, network.config.d_molecule, dtype=torch.float16, device=device)
 
-    def read(self, rows: Sequence[Sequence[int]]) -> PackedTokens:
-        """`rows`: library rows of each row's molecules."""
-        unread = sorted({one for row in rows for one in row} - self.known.keys())
-        lengths = self.library.lengths()[unread, 0] if unread else np.zeros(0, np.int64)
-        longest = self.network.config.max_tokens
-        order = np.argsort(lengths, kind="stable")
-        for start in range(0, len(order), READ_BATCH):
-            self._encode([unread[place] for place in order[start : start + READ_BATCH]], longest)
-        like = torch.empty(0, self.network.config.d_molecule, dtype=torch.float16, device=self.device)
-        return PackedTokens.of([[self.known[one] for one in row] for row in rows], like)
+    def read(self, molecules: NDArray[np.int64]) -> PackedTokens:
+        """`molecules` (B, M): library rows, NO_CANDIDATE where there is none."""
+        there = molecules != NO_CANDIDATE
+        self._take_in(np.unique(molecules[there]))
+        length = np.where(there, self.length[molecules], 0)
+        end = length.cumsum(1)
+        position = np.arange(end[:, -1].max(initial=0))
+        which = (position[None, :, None] >= end[:, None, :]).sum(2).clip(max=molecules.shape[1] - 1)
+        keep = position < end[:, -1:]
+        first = self.start[molecules] - (end - length)
+        place = np.where(keep, np.take_along_axis(first, which, 1) + position, 0)
+        tokens = self.store[torch.from_numpy(place).to(self.device)]
+        on_device = [torch.from_numpy(part).to(self.device) for part in (which, keep)]
+        return PackedTokens(tokens, *on_device)
 
-    def _encode(self, molecules: Sequence[int], longest: int) -> None:
-        spellings = [self.library.spelling(one, 0)[:longest] for one in molecules]
-        with torch.no_grad():
-            features = self.network.molecule_encoder(pad_tokens(spellings).to(self.device)).half()
-        for one, spelling, feature in zip(molecules, spellings, features, strict=True):
-            self.known[one] = feature[: len(spelling)].clone()
+    def _take_in(self, molecules: NDArray[np.int64]) -> None:
+        """Read those that were not read before, short ones first, for little padding."""
+        new = molecules[self.start[molecules] == UNREAD]
+        if not len(new):
+            return
+        new = new[np.argsort(self.length[new], kind="stable")]
+        needed = self.filled + int(self.length[new].sum())
+        if needed > len(self.store):
+            larger = self.store.new_zeros(max(needed, 2 * len(self.store)), self.store.shape[1])
+            larger[: self.filled] = self.store[: self.filled]
+            self.store = larger
+        for begin in range(0, len(new), READ_BATCH):
+            some = new[begin : begin + READ_BATCH]
+            tokens = pad_tokens(
+                [self.library.spelling(one, 0)[: self.length[one]] for one in some.tolist()]
+            ).to(self.device)
+            with torch.no_grad():
+                read = self.network.molecule_encoder(tokens)[tokens != PAD].half()
+            self.start[some] = self.filled + np.append(0, self.length[some].cumsum()[:-1])
+            self.store[self.filled : self.filled + len(read)] = read
+            self.filled += len(read)
 
 
 class GenerativeData:
-    """Batches of the rows of one candidate set."""
+    """Batches of the rows of one candidate set, read by one encoder."""
 
     def __init__(
         self,
+        encoder: SpectrumEncoder,
         spectra: SpectrumArrays,
         compounds: MoleculeArrays,
         candidate_set: CandidateSet,
         library_vectors: NDArray[np.float32],
         reader: TokenReader,
     ) -> None:
+        self.encoder = encoder
         self.spectra = spectra
         self.compounds = compounds
         self.set = candidate_set
@@ -161,13 +189,12 @@ class GenerativeData:
         target = pad_tokens([self.compounds.spelling(int(c), 0) for c in self.spectra.compound[rows]])
 
         def read(columns: Tensor) -> PackedTokens:
-            asked = [
-                [int(own[column]) for column in some if column != NOBODY]
-                for own, some in zip(candidates, columns.tolist(), strict=True)
-            ]
-            return self.reader.read(asked)
+            asked = columns.cpu().numpy()
+            chosen = np.take_along_axis(candidates, asked.clip(min=0), 1)
+            return self.reader.read(np.where(asked == NOBODY, NO_CANDIDATE, chosen))
 
         return Shown(
+            self.encoder,
             spectrum_batch(self.spectra, rows).to(self.device),
             torch.from_numpy(vectors).to(self.device),
             torch.from_numpy(keep).to(self.device),
@@ -185,9 +212,20 @@ class GenerativeData:
         return len(self.set.rows)
 
 
+def batches_of_parts(
+    parts: Sequence[GenerativeData], batch_size: int, rng: np.random.Generator
+) -> Iterator[tuple[GenerativeData, NDArray[np.int64]]]:
+    """Endless batches, each of one part, as often as the part is large."""
+    sizes = np.array([len(part) for part in parts])
+    places = [part.places(batch_size, rng) for part in parts]
+    while True:
+        chosen = int(rng.choice(len(parts), p=sizes / sizes.sum()))
+        yield parts[chosen], next(places[chosen])
+
+
 def train_generative(
     run: StageRun,
-    data: GenerativeData,
+    parts: Sequence[GenerativeData],
     validation: GenerativeData,
     choices: GenerativeChoices,
     rng: np.random.Generator,
@@ -196,7 +234,7 @@ def train_generative(
     best = BestState(run, list(run.trained.values()), "val_token_nll", highest=False)
     _train_mode(run.network)
     run.pause()
-    for places in data.places(choices.batch_size, rng):
+    for part, places in batches_of_parts(parts, choices.batch_size, rng):
         if run.check_due():
             best.offer({"val_token_nll": validation_nll(run, validation)})
             _train_mode(run.network)
@@ -204,7 +242,7 @@ def train_generative(
         if run.done:
             break
         drop = rng.random(len(places)) < choices.drop_truth
-        shown = data.batch(places, drop)
+        shown = part.batch(places, drop)
         shown = replace(shown, spectra=augment(shown.spectra, ContrastiveChoices()))
         with run.autocast():
             loss = generative_loss(run.network, shown)

@@ -69,7 +69,8 @@ class StageRun:
             betas=(0.9, 0.98),
             fused=True,
         )
-        self._sums: dict[str, tuple[float, int]] = {}  # total and number of steps, by figure
+        # Total and number of steps, by figure. The total stays on the device: to read it is to wait for it.
+        self._sums: dict[str, tuple[Tensor, int]] = {}
         self._next_check = self.check_every_s
         self._last = time.monotonic()
         self._last_save = time.monotonic()
@@ -169,11 +170,12 @@ class StageRun:
 
     def _sum(self, figures: Mapping[str, Tensor]) -> None:
         for name, value in figures.items():
-            total, n = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (total + float(value.detach()), n + 1)
+            seen = value.detach().double()
+            total, n = self._sums.get(name, (torch.zeros_like(seen), 0))
+            self._sums[name] = (total + seen, n + 1)
 
     def _write_means(self) -> None:
-        means = {name: round(total / n, 5) for name, (total, n) in self._sums.items()}
+        means = {name: round(float(total) / n, 5) for name, (total, n) in self._sums.items()}
         if not all(math.isfinite(value) for value in means.values()):
             raise RuntimeError(f"{self.stage}: the loss is no number at step {self.step}; lower the rate.")
         self.log(**means)

@@ -7,7 +7,11 @@ model. They are for the contrastive stage, which otherwise learns its compounds 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -29,37 +33,94 @@ SAME_MZ_DA = 5e-4  # ions of one formula differ by rounding; an instrument tells
 SPREAD = 0.7  # of the logarithm of an ion's strength: no two instruments give the same
 FLOORS = (0.002, 0.02)  # relative intensity at which a record may end
 
+Simulated: TypeAlias = tuple[SpectrumFeatures, float, int]  # spectrum, exact mass, row in pretrain.npz
+
 
 def simulate(
-    *, data: Path, checkpoint: Path, number: int, hold_out: int | None, seed: int, out: Path
+    *,
+    data: Path,
+    checkpoint: Path,
+    number: int,
+    hold_out: int | None,
+    seed: int,
+    out: Path,
+    processes: int = 1,
 ) -> None:
     """Write one spectrum of each of `number` library structures that are no training compounds.
 
     `compound` is the row in pretrain.npz. Adduct and energy are those of a training spectrum drawn at random,
-    outside the fold `hold_out`, which the checkpoint's channels must have held out too.
+    outside the fold `hold_out`, which the checkpoint's channels must have held out too. The same for every
+    number of processes.
     """
-    ranking = load_ranking(checkpoint)
-    if ranking is None or ranking.predicted is None:
-        raise ValueError(f"{checkpoint} has no model of fragmentation; run `ranking` on it first.")
-    pools = Pools.load(data)
+    simulator = _Simulator(data, checkpoint)
+    pools = simulator.pools
     rng = np.random.default_rng(seed)
     shown = np.flatnonzero(pools.folds[pools.spectra.compound] != hold_out)
     free = np.setdiff1d(np.arange(len(pools.library)), pools.own)
     rows = rng.choice(free, min(number, len(free)), replace=False)
     rows = rows[np.argsort(pools.library.exact_mass[rows], kind="stable")]
     patterns = rng.choice(shown, len(rows))
-    smiles = pools.library.smiles
-    found: list[tuple[SpectrumFeatures, float, int]] = []
-    for start in tqdm(range(0, len(rows), BATCH), "simulated spectra"):
-        places = range(start, min(start + BATCH, len(rows)))
+    batches = [
+        _Batch(seed, start, rows[start : start + BATCH], patterns[start : start + BATCH])
+        for start in range(0, len(rows), BATCH)
+    ]
+    found: list[Simulated] = []
+    if processes == 1:
+        for batch in tqdm(batches, "simulated spectra"):
+            found.extend(simulator.run(batch))
+    else:
+        with ProcessPoolExecutor(
+            processes, get_context("spawn"), initializer=_begin, initargs=(data, checkpoint)
+        ) as pool:
+            for some in tqdm(pool.map(_run, batches, chunksize=8), "simulated spectra", len(batches)):
+                found.extend(some)
+    spectrum_arrays(found).save(out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    seed: int
+    start: int  # with the seed it makes the random numbers of this batch
+    rows: NDArray[np.int64]  # structures in pretrain.npz
+    patterns: NDArray[np.int64]  # training spectra, for their conditions
+
+
+class _Simulator:
+    def __init__(self, data: Path, checkpoint: Path) -> None:
+        """Raises ValueError if the checkpoint has no model of fragmentation."""
+        ranking = load_ranking(checkpoint)
+        if ranking is None or ranking.predicted is None:
+            raise ValueError(f"{checkpoint} has no model of fragmentation; run `ranking` on it first.")
+        self.network = ranking.predicted.intensity
+        self.pools = Pools.load(data)
+        self.smiles = self.pools.library.smiles
+
+    def run(self, batch: _Batch) -> list[Simulated]:
+        rng = np.random.default_rng([batch.seed, batch.start])
         asked = [
-            _Asked(pools, int(rows[place]), int(patterns[place]), smiles[rows[place]]) for place in places
+            _Asked(self.pools, row, pattern, self.smiles[row])
+            for row, pattern in zip(batch.rows.tolist(), batch.patterns.tolist(), strict=True)
         ]
-        for one, strengths in zip(asked, _strengths(ranking.predicted.intensity, asked), strict=True):
+        found: list[Simulated] = []
+        for one, strengths in zip(asked, _strengths(self.network, asked), strict=True):
             features = one.spectrum(strengths, rng)
             if features is not None:
                 found.append((features, one.mass, one.row))
-    spectrum_arrays(found).save(out)
+        return found
+
+
+def _begin(data: Path, checkpoint: Path) -> None:
+    """A process's own simulator, made once."""
+    global _own
+    torch.set_num_threads(1)
+    _own = _Simulator(data, checkpoint)
+
+
+def _run(batch: _Batch) -> list[Simulated]:
+    return _own.run(batch)
+
+
+_own: _Simulator
 
 
 class _Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ from models_ml.training.run import (
 )
 from models_ml.training.validation import NearMassNegatives, RetrievalCheck
 from models_ml.training.vectors import MassSorted, molecule_vectors, pooled_features
+
+KEPT_BACK_EVERY = 5  # simulated spectra that the contrastive stage never sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +187,19 @@ def _contrastive_data(
     if mass_negatives:
         near_mass = NearMassNegatives(MassSorted.of(library.exact_mass, without=unseen))
     pooled = pooled_features(network, compounds, device=options.device)
-    n_measured = len(spectra)
+    simulated_rows = np.zeros(0, np.int64)
     if simulated is not None:
         made = SpectrumArrays.load(simulated)
+        simulated_rows = len(spectra) + np.flatnonzero(~_kept_back(made))
         spectra = spectra.followed_by(made, len(compounds) + np.arange(len(made)))
         pooled = np.concatenate([pooled, library_pooled[made.compound]])
         own = np.append(own, made.compound)
     return ContrastiveData(
         spectra=spectra,
         usable=shown,
-        simulated=np.arange(n_measured, len(spectra)),
-        pooled=pooled,
-        library_pooled=library_pooled,
+        simulated=simulated_rows,
+        pooled=torch.from_numpy(pooled).to(options.device),
+        library_pooled=torch.from_numpy(library_pooled).to(options.device),
         own=own,
         may_be_shown=np.setdiff1d(np.arange(len(library)), unseen),
         near_mass=near_mass,
@@ -208,19 +212,19 @@ def run_generative(
     source: Path,
     per_compound: int,
     choices: GenerativeChoices,
-    hold_out: int | None = None,
-    per_unseen: int = 0,
+    cross_fitted: Sequence[Path] = (),
     fusion: str = "cross",
     warm_start: Path | None = None,
     simulated: Path | None = None,
-    n_simulated: int = 0,
 ) -> Path:
     """`source` is the run folder whose molecule features are used, often the same folder.
 
-    `fusion` other than the paper's "cross" is an ablation. `hold_out`: the fold that the contrastive stage
-    held out; `per_unseen` spectra of each of its compounds are shown. `warm_start`: a state of this stage in
-    another run, with the same fusion and context, to go on from. `simulated`: a file of `simulate`, of which
-    `n_simulated` spectra are shown too.
+    `cross_fitted`: run folders of contrastive stages from the same pre-training that each held out another
+    fold. Each spectrum is then read by the encoder that never saw its compound, and spectra of a fold that
+    none held out are left out; without them all are read by this run's own. `fusion` other than the paper's
+    "cross" is an ablation. `warm_start`: a state of this stage in another run, with the same fusion and
+    context, to go on from. `simulated`: a file of `simulate`, of which the share is shown that the
+    contrastive stage never saw.
     """
     rng = _set_up(options)
     network = load_network(options.run / "contrastive.pt")
@@ -233,29 +237,73 @@ def run_generative(
         {
             "per_compound": per_compound,
             "batch_size": choices.batch_size,
-            "hold_out": hold_out,
-            "per_unseen": per_unseen,
+            "cross_fitted": len(cross_fitted),
             "fusion": fusion,
             "context_molecules": choices.context_molecules,
             "warm_start": warm_start is not None,
-            "simulated": n_simulated if simulated is not None else 0,
+            "simulated": simulated is not None,
             "n_candidates": choices.n_candidates,
         },
     )
     library, library_pooled = _library(options, network, source)
-    vectors = molecule_vectors(network, library_pooled, device=options.device)
     reader = TokenReader(network, library, options.device)
-    spectra, compounds, rows = _generative_rows(options, per_compound, hold_out, per_unseen)
+    parts = _generative_parts(
+        options, network, reader, library_pooled, cross_fitted, per_compound, simulated, choices.n_candidates
+    )
+    val = _generative_validation(options, network, library, library_pooled, choices.n_candidates)
+    train_generative(run, parts, val, choices, rng)
+    return run.path
+
+
+def _generative_parts(
+    options: StageOptions,
+    network: GlmrNetwork,
+    reader: TokenReader,
+    library_pooled: NDArray[np.float16],
+    cross_fitted: Sequence[Path],
+    per_compound: int,
+    simulated: Path | None,
+    n_candidates: int,
+) -> list[GenerativeData]:
+    """Each encoder's spectra. Raises ValueError if two encoders held out the same fold, or one none."""
+    spectra, compounds = _spectra(options, "train")
+    rng = np.random.default_rng(options.seed)
+    drawn = spectra_per_compound(spectra, per_compound, rng)
+    library_rows = _library_rows(reader.library, compounds)
+    parts: list[GenerativeData] = []
+    met: set[int | None] = set()
+    for folder in (options.run, *cross_fitted) if cross_fitted else ():
+        hold_out = load_state(folder / "contrastive.pt")["settings"]["hold_out"]
+        if hold_out is None or hold_out in met:
+            raise ValueError(f"{folder} held out the fold {hold_out}; each run must hold out another.")
+        met.add(hold_out)
+        encoder = network if folder == options.run else _frozen(folder, options.device)
+        rows = np.setdiff1d(drawn, _shown(options, spectra, hold_out))
+        vectors = molecule_vectors(encoder, library_pooled, device=options.device)
+        parts.append(
+            _generative_data(encoder, reader, spectra, compounds, rows, library_rows, vectors, n_candidates)
+        )
+    own_vectors = molecule_vectors(network, library_pooled, device=options.device)
+    if not cross_fitted:
+        parts.append(
+            _generative_data(
+                network, reader, spectra, compounds, drawn, library_rows, own_vectors, n_candidates
+            )
+        )
     if simulated is not None:
         made = SpectrumArrays.load(simulated)
-        drawn = rng.choice(len(made), min(n_simulated, len(made)), replace=False)
-        rows = np.append(rows, len(spectra) + drawn)
-        spectra = spectra.followed_by(made, len(compounds) + made.compound)
-        compounds = compounds.followed_by(library)
-    train = _generative_data(options, reader, spectra, compounds, rows, vectors, choices.n_candidates)
-    val = _generative_validation(options, network, library, vectors, choices.n_candidates)
-    train_generative(run, train, val, choices, rng)
-    return run.path
+        rows = np.flatnonzero(_kept_back(made))
+        every = np.arange(len(reader.library))
+        parts.append(
+            _generative_data(network, reader, made, reader.library, rows, every, own_vectors, n_candidates)
+        )
+    return parts
+
+
+def _frozen(folder: Path, device: str) -> GlmrNetwork:
+    network = load_network(folder / "contrastive.pt").to(device).eval()
+    network.requires_grad_(False)
+    return network
 
 
 def _set_up(options: StageOptions) -> np.random.Generator:
@@ -357,7 +405,7 @@ def _generative_validation(
     options: StageOptions,
     network: GlmrNetwork,
     library: MoleculeArrays,
-    library_vectors: NDArray[np.float32],
+    library_pooled: NDArray[np.float16],
     n_candidates: int,
 ) -> GenerativeData:
     """Validation spectra among the library and their own compounds.
@@ -366,43 +414,43 @@ def _generative_validation(
     """
     spectra, compounds = _spectra(options, "val")
     rows = spectra_per_compound(spectra, 2, np.random.default_rng(options.seed))
-    pooled = pooled_features(network, compounds, device=options.device)
-    vectors = np.concatenate([library_vectors, molecule_vectors(network, pooled, device=options.device)])
+    pooled = np.concatenate([library_pooled, pooled_features(network, compounds, device=options.device)])
+    vectors = molecule_vectors(network, pooled, device=options.device)
     reader = TokenReader(network, library.followed_by(compounds), options.device)
-    return _generative_data(options, reader, spectra, compounds, rows, vectors, n_candidates)
-
-
-def _generative_rows(
-    options: StageOptions, per_compound: int, hold_out: int | None, per_unseen: int
-) -> tuple[SpectrumArrays, MoleculeArrays, NDArray[np.int64]]:
-    """The training spectra, and which of them the generative stage shows."""
-    spectra, compounds = _spectra(options, "train")
-    rng = np.random.default_rng(options.seed)
-    unseen = np.setdiff1d(np.arange(len(spectra)), _shown(options, spectra, hold_out))
-    known = np.setdiff1d(spectra_per_compound(spectra, per_compound, rng), unseen)
-    new = np.intersect1d(spectra_per_compound(spectra, per_unseen, rng), unseen)
-    return spectra, compounds, np.append(known, new)
+    own = _library_rows(reader.library, compounds)
+    return _generative_data(network, reader, spectra, compounds, rows, own, vectors, n_candidates)
 
 
 def _generative_data(
-    options: StageOptions,
+    network: GlmrNetwork,
     reader: TokenReader,
     spectra: SpectrumArrays,
     compounds: MoleculeArrays,
     rows: NDArray[np.int64],
+    own: NDArray[np.int64],
     library_vectors: NDArray[np.float32],
     n_candidates: int,
 ) -> GenerativeData:
-    """Batches of the spectra in `rows` with what the library holds of their mass."""
-    library = reader.library
+    """Batches of the spectra in `rows`, read by `network`, with what the library holds of their mass.
+
+    `own`: library row of each compound.
+    """
     candidate_set = retrieve_candidates(
-        reader.network,
+        network,
         spectra,
         rows,
-        _library_rows(library, compounds),
+        own,
         library_vectors,
-        MassSorted.of(library.exact_mass),
+        MassSorted.of(reader.library.exact_mass),
         n_candidates,
-        options.device,
+        reader.device,
     )
-    return GenerativeData(spectra, compounds, candidate_set, library_vectors, reader)
+    return GenerativeData(
+        network.spectrum_encoder, spectra, compounds, candidate_set, library_vectors, reader
+    )
+
+
+def _kept_back(simulated: SpectrumArrays) -> NDArray[np.bool_]:
+    """Which simulated spectra are the generative stage's. They lie sorted by mass, each compound once."""
+    kept_back: NDArray[np.bool_] = np.arange(len(simulated)) % KEPT_BACK_EVERY == 0
+    return kept_back

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from models_ml.networks.glmr import GlmrNetwork
@@ -50,12 +51,17 @@ def molecule_vectors(
     network: GlmrNetwork, pooled: NDArray[np.float16], *, device: str
 ) -> NDArray[np.float32]:
     """E^m (n, D), unit length, by the present head."""
-    parts: list[NDArray[np.float32]] = []
+    vectors: NDArray[np.float32] = project_all(network, torch.from_numpy(pooled), device=device).cpu().numpy()
+    return vectors
+
+
+def project_all(network: GlmrNetwork, pooled: Tensor, *, device: str) -> Tensor:
+    """Pooled features (n, 2 Dm), wherever they lie, to E^m (n, D) on the device."""
+    parts: list[Tensor] = []
     with torch.inference_mode():
-        for start in range(0, len(pooled), PROJECT_BATCH):
-            some = torch.from_numpy(pooled[start : start + PROJECT_BATCH]).to(device).float()
-            parts.append(network.molecule_encoder.project(some).cpu().numpy())
-    return np.concatenate(parts)
+        for some in torch.split(pooled, PROJECT_BATCH):
+            parts.append(network.molecule_encoder.project(some.to(device).float()))
+    return torch.cat(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -63,7 +63,7 @@ def test_a_spectrums_own_molecule_is_no_negative() -> None:
 
 def test_hard_negatives_are_the_nearest_that_may_be_shown(tiny_work: Path, tiny_checkpoint: Path) -> None:
     spectra = SpectrumArrays.load(tiny_work / "data" / "train_spectra.npz")
-    pooled = np.zeros((6, 4), np.float16)
+    pooled = torch.zeros((6, 4), dtype=torch.float16)
     data = ContrastiveData(
         spectra,
         usable=np.arange(1),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import batch_of_features
 from models_ml.tokenizer import BOS, EOS, MASK, SmilesTokenizer
 from models_ml.training.__main__ import main
-from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
 from models_ml.training.batches import length_bucketed, mask_spans
 from models_ml.training.contrastive import (
     ContrastiveChoices,
@@ -30,7 +32,7 @@ from models_ml.training.contrastive import (
     ms2mol_loss,
     perturb,
 )
-from models_ml.training.generative import CandidateSet, GenerativeData, TokenReader
+from models_ml.training.generative import CandidateSet, GenerativeData, TokenReader, batches_of_parts
 from models_ml.training.run import load_network, load_state
 from models_ml.training.tiny import write_tiny_data
 from models_ml.training.validation import expected_rank
@@ -171,14 +173,52 @@ def test_the_truth_is_dropped_where_asked(data: Path, tiny_work: Path, tiny_chec
     vectors = np.eye(12, dtype=np.float32)
     candidate_set = CandidateSet(np.array([0, 1]), np.array([[0, 5, -1], [0, 5, -1]]), np.array([0, 0]))
     library = MoleculeArrays.load(data / "pretrain.npz")
-    reader = TokenReader(load_network(tiny_work / "run" / "contrastive.pt"), library, "cpu")
-    prepared = GenerativeData(spectra, compounds, candidate_set, vectors, reader)
+    network = load_network(tiny_work / "run" / "contrastive.pt")
+    reader = TokenReader(network, library, "cpu")
+    prepared = GenerativeData(network.spectrum_encoder, spectra, compounds, candidate_set, vectors, reader)
     shown = prepared.batch(np.array([0, 1]), np.array([True, False]))
     assert shown.keep.tolist() == [[False, True, False], [True, True, False]]
     read = shown.read(torch.tensor([[1, NOBODY], [1, 0]]))
     lengths = library.lengths()[:, 0]
     assert read.keep.sum(1).tolist() == [lengths[5], lengths[5] + lengths[0]]
     assert torch.equal(read.tokens[0, : lengths[5]], read.tokens[1, : lengths[5]])
+
+
+def test_each_spectrum_is_read_by_an_encoder_that_never_saw_its_compound(
+    tiny_work: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(tiny_work / "data", folder)
+    CompoundFolds(np.arange(len(MOLECULES)) % 2).save(folder / "folds.npz")
+    runs = [tmp_path / "out0", tmp_path / "out1"]
+    for fold, run in enumerate(runs):
+        main(["contrastive", "--data", str(folder), "--run", str(run), "--source", str(tiny_work / "run"),
+              "--hold-out", str(fold), "--max-steps", "1", "--batch-size", "8"])  # fmt: skip
+    asked = ["generative", "--data", str(folder), "--run", str(runs[0]), "--source", str(tiny_work / "run"),
+             "--max-steps", "2", "--batch-size", "4", "--threads", "1", "--cross-fitted"]  # fmt: skip
+    with pytest.raises(ValueError, match="must hold out another"):
+        main([*asked, str(runs[0])])
+    main([*asked, str(runs[1])])
+    assert load_state(runs[0] / "generative.pt")["settings"]["cross_fitted"] == 1
+
+
+def test_batches_come_from_every_part_as_often_as_it_is_large(
+    data: Path, tiny_work: Path, tiny_checkpoint: Path
+) -> None:
+    spectra = SpectrumArrays.load(data / "train_spectra.npz")
+    compounds = MoleculeArrays.load(data / "train_compounds.npz")
+    network = load_network(tiny_work / "run" / "contrastive.pt")
+    reader = TokenReader(network, MoleculeArrays.load(data / "pretrain.npz"), "cpu")
+    parts = []
+    for rows in (np.arange(18), np.arange(18, 24)):
+        none = np.full((len(rows), 1), -1)
+        found = CandidateSet(rows, none, none[:, 0])
+        parts.append(
+            GenerativeData(network.spectrum_encoder, spectra, compounds, found, np.eye(12, dtype="f"), reader)
+        )
+    drawn = itertools.islice(batches_of_parts(parts, 4, np.random.default_rng(0)), 400)
+    share = np.mean([part is parts[0] for part, _ in drawn])
+    assert 0.65 < share < 0.85
 
 
 def test_ties_take_their_mean_place() -> None:
