@@ -8,10 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from annotation.libraries.models import LibraryEntry
-from annotation.references.matches import Match, nearest
+from annotation.references.matches import Match, matches_of
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
-from annotation.spectra.records import to_exchange
 from annotation.web.evidence import EvidenceRow, evidence_rows
 from annotation.web.explained import explain
 from annotation.web.plot import Plot, draw
@@ -89,13 +88,8 @@ class MatchRow:
 
 def match_rows(annotation: Annotation, rows: Sequence[CandidateRow]) -> list[MatchRow]:
     """The most similar reference spectra of the same precursor. One query, if the job names a collection."""
-    version_id = annotation.job.reference_version_id
-    if version_id is None:
-        return []
-    tolerance = float(annotation.job.params.get("precursor_tolerance_ppm", 10.0))
-    found = nearest(version_id, to_exchange(annotation.spectrum), annotation.adduct, tolerance)
     by_molecule = {row.candidate.molecule_id: row for row in rows}
-    return [MatchRow(match, by_molecule.get(match.reference.molecule_id)) for match in found]
+    return [MatchRow(match, by_molecule.get(match.reference.molecule_id)) for match in matches_of(annotation)]
 
 
 def evidence_of(chosen: CandidateRow | None, rows: Sequence[CandidateRow]) -> list[EvidenceRow]:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
 from annotation.jobs.models import JobItem
+from annotation.references.matches import Match
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
 from annotation.spectra.models import Spectrum, Upload
@@ -252,17 +253,42 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
         }
 
 
+class MatchShape(serializers.Serializer[Match]):
+    """A reference spectrum of the same precursor."""
+
+    title = serializers.CharField(source="reference.title")
+    splash = serializers.CharField(source="reference.splash")
+    origin = serializers.CharField(source="reference.origin", help_text="The file and place, or the verdict.")
+    smiles = serializers.CharField(source="reference.molecule.smiles")
+    inchikey_first_block = serializers.CharField(source="reference.molecule.inchikey_first_block")
+    precursor_mz = serializers.FloatField(source="reference.precursor_mz")
+    adduct = serializers.CharField(source="reference.adduct")
+    collision_energy = serializers.CharField(source="reference.collision_energy")
+    similarity = serializers.FloatField(help_text="Cosine of peaks and neutral losses in bins, 0 to 1.")
+
+
 class AnnotationWhole(AnnotationShape):
     job = serializers.SerializerMethodField()
     spectrum = MeasuredSpectrum()
     generated = GeneratedShape(many=True)
+    reference_matches = MatchShape(
+        many=True, help_text="Most similar first; empty if the job names no reference spectra."
+    )
     provenance = Provenance(source="*")
     verdicts = VerdictWithList(
         many=True, source="all_verdicts", help_text="Oldest first; the last one counts."
     )
 
     class Meta(AnnotationShape.Meta):
-        fields = (*AnnotationShape.Meta.fields, "job", "spectrum", "generated", "provenance", "verdicts")
+        fields = (
+            *AnnotationShape.Meta.fields,
+            "job",
+            "spectrum",
+            "generated",
+            "reference_matches",
+            "provenance",
+            "verdicts",
+        )
 
     def get_job(self, annotation: Annotation) -> str:
         return address(self.context["request"], "api:job", annotation.job.public_id)

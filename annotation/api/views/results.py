@@ -30,6 +30,7 @@ from annotation.api.serializers.results import (
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
 from annotation.jobs.models import JobItem
+from annotation.references.matches import matches_of
 from annotation.results.compound_names import compound_names
 from annotation.results.export import csv_name, stream_csv
 from annotation.results.models import Annotation, Candidate
@@ -135,7 +136,7 @@ class AnnotationView(View):
         responses={200: AnnotationWhole, 304: None, **openapi.PROBLEMS},
     )
     def get(self, request: Request, public_id: UUID) -> Response:
-        """All about one annotation: spectrum, candidates, generated molecules, provenance, verdicts."""
+        """All about one annotation: spectrum, candidates, written molecules, references, provenance, verdicts."""
         verdicts = Verdict.objects.select_related("decided_by", "candidate__molecule").order_by("pk")
         annotation = get_object_or_404(
             visible_annotations(request).prefetch_related(
@@ -152,6 +153,7 @@ class AnnotationView(View):
         _name(candidates, annotation.job.library_version_id)
         annotation.shown_candidates = candidates  # type: ignore[attr-defined]
         annotation.proposed_smiles = proposed_smiles([annotation.pk]).get(annotation.pk, ())  # type: ignore[attr-defined]
+        annotation.reference_matches = matches_of(annotation)  # type: ignore[attr-defined]
         return Response(AnnotationWhole(annotation, context={"request": request}).data, headers={"ETag": tag})
 
 

@@ -146,6 +146,11 @@ def test_the_result_shows_the_nearest_references_of_its_precursor(version: Refer
     assert nearest(version.pk, itself.to_exchange(), "[M+H]+", 0.0)[0].reference == itself
     plain = client.get(reverse("annotation-detail", args=[world.annotation.public_id])).content.decode()
     assert "Reference spectra of this precursor" not in plain
+    told = client.get(f"/api/v1/annotations/{annotation.public_id}").json()["reference_matches"]
+    assert [match["title"] for match in told] == ["REF-1", "REF-2"]
+    assert told[0]["splash"] == itself.splash
+    assert told[0]["similarity"] == pytest.approx(shown[0].similarity)
+    assert client.get(f"/api/v1/annotations/{world.annotation.public_id}").json()["reference_matches"] == []
 
 
 def test_what_the_page_cites_is_enough_for_level_2a(version: ReferenceVersion) -> None:

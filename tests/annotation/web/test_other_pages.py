@@ -31,7 +31,7 @@ def test_first_page_says_that_no_worker_is_alive(world: World) -> None:
     beat = WorkerHeartbeat.objects.create(name="bench", device="cpu")
     html = client.get("/").content.decode()
     assert "No worker is alive" not in html
-    assert "1 worker at work" in html
+    assert "1 worker ready" in html
     beat.last_seen_at = timezone.now() - timedelta(hours=1)
     beat.save()
     assert "No worker is alive" in client.get("/").content.decode()
