@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from models_ml.training.stages import StageOptions
+    from models_ml.training.stage_data import StageOptions
 
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -108,7 +108,7 @@ def _train(args: argparse.Namespace) -> None:
 
 def _options(args: argparse.Namespace) -> StageOptions:
     from models_ml.training.run import Budget
-    from models_ml.training.stages import StageOptions
+    from models_ml.training.stage_data import StageOptions
 
     return StageOptions(
         data=args.data,

@@ -21,7 +21,8 @@ from models_ml.training.prepare import as_structure, spectrum_arrays
 from models_ml.training.pretrain import PretrainChoices
 from models_ml.training.run import Budget
 from models_ml.training.spellings import molecule_arrays
-from models_ml.training.stages import StageOptions, run_contrastive, run_generative, run_pretrain
+from models_ml.training.stage_data import StageOptions
+from models_ml.training.stages import run_contrastive, run_generative, run_pretrain
 
 ENERGIES_EV = (20.0, 40.0)
 
