@@ -98,7 +98,7 @@ class RetrievalCheck:
             gap.append(1 - float(vectors[truth] @ vector))
         found = np.array(ranks)
         hit_1 = float((found < 1.5).mean())
-        whole_20 = self._whole_coverage(vectors, embedded[:WHOLE_AT_MOST], 20, device)
+        whole_20 = self.whole_coverage(vectors, embedded[:WHOLE_AT_MOST], 20, device)
         return {
             "val_hit@1": hit_1,
             "val_hit@20": float((found < 20.5).mean()),
@@ -109,7 +109,7 @@ class RetrievalCheck:
             "val_cosine_gap": float(np.mean(gap)),
         }
 
-    def _whole_coverage(
+    def whole_coverage(
         self, vectors: NDArray[np.float32], embedded: NDArray[np.float32], k: int, device: str
     ) -> float:
         """Share of spectra whose molecule is among the k nearest of all (n, D), whatever its mass."""

@@ -35,7 +35,8 @@ from models_ml.training.contrastive import (
 from models_ml.training.generative import CandidateSet, GenerativeData, TokenReader, batches_of_parts
 from models_ml.training.run import load_network, load_state
 from models_ml.training.tiny import write_tiny_data
-from models_ml.training.validation import expected_rank
+from models_ml.training.validation import RetrievalCheck, expected_rank
+from models_ml.training.vectors import MassSorted
 from tests.tiny_checkpoint import MOLECULES
 
 
@@ -219,6 +220,20 @@ def test_batches_come_from_every_part_as_often_as_it_is_large(
     drawn = itertools.islice(batches_of_parts(parts, 4, np.random.default_rng(0)), 400)
     share = np.mean([part is parts[0] for part, _ in drawn])
     assert 0.65 < share < 0.85
+
+
+def test_coverage_of_the_whole_library_counts_ties_at_their_mean_place(data: Path) -> None:
+    spectra = SpectrumArrays.load(data / "train_spectra.npz")
+    rows = np.array([0, 2])  # of compounds 0 and 1
+    check = RetrievalCheck(
+        spectra, rows, np.zeros((0, 0), np.float16), MassSorted.of(np.zeros(0)), np.arange(12)
+    )
+    vectors = np.eye(12, dtype=np.float32)
+    right, all_alike = vectors[[0, 1]], np.ones((2, 12), np.float32)
+    assert check.whole_coverage(vectors, right, 1, "cpu") == 1.0
+    assert check.whole_coverage(vectors, right[::-1].copy(), 1, "cpu") == 0.0
+    assert check.whole_coverage(vectors, all_alike, 6, "cpu") == 0.0
+    assert check.whole_coverage(vectors, all_alike, 7, "cpu") == 1.0
 
 
 def test_ties_take_their_mean_place() -> None:
