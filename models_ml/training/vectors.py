@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,10 @@ def pooled_features(
             encoder = network.molecule_encoder
             pooled[rows] = encoder.pool(encoder(tokens), tokens).half().cpu().numpy()
     if cache is not None:
-        np.save(cache, pooled)
+        # Runs side by side may each make it: none may read the half of another's.
+        part = cache.with_suffix(f".{os.getpid()}.npy")
+        np.save(part, pooled)
+        part.replace(cache)
     return pooled
 
 
