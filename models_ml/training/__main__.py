@@ -35,6 +35,10 @@ def main(arguments: list[str] | None = None) -> None:
 
         choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
         train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds, args.channels_of)
+    elif args.command == "baseline":
+        from models_ml.training.ranking import RankingChoices, train_bits_alone
+
+        train_bits_alone(args.data, args.out, RankingChoices(hold_out=args.hold_out), args.seed)
     elif args.command == "simulate":
         from models_ml.training.simulate import simulate
 
@@ -127,7 +131,16 @@ def _options(args: argparse.Namespace) -> StageOptions:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models_ml.training", description=__doc__)
     commands: Commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_prepare, _pretrain, _contrastive, _generative, _ranking, _simulate, _unpack_and_pack):
+    for add in (
+        _prepare,
+        _pretrain,
+        _contrastive,
+        _generative,
+        _ranking,
+        _baseline,
+        _simulate,
+        _unpack_and_pack,
+    ):
         add(commands)
     return parser
 
@@ -209,6 +222,18 @@ def _ranking(commands: Commands) -> None:
     ranking.add_argument(
         "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken; only rankers learn"
     )
+
+
+def _baseline(commands: Commands) -> None:
+    baseline = commands.add_parser(
+        "baseline", help="fingerprint heads without decoys, for `evaluate --baseline fingerprint_bce=FOLDER`"
+    )
+    baseline.add_argument("--data", type=Path, required=True)
+    baseline.add_argument("--out", type=Path, required=True, help="a folder")
+    baseline.add_argument(
+        "--hold-out", type=int, default=0, help="a fold that is not shown, as for `ranking`"
+    )
+    baseline.add_argument("--seed", type=int, default=0)
 
 
 def _simulate(commands: Commands) -> None:

@@ -166,18 +166,36 @@ def train_one(material: Material, channels: RankingModel, choices: RankingChoice
     return replace(channels, rankers=rankers)
 
 
+def train_bits_alone(data: Path, out: Path, choices: RankingChoices, seed: int) -> None:
+    """Heads that learn the fingerprint and meet no decoy, into `out`: a baseline of the evaluation."""
+    pools = Pools.load(data)
+    held = pools.folds == choices.hold_out
+    shown = np.flatnonzero(~held[pools.spectra.compound])
+    tokens = SpectrumTokens(pools.spectra, vocabulary_of(pools.spectra, shown))
+    material = Material(pools, tokens, shown, held, lists=(), evidence=(), fragmented=None, lessons=None)
+    how = FingerprintChoices(decoys=0)
+    heads = train_heads(material, choices, seed, np.random.default_rng(seed), how)
+    digest = save_ranking(out, RankingModel(tokens.vocabulary, heads, None, None, []))
+    print(f"{out / RANKING_FILE}: {digest}")
+
+
 def train_heads(
-    material: Material, choices: RankingChoices, seed: int, rng: np.random.Generator
+    material: Material,
+    choices: RankingChoices,
+    seed: int,
+    rng: np.random.Generator,
+    how: FingerprintChoices | None = None,
 ) -> list[FingerprintHead]:
     """On the spectra in `shown`. Compounds of the held fold are not even decoys."""
     pools, tokens = material.pools, material.tokens
     decoys = NearMassNegatives(MassSorted.of(pools.library.exact_mass, without=pools.own[material.held]))
+    if how is None:
+        # The blind heads learn less and overfit sooner: validation chose fewer epochs.
+        how = FingerprintChoices(epochs=16) if choices.blind else FingerprintChoices()
     heads: list[FingerprintHead] = []
     for number in range(choices.n_heads):
         torch.manual_seed(seed + 1 + number)
         head = FingerprintHead(FingerprintHeadConfig(len(tokens.vocabulary), blind=choices.blind))
-        # The blind heads learn less and overfit sooner: validation chose fewer epochs.
-        how = FingerprintChoices(epochs=16) if choices.blind else FingerprintChoices()
         train_fingerprint(head, tokens, material.shown, pools.own, pools.library, decoys, how, rng)
         heads.append(head)
     return heads

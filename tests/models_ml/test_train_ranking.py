@@ -20,9 +20,9 @@ from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
 from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
-from models_ml.ranking.model import RANKING_FILE
+from models_ml.ranking.model import RANKING_FILE, load_ranking
 from models_ml.training.__main__ import main
-from models_ml.training.arrays import CompoundFolds, MoleculeArrays
+from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
 from models_ml.training.ranking_evidence import Pools, without_candidate
 from models_ml.training.validation import NearMassNegatives
 from models_ml.training.vectors import MassSorted
@@ -78,6 +78,18 @@ def test_the_command_gives_a_checkpoint_that_ranks(
         (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
         with pytest.raises(BrokenCheckpoint, match="not the file"):
             load_checkpoint(checkpoint)
+
+
+def test_heads_without_decoys_are_a_baseline_of_the_evaluation(tiny_work: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "bits"
+    shutil.copytree(tiny_work / "data", data)
+    CompoundFolds(np.arange(len(MOLECULES)) % 5).save(data / "folds.npz")
+    main(["baseline", "--data", str(data), "--out", str(out)])
+    heads = load_ranking(out)
+    assert heads is not None
+    assert len(heads.heads) == 2
+    features = [SpectrumArrays.load(data / "train_spectra.npz").features(0)]
+    assert heads.log_odds(features, [100.0]).shape == (1, 2048)
 
 
 def test_a_folder_that_holds_no_blind_ranking_is_no_twin(tiny_model: GlmrModel, tmp_path: Path) -> None:
