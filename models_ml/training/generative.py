@@ -2,7 +2,7 @@
 
 Both encoders are frozen. The truth is never forced among the candidates, and taken out of a share of
 rows, so that the decoder learns to refine and not to copy. An encoder knows the spectra that it learnt
-from by heart, and retrieves their truths twice as often as those of new ones. So every spectrum is read
+from by heart, and retrieves their truths twice as often as those of new ones. So, cross-fitted, each is read
 by an encoder that never saw its compound: those of the other folds' contrastive stages, all from the same
 pre-training. Of simulated spectra a share is kept from that stage.
 """

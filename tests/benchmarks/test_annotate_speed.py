@@ -12,7 +12,7 @@ from models_ml.molecules.standardise import standardise
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.outcomes import Annotated, AnnotateParams
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.4"
+CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.5"
 BATCH = 16
 
 pytestmark = pytest.mark.timeout(3600)

@@ -136,7 +136,7 @@ class AnnotationView(View):
         responses={200: AnnotationWhole, 304: None, **openapi.PROBLEMS},
     )
     def get(self, request: Request, public_id: UUID) -> Response:
-        """All about one annotation: spectrum, candidates, written molecules, matches, provenance, verdicts."""
+        """All about an annotation: spectrum, candidates, written molecules, matches, provenance, verdicts."""
         verdicts = Verdict.objects.select_related("decided_by", "candidate__molecule").order_by("pk")
         annotation = get_object_or_404(
             visible_annotations(request).prefetch_related(
