@@ -23,13 +23,23 @@ if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
 PATIENCE_MS = 240_000  # a loaded machine takes its time to import torch
+ENERGIES_EV = (
+    10.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+)  # enough work for several looks of the page
 
 
 def write_batch(path: Path) -> int:
     """Computed spectra at several energies, and one that must be rejected. The number of usable ones."""
     spectra = [
-        dataclasses.replace(fragment_spectrum(smiles), title=f"batch {number}")
+        dataclasses.replace(
+            fragment_spectrum(smiles, collision_energy_ev=energy), title=f"batch {number} at {energy} eV"
+        )
         for number, smiles in enumerate(MOLECULES, 1)
+        for energy in ENERGIES_EV
     ]
     with path.open("w") as stream:
         write_mgf(spectra, stream)
