@@ -1,4 +1,7 @@
-"""A model's measured figures as tables: one for each protocol, a row for each method with its controls."""
+"""A model's measured figures as tables, a row for each method with its controls.
+
+One table for each protocol and number of spectra: methods of different draws are not set side by side.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ METHOD_LABELS = {
     "retrieval": "spectrum similarity alone",
     "analogs": "analog spectra alone",
     "fingerprint_decoys": "fingerprint alone",
+    "fingerprint_bce": "fingerprint alone, trained without decoys",
+    "glmr-paper": "glmr, by generated molecules alone",
     "random": "drawn by lot",
 }
 
@@ -60,16 +65,25 @@ def figure_tables(metrics: Mapping[str, Any]) -> list[FigureTable]:
     protocols = metrics.get("protocols")
     if not isinstance(protocols, Mapping):
         return []
-    return [_table(name, methods) for name, methods in sorted(protocols.items(), reverse=True)]
+    return [
+        _table(name, n_spectra, some)
+        for name, methods in sorted(protocols.items(), reverse=True)
+        for n_spectra, some in _by_draw(methods).items()
+    ]
 
 
-def _table(protocol: str, methods: Mapping[str, Mapping[str, Any]]) -> FigureTable:
+def _by_draw(methods: Mapping[str, Mapping[str, Any]]) -> dict[int | None, dict[str, Mapping[str, Any]]]:
+    """The methods by how many spectra each was measured on, the most first."""
+    numbers = sorted({told.get("n_spectra") for told in methods.values()}, key=lambda n: -(n or 0))
+    return {n: {name: told for name, told in methods.items() if told.get("n_spectra") == n} for n in numbers}
+
+
+def _table(protocol: str, n_spectra: int | None, methods: Mapping[str, Mapping[str, Any]]) -> FigureTable:
     best_first = sorted(methods.items(), key=lambda pair: -(pair[1].get("hit@1") or 0.0))
     rows = [
         Row(METHOD_LABELS.get(name, name), [(column, _cell(column, told)) for column in COLUMNS])
         for name, told in best_first
     ]
-    n_spectra = next((told["n_spectra"] for _, told in best_first if "n_spectra" in told), None)
     heading = ", ".join(PROTOCOL_WORDS.get(part, part) for part in protocol.split(", "))
     return FigureTable(heading, n_spectra, rows)
 
