@@ -25,6 +25,15 @@ SORTS = {
     "similarity": "annotation__top_generated_similarity",
     "embedding": "annotation__top_embedding_similarity",
 }
+# Where the column headings do not fit the screen, these stand in for them.
+ORDERS = (
+    ("position", "As submitted"),
+    ("precursor", "Lightest precursor first"),
+    ("-right", "Surest rank 1 first"),
+    ("right", "Least sure rank 1 first"),
+    ("-margin", "Widest margin first"),
+    ("margin", "Narrowest margin first"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,14 @@ class SpectraTable:
     sort: str
     filter: SpectraFilter
     is_filtered: bool
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """What the order can be chosen from, the present one among them."""
+        known = [*ORDERS]
+        if self.sort not in dict(known):
+            known.append((self.sort, "As its column says"))
+        return known
 
 
 def spectra_table(job: Job, asked: QueryDict) -> SpectraTable:

@@ -66,6 +66,12 @@ def test_filter_by_verdict(world: World) -> None:
     assert "Accept rank 1, level 3" in html
 
 
+def test_the_order_can_be_chosen_where_no_heading_is_in_sight(world: World) -> None:
+    assert '<option value="position" selected>As submitted</option>' in page(world)
+    assert '<option value="right" selected>Least sure rank 1 first</option>' in page(world, "?sort=right")
+    assert '<option value="-embedding" selected>' in page(world, "?sort=-embedding")  # by its heading
+
+
 def test_sorting_puts_what_has_no_score_last(world: World) -> None:
     other = world.job.items.get(state=JobItem.State.PENDING)
     make_annotation(other, margin=0.01)
