@@ -132,7 +132,7 @@ def generative_parts(
         made = SpectrumArrays.load(simulated)
         rows = np.flatnonzero(_kept_back(made))
         every = np.arange(len(reader.library))
-        vectors = molecule_vectors(network, library_pooled, device=options.device)
+        vectors = parts[0].vectors  # of this run's own encoder, which is the first
         parts.append(
             _generative_data(network, reader, made, reader.library, rows, every, vectors, n_candidates)
         )

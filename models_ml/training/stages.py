@@ -97,7 +97,7 @@ def run_contrastive(
 
     `hold_out`: a fold of `folds.npz` whose compounds are never shown, so that a ranker can learn on them.
     `warm_start`: a state of another run, which must have held out the same fold, to go on from.
-    `simulated`: a file of `simulate`, of which each batch then shows some spectra.
+    `simulated`: a file of `simulate`, of which each batch then shows some; every fifth spectrum is kept back.
     """
     rng = _set_up(options)
     network = _with_new_spectrum_side(source / "pretrain.pt", blind=blind, head_hidden=head_hidden)

@@ -65,7 +65,7 @@ def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
         assert (np.diff(features.mz) > 0).all()
         assert features.mz.max() < features.precursor_mz + 2.1
         assert features.intensity.max() == 1.0
-    main([*asked, "--out", str(data / "again.npz")])
+    main([*asked, "--processes", "2", "--out", str(data / "again.npz")])
     again = SpectrumArrays.load(data / "again.npz")
     assert np.array_equal(made.mz, again.mz)
     assert np.array_equal(made.intensity, again.intensity)

@@ -33,7 +33,15 @@ from models_ml.training.contrastive import (
     perturb,
 )
 from models_ml.training.generative import CandidateSet, GenerativeData, TokenReader, batches_of_parts
-from models_ml.training.run import load_network, load_state
+from models_ml.training.run import Budget, load_network, load_state
+from models_ml.training.stage_data import (
+    StageOptions,
+    contrastive_data,
+    generative_parts,
+    load_library,
+    load_spectra,
+    shown_rows,
+)
 from models_ml.training.tiny import write_tiny_data
 from models_ml.training.validation import RetrievalCheck, expected_rank
 from models_ml.training.vectors import MassSorted
@@ -201,6 +209,28 @@ def test_each_spectrum_is_read_by_an_encoder_that_never_saw_its_compound(
         main([*asked, str(runs[0])])
     main([*asked, str(runs[1])])
     assert load_state(runs[0] / "generative.pt")["settings"]["cross_fitted"] == 1
+
+    # Which encoder reads what: each its held-out fold alone, this run's own the kept-back simulated ones too.
+    options = StageOptions(folder, runs[0], Budget(max_steps=1))
+    network = load_network(runs[0] / "contrastive.pt")
+    library, pooled = load_library(options, network, tiny_work / "run")
+    reader = TokenReader(network, library, "cpu")
+    simulated = folder / "train_spectra.npz"  # of the same shape as a file of `simulate`
+    parts = generative_parts(options, network, reader, pooled, [runs[1]], 2, simulated, 5)
+    spectra, compounds = load_spectra(options, "train")
+    assert [set(part.spectra.compound[part.set.rows] % 2) for part in parts[:2]] == [{0}, {1}]
+    assert sum(len(part) for part in parts[:2]) == len(spectra)
+    for part, own in zip(parts, [runs[0], runs[1], runs[0]], strict=True):
+        weights = load_network(own / "contrastive.pt").spectrum_encoder.state_dict()
+        read_by = part.encoder.state_dict()
+        assert all(torch.equal(read_by[name], weights[name]) for name in weights)
+    shown = shown_rows(options, spectra, 0)
+    learnt = contrastive_data(
+        options, network, spectra, compounds, library, pooled,
+        shown=shown, mass_negatives=False, simulated=simulated,
+    )  # fmt: skip
+    assert not set(learnt.simulated - len(spectra)) & set(parts[2].set.rows)
+    assert len(learnt.simulated) + len(parts[2]) == len(spectra)
 
 
 def test_batches_come_from_every_part_as_often_as_it_is_large(
