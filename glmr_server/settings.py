@@ -141,7 +141,7 @@ GLMR_CHECKPOINT = Path(
 GLMR_DEVICE = env.text("GLMR_DEVICE", "auto")  # "auto", "cpu", "cuda", "cuda:1"
 
 # --- Work ------------------------------------------------------------------------------------------
-GLMR_BATCH_SIZE = env.whole_number("GLMR_BATCH_SIZE", 16, minimum=1)  # spectra per claim; hundreds on a GPU
+GLMR_BATCH_SIZE = env.whole_number("GLMR_BATCH_SIZE", 64, minimum=1)  # spectra per claim; hundreds on a GPU
 GLMR_EMBED_CHUNK = env.whole_number("GLMR_EMBED_CHUNK", 2048, minimum=1)  # molecules between looks for jobs
 GLMR_TORCH_THREADS = env.whole_number("GLMR_TORCH_THREADS", 0)  # per worker; 0: as torch decides
 GLMR_LEASE_S = env.whole_number("GLMR_LEASE_S", 120, minimum=5)

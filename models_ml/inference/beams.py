@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models_ml.inference.mass_budget import MassBudget, MassState
-from models_ml.inference.smiles_syntax import SyntaxState
+from models_ml.inference.smiles_states import StringStates, smiles_automaton
 from models_ml.inference.token_chemistry import TokenTable
 from models_ml.networks.beam_decoder import BeamDecoder
 from models_ml.networks.context import Memory
@@ -79,7 +79,9 @@ class _Search:
     ) -> None:
         n = len(memory.tokens)
         self.device = memory.tokens.device
-        self.live = torch.arange(n, device=self.device)  # which spectra still run
+        # Which spectra still run; those whose memories are of like length stand together.
+        self.live = memory.lengths().argsort(descending=True, stable=True)
+        memory = memory.rows(self.live)
         self.strings = BeamDecoder(decoder, memory, width)
         self.tokens = torch.full((n, width, 1), BOS, device=self.device)
         # All beams begin alike: only the first may be continued in the first step.
@@ -88,12 +90,13 @@ class _Search:
         self.penalty = torch.zeros((n, width), device=self.device)
         self.ended = torch.zeros((n, width), dtype=torch.bool, device=self.device)
         self.never = torch.tensor([PAD, BOS, MASK, UNK], device=self.device)
-        self.syntax: SyntaxState | None = None
+        self.chemistry: StringStates | None = None
         self.mass: MassState | None = None
-        if constraints is not None and constraints.syntax:
-            self.syntax = SyntaxState(constraints.table, n, width)
+        self.refuses = constraints is not None and constraints.syntax
+        if constraints is not None:
+            self.chemistry = StringStates(smiles_automaton(constraints.table), n, width)
         if constraints is not None and constraints.mass is not None:
-            self.mass = MassState(constraints.table, constraints.mass, width)
+            self.mass = MassState(constraints.table, constraints.mass.rows(self.live), width)
         self.found: dict[int, list[Beam]] = {}
 
     def advance(self, n_left: int) -> None:
@@ -110,8 +113,8 @@ class _Search:
         log_p[:, PAD] = torch.where(self.ended, 0.0, -torch.inf).flatten()
         log_p[rows] = logits.log_softmax(-1)
         log_p = log_p.view(n, width, n_tokens)
-        if self.syntax is not None:
-            refused = ~self.syntax.allowed(n_left)
+        if self.chemistry is not None and self.refuses:
+            refused = self.chemistry.refused(n_left)
             log_p.masked_fill_(refused & ~self.ended[:, :, None], -torch.inf)
         likelihood = (self.likelihood[:, :, None] + log_p).flatten(1)
         penalty = self._penalties()
@@ -122,9 +125,10 @@ class _Search:
         if penalty is not None:
             self.penalty = penalty.gather(1, places)
         self.strings.follow(parents)
-        for state in (self.syntax, self.mass):
-            if state is not None:
-                state.follow(parents, chosen)
+        if self.chemistry is not None:
+            spent = self.chemistry.follow(parents, chosen)
+            if self.mass is not None:
+                self.mass.follow(parents, chosen, spent)
         history = self.tokens.gather(1, parents[:, :, None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([history, chosen[:, :, None]], dim=2)
         self.ended = self.ended.gather(1, parents) | (chosen == EOS)
@@ -146,7 +150,7 @@ class _Search:
             self.penalty[rows],
             self.ended[rows],
         )
-        for state in (self.syntax, self.mass):
+        for state in (self.chemistry, self.mass):
             if state is not None:
                 state.select(rows)
 

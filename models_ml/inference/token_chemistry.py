@@ -50,7 +50,7 @@ class TokenChemistry:
     high: int = 0  # and most
     aromatic: bool = False
     order: int = 0  # of a bond
-    ring: int = 0  # number of a ring bond's place in the state
+    ring: int = 0  # its number
 
 
 def token_chemistry(token: str) -> TokenChemistry:
@@ -96,35 +96,27 @@ def _bracket_atom(symbol: str, h: str, charge: str) -> TokenChemistry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenTable:
-    """The chemistry of a whole vocabulary as tensors (V,) on one device."""
+    """The chemistry of a whole vocabulary, as tensors (V,) on one device what is asked at every step."""
 
+    tokens: tuple[TokenChemistry, ...]
     kind: Tensor
     mass: Tensor  # float64
     low: Tensor
     high: Tensor
-    aromatic: Tensor  # bool
-    order: Tensor
-    ring: Tensor  # index into ring states; 0 for tokens that are no ring number
-    n_rings: int
 
 
 @lru_cache(maxsize=8)
 def token_table(tokens: tuple[str, ...], device: str) -> TokenTable:
     rows = [token_chemistry(token) for token in tokens]
     rows[EOS] = TokenChemistry(END)
-    used = sorted({row.ring for row in rows if row.kind == RING})
-    place = {number: index for index, number in enumerate(used)}
 
     def column(values: Sequence[float], dtype: torch.dtype = torch.int64) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=device)
 
     return TokenTable(
+        tokens=tuple(rows),
         kind=column([row.kind for row in rows]),
         mass=column([row.mass for row in rows], torch.float64),
         low=column([row.low for row in rows]),
         high=column([row.high for row in rows]),
-        aromatic=column([row.aromatic for row in rows], torch.bool),
-        order=column([row.order for row in rows]),
-        ring=column([place.get(row.ring, 0) for row in rows]),
-        n_rings=max(len(used), 1),
     )

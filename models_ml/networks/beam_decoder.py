@@ -6,6 +6,7 @@ R rows: the strings asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,8 @@ from models_ml.networks.attention import Attention, DecoderBlock
 from models_ml.networks.context import Memory, keep_bias
 from models_ml.networks.molecule import MoleculeDecoder
 
-ROOM_STEPS = 8  # steps between two tidyings; each copies the slots that are still in use
+PART_MEMORIES = 4  # of like length, read together on a processor; a GPU reads all at once
+ROOM_STEPS = 16  # steps between two tidyings; each copies the slots that are still in use
 
 
 class BeamDecoder:
@@ -25,6 +27,7 @@ class BeamDecoder:
     The token that string w writes at a step takes one slot. `own` says which slots a string's past lies in,
     so continuing one string in two ways moves no keys. `tidy`, due every ROOM_STEPS steps, throws out what
     abandoned strings have left. With five strings this reads and copies a fifth of what five caches would.
+    Memories that stand together should be of like length: what pads the shorter ones is read as well.
     """
 
     def __init__(self, decoder: MoleculeDecoder, memory: Memory, width: int) -> None:
@@ -35,9 +38,10 @@ class BeamDecoder:
         self.width = width
         self.length = 0
         tokens = memory.tokens
-        self.memory = [_Memory.of(layer.attention, tokens) for layer in self.layers]
-        self.memory_bias = memory.bias[:, None, None, :]
         n, room = len(tokens), ROOM_STEPS * width
+        size = PART_MEMORIES if tokens.device.type == "cpu" else n
+        parts = [memory.rows(slice(start, start + size)).packed() for start in range(0, n, size)]
+        self.memory = [_Memory.of(layer.attention, parts) for layer in self.layers]
         self.past = [_Past.empty(layer.attention, n, room, tokens) for layer in self.layers]
         self.own = torch.zeros((n, width, room), dtype=torch.bool, device=tokens.device)
         self.used = 0
@@ -63,7 +67,7 @@ class BeamDecoder:
             past.write(own[1:], self.used)
             x = layer.self_out(place.collect(past.attend(own[0], bias))).add_(x)
             query = place.spread(layer.memory_query(layer.norm_memory(x)), layer.heads)[0]
-            x = layer.memory_out(place.collect(memory.attend(query, self.memory_bias))).add_(x)
+            x = layer.memory_out(place.collect(memory.attend(query))).add_(x)
             x = layer.outer(functional.gelu(layer.inner(layer.norm_ff(x)))).add_(x)
         self.used = end
         self.length += 1
@@ -75,6 +79,7 @@ class BeamDecoder:
 
     def tidy(self, memories: Tensor) -> None:
         """Go on with these memories alone, and of their slots with those that some string's past lies in."""
+        n_before = len(self.own)
         own = self.own[memories]
         in_use = own.any(1)
         self.used = int(in_use.sum(1).max())
@@ -83,9 +88,8 @@ class BeamDecoder:
         room = ROOM_STEPS * self.width
         self.own = functional.pad(own.gather(2, kept[:, None, :].expand(-1, self.width, -1)), (0, room))
         self.past = [past.gather(memories, kept, room) for past in self.past]
-        if len(memories) < len(self.memory_bias):
+        if len(memories) < n_before:
             self.memory = [memory.select(memories) for memory in self.memory]
-            self.memory_bias = self.memory_bias[memories]
 
 
 @dataclass(frozen=True)
@@ -164,22 +168,54 @@ class _Layer:
 
 
 @dataclass
-class _Memory:
-    """Keys (B, H, D/H, S) and values (B, H, S, D/H) of the memory in one layer."""
+class _Part:
+    """Some memories of like length in one layer."""
 
-    keys: Tensor
-    values: Tensor
+    keys: Tensor  # (b, H, D/H, S)
+    values: Tensor  # (b, H, S, D/H)
+    bias: Tensor  # (b, 1, 1, S)
 
     @classmethod
-    def of(cls, attention: Attention, memory: Tensor) -> _Memory:
-        projected = attention.project(memory)
-        return cls(projected.keys.transpose(2, 3).contiguous(), projected.values.contiguous())
+    def of(cls, attention: Attention, memory: Memory) -> _Part:
+        projected = attention.project(memory.tokens)
+        keys = projected.keys.transpose(2, 3).contiguous()
+        return cls(keys, projected.values.contiguous(), memory.bias[:, None, None, :])
 
-    def attend(self, query: Tensor, bias: Tensor) -> Tensor:
-        return _attend(query, self.keys, self.values, bias)
+    def attend(self, query: Tensor) -> Tensor:
+        return _attend(query, self.keys, self.values, self.bias)
+
+    def select(self, rows: Tensor) -> _Part:
+        return _Part(self.keys[rows], self.values[rows], self.bias[rows])
+
+
+@dataclass
+class _Memory:
+    """The memories in one layer, in parts."""
+
+    parts: list[_Part]
+
+    @classmethod
+    def of(cls, attention: Attention, memories: Sequence[Memory]) -> _Memory:
+        return cls([_Part.of(attention, some) for some in memories])
+
+    def attend(self, query: Tensor) -> Tensor:
+        """query (B, H, W, D/H) to the same."""
+        queries = torch.split(query, [len(part.keys) for part in self.parts])
+        return torch.cat([part.attend(some) for part, some in zip(self.parts, queries, strict=True)])
 
     def select(self, rows: Tensor) -> _Memory:
-        return _Memory(self.keys[rows], self.values[rows])
+        """Only `rows`, ascending. Parts that keep all they have are not copied."""
+        kept: list[_Part] = []
+        start = 0
+        for part in self.parts:
+            end = start + len(part.keys)
+            some = rows[(rows >= start) & (rows < end)] - start
+            if len(some) == len(part.keys):
+                kept.append(part)
+            elif len(some):
+                kept.append(part.select(some))
+            start = end
+        return _Memory(kept)
 
 
 @dataclass
@@ -235,8 +271,11 @@ class _Places:
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """query (B, H, W, D/H), already scaled, bias (B, 1, W or 1, slots) to (B, H, W, D/H)."""
-    # Written out: the fused kernel takes twice as long for so few queries.
-    return (query @ keys).add_(bias).softmax(-1) @ values
+    # Written out: the fused kernel takes twice as long for so few queries, and `@` twice as many calls.
+    n, heads, width, d = query.shape
+    logits = torch.bmm(query.reshape(-1, width, d), keys.flatten(0, 1)).view(n, heads, width, -1)
+    shares = logits.add_(bias).softmax(-1)
+    return torch.bmm(shares.flatten(0, 1), values.flatten(0, 1)).view(n, heads, width, d)
 
 
 def _scaled_query(attention: Attention) -> tuple[Tensor, Tensor]:

@@ -56,6 +56,19 @@ class Memory:
     def rows(self, rows: Tensor | slice) -> Memory:
         return Memory(self.tokens[rows], self.bias[rows])
 
+    def lengths(self) -> Tensor:
+        """Positions of each that hold something, (B,)."""
+        return (self.bias > -torch.inf).sum(1)
+
+    def packed(self) -> Memory:
+        """The same without gaps, as long as the longest."""
+        longest = int(self.lengths().max())
+        if longest == self.bias.shape[1]:
+            return self
+        places = (self.bias > -torch.inf).long().argsort(dim=1, descending=True, stable=True)[:, :longest]
+        wide = places[:, :, None].expand(-1, -1, self.tokens.shape[2])
+        return Memory(self.tokens.gather(1, wide), self.bias.gather(1, places))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:

@@ -13,7 +13,7 @@ from models_ml.molecules.well_known import demonstration_spectra, well_known_mol
 from models_ml.outcomes import Annotated, AnnotateParams
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.5"
-BATCH = 16
+BATCH = 64
 
 pytestmark = pytest.mark.timeout(3600)
 
