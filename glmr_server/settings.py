@@ -136,7 +136,7 @@ BROKER_URL = env.url(
 # --- The model -------------------------------------------------------------------------------------
 # A folder path, not a model: only the worker opens it with torch.
 GLMR_CHECKPOINT = Path(
-    env.text("GLMR_CHECKPOINT", str(BASE_DIR / "models_ml" / "checkpoints" / "glmr-0.5"))
+    env.text("GLMR_CHECKPOINT", str(BASE_DIR / "models_ml" / "checkpoints" / "glmr-0.6"))
 ).expanduser()
 GLMR_DEVICE = env.text("GLMR_DEVICE", "auto")  # "auto", "cpu", "cuda", "cuda:1"
 

@@ -44,6 +44,16 @@ COLUMNS = (
     Column("lift@1", "Gain by peaks", "Right at rank 1 less without peaks, in percentage points.", True),
     Column("hit@5", "In the first 5", "Share of spectra whose molecule came among the first five."),
     Column("ece", "Calibration error", "How far stated probabilities are from what came true, on average."),
+    Column(
+        "abstained_absent",
+        "“None of these”, rightly",
+        "How often it says so after the molecule was deleted from the library.",
+    ),
+    Column(
+        "abstained",
+        "“None of these”, though there",
+        "How often it says so of spectra whose molecule is among the candidates, right at rank 1 or not.",
+    ),
 )
 
 

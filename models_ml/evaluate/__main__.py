@@ -22,7 +22,7 @@ from models_ml.evaluate.registry import BLIND, METHODS, NEED_FOLDER, NEED_REFERE
 from models_ml.evaluate.report import Options, Setting, evaluate, protocol_setting
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 
-DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "glmr-0.5"
+DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "glmr-0.6"
 GYM = "massspecgym"
 
 

@@ -17,7 +17,15 @@ RANKS = (
     "mean_candidates",
 )
 CONTROLS = ("hit@1", "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits")
-CONFIDENCE = ("ece", "ece_close", "accuracy@50%", "abstained", "abstained_absent", "absent_auc")
+CONFIDENCE = (
+    "ece",
+    "ece_close",
+    "accuracy@50%",
+    "abstained",
+    "abstained_right",
+    "abstained_absent",
+    "absent_auc",
+)
 WITH_INTERVAL = ("hit@1", "lift@1", "information_bits")
 
 

@@ -213,13 +213,20 @@ def _closeness_error(rankings: Sequence[Ranking], tanimoto: Floats) -> float | N
 def _abstention(
     method: str, rankings: Sequence[Ranking], about: Measuring, notes: dict[str, str]
 ) -> dict[str, Any]:
-    """How often it answers "none of these", with the truth among the candidates and after it was deleted."""
-    row: dict[str, Any] = dict.fromkeys(("abstained", "abstained_absent", "absent_auc", "n_absent"))
+    """How often it answers "none of these", with the truth among the candidates and after it was deleted.
+
+    `abstained_right`: for what share of the former its first candidate was right all the same.
+    """
+    figures = ("abstained", "abstained_right", "abstained_absent", "absent_auc", "n_absent")
+    row: dict[str, Any] = dict.fromkeys(figures)
     said = [ranking.abstains for ranking in rankings if ranking.abstains is not None]
     if not said:
         notes["abstained"] = notes["absent_auc"] = "the method does not tell when the molecule is absent"
         return row
     row["abstained"] = round(float(np.mean(said)), 4)
+    lost = [ranking.rank <= 1 for ranking in rankings if ranking.abstains]
+    if lost:
+        row["abstained_right"] = round(float(np.mean(lost)), 4)
     if not about.absent_places:
         notes["absent_auc"] = "switched off (--absent-limit 0), or no case has another candidate"
         return row

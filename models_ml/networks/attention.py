@@ -54,16 +54,26 @@ class Attention(nn.Module):
         """x (B, T, d_query) to (B, T, d_query). `bias` (B, S) instead of `keep`: added to the logits."""
         mask = None if keep is None else keep[:, None, None, :]
         if bias is not None:
-            mask = bias[:, None, None, :].to(key_values.keys.dtype)
-        mixed = functional.scaled_dot_product_attention(
-            self._split(self.query(x)), key_values.keys, key_values.values, attn_mask=mask, is_causal=causal
-        )
+            mask = bias[:, None, None, :]
+        query, keys, values = self._split(self.query(x)), key_values.keys, key_values.values
+        if query.dtype == torch.bfloat16 and query.device.type == "cpu" and torch.is_grad_enabled():
+            # There the backward pass takes five times as long in bfloat16 as in float32.
+            with torch.autocast("cpu", enabled=False):
+                mixed = _attend(query.float(), keys.float(), values.float(), mask, causal=causal)
+        else:
+            mixed = _attend(query, keys, values, mask, causal=causal)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, H, T, D/H)."""
         return x.view(x.shape[0], x.shape[1], self.n_heads, -1).transpose(1, 2)
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    if mask is not None and mask.is_floating_point():
+        mask = mask.to(query.dtype)
+    return functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, is_causal=causal)
 
 
 class FeedForward(nn.Module):

@@ -19,7 +19,7 @@ from models_ml.inference.question import Question
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
-from models_ml.ranking.features import ListEvidence, ranker_numbers, without_channel
+from models_ml.ranking.features import ListEvidence, without_channel
 from models_ml.ranking.model import RankingModel
 from models_ml.ranking.ranker import ABSENT_PRIOR, odds
 
@@ -60,7 +60,7 @@ def fuse(
         ]
     if without:
         evidence = [without_channel(one, without) for one in evidence]
-    probabilities = model.probabilities([ranker_numbers(one) for one in evidence])
+    probabilities = model.probabilities(evidence)
     return [
         _fused(one, candidates, said, probability, packed)
         for one, candidates, said, probability, packed in zip(

@@ -1,9 +1,10 @@
-"""The fused ranking's trained parts, one safetensors file: fingerprint heads, fragment scorer, rankers."""
+"""The fused ranking's trained parts, one safetensors file: heads, scorers, rankers, judges of absence."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from models_ml.evidence.peak_bins import BinVocabulary, bin_spectra
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
-from models_ml.ranking.features import Scores
-from models_ml.ranking.ranker import Ranker, pad_lists
+from models_ml.ranking.absence import AbsenceJudge, absence_numbers
+from models_ml.ranking.features import ListEvidence, ranker_numbers
+from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
 from models_ml.spectrum_features import SpectrumFeatures
 
 RANKING_FILE = "ranking.safetensors"
@@ -40,6 +42,7 @@ class RankingModel:
     scorer: FragmentScorer | None  # None: the spectrum-blind control
     predicted: PredictedPeaksScorer | None  # None: likewise
     rankers: Sequence[Ranker]
+    judges: Sequence[AbsenceJudge] = ()  # none: what the rankers say of absence counts, as in the control
     sha256: str = ""
 
     @property
@@ -56,16 +59,28 @@ class RankingModel:
             mean: NDArray[np.float32] = torch.stack([head(binned) for head in self.heads]).mean(0).numpy()
         return mean
 
-    def probabilities(self, lists: Sequence[tuple[Scores, Scores]]) -> list[NDArray[np.float64]]:
-        """Of each list's C candidates and of none of them, (C + 1,): the rankers' mean."""
-        padded, of_lists, keep = pad_lists(lists)
+    def probabilities(self, lists: Sequence[ListEvidence]) -> list[NDArray[np.float64]]:
+        """Of each list's C candidates and of none of them, (C + 1,), at the stated prior of absence."""
+        ranked = rank_lists(self.rankers, lists)
+        if not self.judges:
+            return ranked
+        numbers = [absence_numbers(one, said) for one, said in zip(lists, ranked, strict=True)]
         with torch.inference_mode():
-            parts = [ranker(padded, of_lists, keep).exp() for ranker in self.rankers]
-        mean = torch.stack(parts).double().mean(0).numpy()
+            rows = torch.from_numpy(np.stack(numbers))
+            log_odds = torch.stack([judge(rows) for judge in self.judges]).double().mean(0)
+        absent = torch.sigmoid(log_odds + math.log(odds(ABSENT_PRIOR))).numpy()
         return [
-            np.append(mean[place, : len(candidates)], mean[place, -1])
-            for place, (candidates, _) in enumerate(lists)
+            np.append(said[:-1] / said[:-1].sum() * (1 - none), none)
+            for said, none in zip(ranked, absent, strict=True)
         ]
+
+
+def rank_lists(rankers: Sequence[Ranker], lists: Sequence[ListEvidence]) -> list[NDArray[np.float64]]:
+    """Of each list's C candidates and of none of them, (C + 1,): the rankers' mean."""
+    padded, of_lists, keep = pad_lists([ranker_numbers(one) for one in lists])
+    with torch.inference_mode():
+        mean = torch.stack([ranker(padded, of_lists, keep).exp() for ranker in rankers]).double().mean(0)
+    return [np.append(row[: one.n_candidates], row[-1]) for one, row in zip(lists, mean.numpy(), strict=True)]
 
 
 def save_ranking(folder: Path, model: RankingModel) -> str:
@@ -88,9 +103,12 @@ def save_ranking(folder: Path, model: RankingModel) -> str:
         _put(tensors, "predicted", model.predicted)
     for number, ranker in enumerate(model.rankers):
         _put(tensors, f"ranker.{number}", ranker)
+    for number, judge in enumerate(model.judges):
+        _put(tensors, f"judge.{number}", judge)
     about = {
         "heads": [head.config.to_dict() for head in model.heads],
         "rankers": len(model.rankers),
+        "judges": len(model.judges),
         "blind": model.is_blind,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +143,7 @@ def load_ranking(folder: Path, expected_sha256: str | None = None) -> RankingMod
         scorer=None if about["blind"] else _load(FragmentScorer(), tensors, "scorer"),
         predicted=None if about["blind"] else _load(PredictedPeaksScorer(), tensors, "predicted"),
         rankers=[_load(Ranker(), tensors, f"ranker.{n}") for n in range(about["rankers"])],
+        judges=[_load(AbsenceJudge(), tensors, f"judge.{n}") for n in range(about.get("judges", 0))],
         sha256=digest,
     )
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
     # Imported late: preparing needs RDKit and no torch, training needs torch and no RDKit.
     if args.command == "prepare":
         from models_ml.training.prepare import prepare
@@ -33,8 +34,17 @@ def main(arguments: list[str] | None = None) -> None:
     elif args.command == "ranking":
         from models_ml.training.ranking import RankingChoices, train_ranking
 
-        choices = RankingChoices(hold_out=args.hold_out, blind=args.blind)
-        train_ranking(args.data, args.run, args.checkpoint, choices, args.seeds, args.channels_of)
+        if args.keep_rankers and args.channels_of is None:
+            parser.error("--keep-rankers: name the checkpoint that they are taken from with --channels-of.")
+        train_ranking(
+            args.data,
+            args.run,
+            args.checkpoint,
+            RankingChoices(hold_out=args.hold_out, blind=args.blind),
+            args.seeds,
+            args.channels_of,
+            keep_rankers=args.keep_rankers,
+        )
     elif args.command == "baseline":
         from models_ml.training.ranking import RankingChoices, train_bits_alone
 
@@ -220,7 +230,10 @@ def _ranking(commands: Commands) -> None:
         "--seeds", type=int, nargs="+", default=[0], help="the first into the checkpoint, others beside it"
     )
     ranking.add_argument(
-        "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken; only rankers learn"
+        "--channels-of", type=Path, help="a checkpoint whose heads and scorers are taken as they are"
+    )
+    ranking.add_argument(
+        "--keep-rankers", action="store_true", help="its rankers, too: only the judges of absence learn"
     )
 
 

@@ -1,4 +1,4 @@
-"""Trains the fused ranking: every channel on all folds but one, then the ranker on that one.
+"""Trains the fused ranking: every channel on all folds but one, then rankers and judges on that one.
 
 So the ranker sees each channel as it will be met in use: on compounds that the channel never saw. Needs
 RDKit, for fragments. The library is that of pre-training, so no evaluation compound is ever a candidate.
@@ -21,9 +21,11 @@ from torch.nn import functional
 
 from models_ml.checkpoint_info import TWIN_FOLDER
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
+from models_ml.ranking.absence import AbsenceJudge
 from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
 from models_ml.ranking.model import RANKING_FILE, RankingModel, load_ranking, save_ranking
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
+from models_ml.training.absence import train_judges
 from models_ml.training.batches import shuffled_batches
 from models_ml.training.fingerprint import (
     FingerprintChoices,
@@ -91,12 +93,15 @@ def train_ranking(
     choices: RankingChoices,
     seeds: Sequence[int],
     channels_of: Path | None = None,
+    *,
+    keep_rankers: bool = False,
 ) -> None:
     """Write ranking.safetensors into `checkpoint` and name it in its config.json. 40 minutes, 15 more a seed.
 
     A blind one goes into the folder of the checkpoint's twin. Further seeds go into copies of the checkpoint
     beside it, NAME-seedN. `channels_of`: a checkpoint, with such copies, whose heads and scorers are taken as
-    they are; only the rankers learn, as they must when the contrastive model has changed.
+    they are; only rankers and judges of absence learn, as they must when the contrastive model has changed.
+    `keep_rankers`: its rankers, too, which then must know this contrastive model.
     """
     material = prepare_material(data, run, choices, with_lessons=channels_of is None)
     for number, seed in enumerate(seeds):
@@ -107,7 +112,7 @@ def train_ranking(
             channels = train_channels(material, choices, seed)
         else:
             channels = _learnt(channels_of if not number else _of_seed(channels_of, seed), choices)
-        model = train_one(material, channels, choices, seed)
+        model = train_one(material, channels, choices, seed, keep_rankers=keep_rankers)
         folder = target / TWIN_FOLDER if choices.blind else target
         digest = save_ranking(folder, model)
         if not choices.blind:
@@ -155,15 +160,28 @@ def train_channels(material: Material, choices: RankingChoices, seed: int) -> Ra
     return RankingModel(material.tokens.vocabulary, heads, scorer, predicted, [])
 
 
-def train_one(material: Material, channels: RankingModel, choices: RankingChoices, seed: int) -> RankingModel:
-    """`channels` with the rankers that have learnt what they say."""
+def train_one(
+    material: Material,
+    channels: RankingModel,
+    choices: RankingChoices,
+    seed: int,
+    *,
+    keep_rankers: bool = False,
+) -> RankingModel:
+    """`channels` with the rankers and judges that have learnt what they say."""
     pools, lists = material.pools, material.lists
     evidence = fingerprint_evidence(material.evidence, pools, lists, channels.heads, material.tokens)
     if material.fragmented is not None and channels.scorer is not None and channels.predicted is not None:
         evidence = fragment_evidence(evidence, material.fragmented, channels.scorer, channels.predicted)
-    compounds = pools.spectra.compound[[one.spectrum for one in lists]]
-    rankers = train_rankers(evidence, [one.truth for one in lists], compounds, choices, seed)
-    return replace(channels, rankers=rankers)
+    truths = [one.truth for one in lists]
+    part = _parts(pools.spectra.compound[[one.spectrum for one in lists]], choices.n_rankers, seed)
+    rankers = channels.rankers if keep_rankers else train_rankers(evidence, truths, part, choices, seed)
+    judges: Sequence[AbsenceJudge] = ()
+    if not choices.blind:
+        judges = train_judges(
+            evidence, truths, rankers, part, lambda one, rng: _thinned(one, choices, rng), seed
+        )
+    return replace(channels, rankers=rankers, judges=judges)
 
 
 def train_bits_alone(data: Path, out: Path, choices: RankingChoices, seed: int) -> None:
@@ -204,13 +222,11 @@ def train_heads(
 def train_rankers(
     evidence: Sequence[ListEvidence],
     truths: Sequence[int],
-    compounds: NDArray[np.int64],
+    part: NDArray[np.int64],
     choices: RankingChoices,
     seed: int,
 ) -> list[Ranker]:
-    """Each ranker learns on all parts of the compounds but one, which then sets its temperature."""
-    names, number_of = np.unique(compounds, return_inverse=True)
-    part = np.random.default_rng(seed).permutation(len(names))[number_of] % choices.n_rankers
+    """Each ranker learns on all parts of the lists but its own, which then sets its temperature."""
     rankers: list[Ranker] = []
     for number in range(choices.n_rankers):
         learnt, kept = np.flatnonzero(part != number).tolist(), np.flatnonzero(part == number).tolist()
@@ -222,6 +238,13 @@ def train_rankers(
         )
         rankers.append(ranker)
     return rankers
+
+
+def _parts(compounds: NDArray[np.int64], number: int, seed: int) -> NDArray[np.int64]:
+    """Which of so many parts each list lies in; lists of one compound lie together."""
+    names, number_of = np.unique(compounds, return_inverse=True)
+    part: NDArray[np.int64] = np.random.default_rng(seed).permutation(len(names))[number_of] % number
+    return part
 
 
 def set_temperature(

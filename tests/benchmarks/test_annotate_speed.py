@@ -12,7 +12,7 @@ from models_ml.molecules.standardise import standardise
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.outcomes import Annotated, AnnotateParams
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.5"
+CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
 BATCH = 64
 
 pytestmark = pytest.mark.timeout(3600)

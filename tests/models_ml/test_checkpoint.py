@@ -14,7 +14,7 @@ import pytest
 
 from models_ml.checkpoint_info import BrokenCheckpoint, read_checkpoint_info
 
-SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.5"
+SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_reading_the_papers_needs_no_torch(tiny_checkpoint: Path) -> None:
 
 def test_the_shipped_checkpoint_is_whole_and_has_its_card() -> None:
     info = read_checkpoint_info(SHIPPED)
-    assert info.name == "glmr-0.5"
+    assert info.name == "glmr-0.6"
     assert info.metrics
     card = (SHIPPED / "MODEL_CARD.md").read_text()
     assert info.checkpoint_sha256[:12] in card

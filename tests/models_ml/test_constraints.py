@@ -18,7 +18,9 @@ from models_ml.molecules.standardise import standardise
 from models_ml.tokenizer import EOS, SmilesTokenizer
 from tests.tiny_checkpoint import MOLECULES
 
-TOKENIZER = SmilesTokenizer.from_corpus([*MOLECULES, "C#N", "C[N+](=O)[O-]", "C%10CCCCC%10", "FS(Cl)(Br)P"], min_count=1)
+TOKENIZER = SmilesTokenizer.from_corpus(
+    [*MOLECULES, "C#N", "C[N+](=O)[O-]", "C%10CCCCC%10", "FS(Cl)(Br)P"], min_count=1
+)
 MORE = ("C[N+](=O)[O-]", "CC#N", "c1ccc2c(c1)[nH]c1ccccc12", "C1CC2CCC1C2", "CC(C)(C)C(=O)O", "O=C1CCCC1")
 
 

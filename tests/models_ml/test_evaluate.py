@@ -32,7 +32,7 @@ KEYS = (
     "mean_candidates",
     "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece", "ece_close",
     "accuracy@50%",
-    "abstained", "absent_auc", "n_spectra", "n_compounds", "ci95", "macro", "strata",
+    "abstained", "abstained_right", "absent_auc", "n_spectra", "n_compounds", "ci95", "macro", "strata",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from models_ml.ranking.fuse import abstains
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectrum_features import spectrum_features
 
-SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.5"
+SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
 # Isomers of two formulas, so that every spectrum has something to choose from.
 ISOMERS = [
     "CC(=O)Oc1ccccc1C(=O)O",

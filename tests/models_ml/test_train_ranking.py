@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
+from safetensors.torch import load_file
+
 from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
 from models_ml.evaluate.runs import load_twin
 from models_ml.evidence.analog_votes import AnalogVotes
@@ -49,6 +51,7 @@ def test_the_command_gives_a_checkpoint_that_ranks(
         model = twin.model
     assert model.ranking is not None
     assert model.ranking.is_blind == blind
+    assert bool(model.ranking.judges) != blind
     molecules = [standardise(one) for one in MOLECULES]
     library = InMemoryLibrary(molecules, model.embed_molecules([one.smiles for one in molecules]))
     spectrum = fragment_spectrum(molecules[3].smiles)
@@ -72,12 +75,35 @@ def test_the_command_gives_a_checkpoint_that_ranks(
         ]
     )
     folder = TWIN_FOLDER if blind else "."
-    assert (again / folder / RANKING_FILE).read_bytes() == (checkpoint / folder / RANKING_FILE).read_bytes()
+    assert_same_but_for_rounding(again / folder, checkpoint / folder)
 
     if not blind:
+        # Judges alone, under the same rankers.
+        main(["ranking", *arguments[:-1], str(again), "--channels-of", str(checkpoint), "--keep-rankers"])
+        assert_same_but_for_rounding(again, checkpoint)
         (checkpoint / RANKING_FILE).write_bytes((checkpoint / RANKING_FILE).read_bytes()[:-1])
         with pytest.raises(BrokenCheckpoint, match="not the file"):
             load_checkpoint(checkpoint)
+
+
+def assert_same_but_for_rounding(one: Path, other: Path) -> None:
+    """Heads are stored rounded, and only the judges read what they say in its own units."""
+    first, second = (load_file(folder / RANKING_FILE) for folder in (one, other))
+    assert set(first) == set(second)
+    for name, value in first.items():
+        if name.startswith("judge."):
+            assert value == pytest.approx(second[name], abs=0.01), name
+        else:
+            assert (value == second[name]).all(), name
+
+
+def test_rankers_that_are_kept_need_a_checkpoint_to_take_them_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = str(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["ranking", "--data", where, "--run", where, "--checkpoint", where, "--keep-rankers"])
+    assert "--channels-of" in capsys.readouterr().err
 
 
 def test_heads_without_decoys_are_a_baseline_of_the_evaluation(tiny_work: Path, tmp_path: Path) -> None:
