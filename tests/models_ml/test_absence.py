@@ -34,7 +34,17 @@ def make_list(rng: np.random.Generator, n: int) -> tuple[ListEvidence, int]:
 
     votes = np.stack([scores() for _ in range(N_VOTES)], axis=1)
     analogs = AnalogVotes(votes, rng.random(N_STRENGTHS).astype(np.float32))
-    return ListEvidence(n, *(scores() for _ in range(7)), analogs), truth
+    return ListEvidence(
+        n_candidates=n,
+        fingerprint=scores(),
+        contrastive=scores(),
+        fragments=scores(),
+        unexplained=scores(),
+        possible=scores(),
+        predicted=scores(),
+        likelihood=scores(),
+        analogs=analogs,
+    ), truth
 
 
 @pytest.fixture(scope="module")
