@@ -26,16 +26,21 @@ COLUMNS = (
 def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in args.reports]
-    metrics = collect(reports)
-    (args.checkpoint / METRICS_FILE).write_text(
-        json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    stored = args.checkpoint / METRICS_FILE
+    known = json.loads(stored.read_text(encoding="utf-8")) if args.add else {}
+    metrics = collect(reports, known.get("protocols", {}))
+    stored.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     print(card_table(metrics))
 
 
-def collect(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several reports of one protocol the later adds methods and replaces what it measured again."""
-    protocols: dict[str, dict[str, Any]] = {}
+def collect(
+    reports: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Of several reports of one protocol the later adds methods and replaces what it measured again.
+
+    `known`: what was collected before.
+    """
+    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in (known or {}).items()}
     for report in reports:
         with_references = "references" if report["references"] else "no references"
         rows = protocols.setdefault(f"{report['protocol']}, {with_references}", {})
@@ -88,6 +93,7 @@ def _bits(row: Mapping[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models_ml.evaluate.collect", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--add", action="store_true", help="keep what the checkpoint's figures hold besides")
     parser.add_argument("reports", type=Path, nargs="+", help="as `python -m models_ml.evaluate` wrote them")
     return parser
 
