@@ -106,5 +106,5 @@ def _cell(column: Column, told: Mapping[str, Any]) -> str:
     text = f"{100 * value:{sign}.1f}" + ("" if column.is_difference else "\N{NO-BREAK SPACE}%")
     if column.figure in ("hit@1", "lift@1") and (interval := told.get("ci95", {}).get(column.figure)):
         low, high = interval
-        text += f" ({100 * low:.0f} to {100 * high:.0f})"
+        text += f" ({round(100 * low)} to {round(100 * high)})"
     return text.replace("-", "\N{MINUS SIGN}")
