@@ -27,20 +27,18 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in args.reports]
     stored = args.checkpoint / METRICS_FILE
-    known = json.loads(stored.read_text(encoding="utf-8")) if args.add else {}
-    metrics = collect(reports, known.get("protocols", {}))
+    known = json.loads(stored.read_text(encoding="utf-8"))["protocols"] if args.add else {}
+    metrics = collect(reports, known)
     stored.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     print(card_table(metrics))
 
 
-def collect(
-    reports: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, Any]:
+def collect(reports: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Of several reports of one protocol the later adds methods and replaces what it measured again.
 
     `known`: what was collected before.
     """
-    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in (known or {}).items()}
+    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in known.items()}
     for report in reports:
         with_references = "references" if report["references"] else "no references"
         rows = protocols.setdefault(f"{report['protocol']}, {with_references}", {})

@@ -182,6 +182,16 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
     kept = metrics["protocols"]["whole, references"]["retrieval"]
     assert kept["hit@1"] == report["methods"]["retrieval"]["hit@1"]
     assert set(kept["ci95"]) <= set(kept)
+    # Another protocol's report beside it, and alone.
+    (tmp_path / "other.json").write_text(json.dumps(report | {"protocol": "formula"}))
+    other = ["--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "other.json")]
+    for add, expected in (
+        (["--add"], {"whole, references", "formula, references"}),
+        ([], {"formula, references"}),
+    ):
+        collect([*add, *other])
+        stored = json.loads((tmp_path / "checkpoint" / "metrics.json").read_text())
+        assert set(stored["protocols"]) == expected
     assert "## Controls" in (tmp_path / "out.md").read_text()
     assert (tmp_path / "out.png").stat().st_size > 0
 
