@@ -1,0 +1,66 @@
+"""What is read today of the files in ../shared/data/formats/reported, which public bug reports inspired.
+
+Known to be wrong: each file holds an input that is misread without a message. The values are pinned so that
+no other change alters them by accident.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models_ml.molecules.readers import StructureIssue, standardised_rows
+from tests.models_ml.spectra.builders import read_all
+
+pytestmark = pytest.mark.shared
+
+# Per file: (peaks, precursor m/z, charge, adduct) of each spectrum, and the codes of the issues.
+SPECTRA: dict[str, tuple[list[tuple[int, float | None, int | None, str | None]], list[str]]] = {
+    "massbank_deprecated.txt": ([(4, 179.035, None, None)], []),
+    "mgf_adduct_H20_typo.mgf": ([(4, 163.0754, 1, "[M-H20+H]+")], []),
+    "mgf_charge_minus1minus.mgf": ([(4, 813.5011, None, None)], ["unknown_charge"]),
+    "mgf_cp1252_title.mgf": ([(4, 200.1, None, None)], []),
+    "mgf_ion_field_mzmine.mgf": ([(4, 331.2853, 1, None), (4, 353.2672, 1, None)], ["not_ms2"]),
+    "mgf_old_mac_cr.mgf": ([], ["unfinished_record"]),
+    "mgf_peak_annotation_with_equals.mgf": ([(1, 281.2, None, None)], []),
+    "mgf_pepmass_decimal_comma_with_intensity.mgf": ([(4, 281.0, 1, None)], []),
+    "mgf_pepmass_thousands.mgf": ([(4, 1.0, None, None)], []),
+    "msp_braces_decimal_comma.msp": ([(2, 180.1, None, None)], []),
+    "mzml_ion_mobility_combined_frame.mzML": ([(5, 180.1019, 1, None)], []),
+    "mzml_ms_level_minus_one.mzML": ([], ["no_peaks"]),
+    "mzml_mse_wide_window.mzML": (
+        [(4, 625.0, None, None), (4, 1025.0, None, None)],
+        ["isolation_target"],
+    ),
+    "mzml_no_spectra_trailing_text.mzML": ([], ["trailing_bytes"]),
+    "mzml_profile_ms2.mzML": ([(126, 180.1019, 1, None)], []),
+    "mzml_selected_ion_outside_isolation_window.mzML": ([(4, 362.1071, 1, None)], []),
+}
+# Per file: the SMILES of each row, or the code of its issue.
+STRUCTURES: dict[str, list[str]] = {
+    "lib_csv_cxsmiles_quoted.csv": ["CCO", "unparsable", "CC(=O)Oc1ccccc1C(=O)O"],
+    "lib_csv_no_header.csv": ["Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CCO"],
+    "lib_csv_unclosed_quote.csv": ["CC(=O)Oc1ccccc1C(=O)O", "empty"],
+    "lib_sdf_polymer_sru.sdf": ["COCCOC"],
+    "lib_smi_atom_maps.smi": ["[CH3:1][CH2:2][OH:3]", "CCO"],
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_spectra(shared_data: Path, name: str) -> None:
+    spectra, issues, _ = read_all(shared_data / "formats" / "reported" / name)
+    found = [(one.n_peaks, one.precursor_mz, one.charge, one.adduct) for one in spectra]
+    assert (found, [issue.code for issue in issues]) == SPECTRA[name]
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_structures(shared_data: Path, name: str) -> None:
+    rows = standardised_rows(shared_data / "formats" / "reported" / name)
+    found = [row.code if isinstance(row, StructureIssue) else row.molecule.smiles for row in rows]
+    assert found == STRUCTURES[name]
+
+
+def test_every_file_is_pinned(shared_data: Path) -> None:
+    names = {path.name for path in (shared_data / "formats" / "reported").iterdir()}
+    assert names == {*SPECTRA, *STRUCTURES}

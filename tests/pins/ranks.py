@@ -1,0 +1,142 @@
+"""Ranks and probabilities of 500 test spectra by the shipped checkpoint, for the test that pins them.
+
+`python -m tests.pins.ranks` compares with what is pinned and prints each difference; `--write` pins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PINNED = Path(__file__).parent / "ranks.json"
+CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
+N_SPECTRA = 500
+BATCH = 64
+SHOWN_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One spectrum's answer: the order of its candidates and what it wrote as digests, and probabilities."""
+
+    order: str
+    generated: str
+    p_right: float
+    p_close: float
+    p_absent: float
+    top: list[float]
+
+
+def shared_data() -> Path:
+    given = os.environ.get("GLMR_SHARED_DATA")
+    return Path(given) if given else Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def compute(data: Path) -> list[Pin]:
+    """In the order in which the spectra are drawn. Some two minutes on two cores."""
+    from models_ml.evaluate.cases import read_cases
+    from models_ml.inference.annotate import annotate
+    from models_ml.inference.checkpoint import load_checkpoint
+    from models_ml.inference.memory_index import InMemoryLibrary
+    from models_ml.outcomes import AnnotateParams
+    from models_ml.spectra import adducts
+
+    params = AnnotateParams()
+    model = load_checkpoint(CHECKPOINT)
+    cases = read_cases(data / "massbank" / "test.mgf.gz", limit=N_SPECTRA, seed=0)
+    masses = [
+        adducts.neutral_mass(case.spectrum.precursor_mz or 0.0, case.spectrum.adduct or "") for case in cases
+    ]
+    tolerance_da = 2e-6 * params.precursor_tolerance_ppm * max(masses)
+    molecules = list(_molecules_near(data / "library" / "candidates.smi.gz", np.array(masses), tolerance_da))
+    library = InMemoryLibrary(molecules, model.embed_molecules([one.smiles for one in molecules]))
+    pins: list[Pin] = []
+    for start in range(0, len(cases), BATCH):
+        spectra = [case.spectrum for case in cases[start : start + BATCH]]
+        for outcome in annotate(spectra, model=model, retrieve=library.retrieve, params=params):
+            pins.append(_pin(outcome))
+    return pins
+
+
+def _molecules_near(
+    path: Path, masses: np.ndarray[Any, np.dtype[np.float64]], tolerance_da: float
+) -> Iterator[Any]:
+    """The molecules of the library, whose SMILES are standardised already, that a window may hold."""
+    from rdkit import Chem
+    from rdkit.Chem.Descriptors import ExactMolWt
+
+    from models_ml.molecules.standardise import identify
+
+    ordered = np.sort(masses)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            smiles = line.split()[0]
+            mol = Chem.MolFromSmiles(smiles)
+            if mol is None:
+                continue
+            mass = ExactMolWt(mol)
+            place = np.searchsorted(ordered, mass)
+            near = ordered[max(place - 1, 0) : place + 1]
+            if np.abs(near - mass).min(initial=np.inf) > tolerance_da:
+                continue
+            if (standard := identify(smiles)) is not None:
+                yield standard
+
+
+def _pin(outcome: Any) -> Pin:
+    confidence = getattr(outcome, "confidence", None)
+    if confidence is None:
+        return Pin(_digest([repr(outcome)]), "", 0.0, 0.0, 0.0, [])
+    return Pin(
+        order=_digest(one.inchikey_first_block for one in outcome.candidates),
+        generated=_digest(one.text for one in outcome.generated),
+        p_right=round(confidence.p_right, SHOWN_DECIMALS),
+        p_close=round(confidence.p_close, SHOWN_DECIMALS),
+        p_absent=round(confidence.p_absent, SHOWN_DECIMALS),
+        top=[round(one.probability, SHOWN_DECIMALS) for one in outcome.candidates[:5]],
+    )
+
+
+def _digest(texts: Any) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def read() -> list[Pin]:
+    return [Pin(*row) for row in json.loads(PINNED.read_text())["spectra"]]
+
+
+def write(pins: list[Pin]) -> None:
+    rows = ",\n".join(
+        json.dumps([one.order, one.generated, one.p_right, one.p_close, one.p_absent, one.top])
+        for one in pins
+    )
+    PINNED.write_text('{"spectra": [\n' + rows + "\n]}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    if parser.parse_args().write:
+        write(compute(shared_data()))
+        return
+    different = [
+        (number, old, new)
+        for number, (old, new) in enumerate(zip(read(), compute(shared_data()), strict=True))
+        if old != new
+    ]
+    for number, old, new in different:
+        print(number, old, new, sep="\n  ")
+    print(f"{len(different)} of {N_SPECTRA} differ.")
+
+
+if __name__ == "__main__":
+    main()
