@@ -1,6 +1,7 @@
 """Re-exports only: each record lives in its own subpackage."""
 
 from annotation.accounts.models import ApiToken, Membership, Project, Role
+from annotation.checkpoints.models import ModelVersion
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
@@ -18,7 +19,7 @@ from annotation.references.models import (
     ReferenceSpectrum,
     ReferenceVersion,
 )
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule, ModelVersion
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
 

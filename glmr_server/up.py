@@ -142,11 +142,10 @@ def watch_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
 
 def _demonstration_counts() -> tuple[int, int, bool]:
     """Items done, items in all, and whether the latest demonstration job, if there is one, has ended."""
-    from annotation.accounts.demonstration import PROJECT_SLUG
+    from annotation.accounts.demonstration import JOB_EXTERNAL_ID, PROJECT_SLUG
     from annotation.jobs.models import Job, JobItem
-    from annotation.management.commands.load_demonstration import EXTERNAL_ID
 
-    jobs = Job.objects.filter(project__slug=PROJECT_SLUG, external_id=EXTERNAL_ID)
+    jobs = Job.objects.filter(project__slug=PROJECT_SLUG, external_id=JOB_EXTERNAL_ID)
     job = jobs.order_by("-created_at").first()
     if job is None:
         return 0, 0, True

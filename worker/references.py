@@ -7,7 +7,7 @@ import numpy as np
 from annotation.references.models import ReferenceSpectrum
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.molecules.fingerprint import fingerprint_matrix
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 
 ROWS_AT_ONCE = 2_000
 

@@ -16,7 +16,7 @@ import torch
 from rdkit import rdBase
 from safetensors import SafetensorError
 
-from annotation.results.models import ModelVersion
+from annotation.checkpoints.models import ModelVersion
 from annotation.results.record import Provenance
 from models_ml.checkpoint_info import BrokenCheckpoint
 from models_ml.evidence.analogs import ReferenceIndex

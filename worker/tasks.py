@@ -9,7 +9,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from annotation.jobs.heartbeat import SignOfLife
 from glmr_server.celery import DRAIN_TASK, app, ring
-from worker.pulse import Pulse
+from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import runtime
 from worker.work import Work
 
@@ -18,8 +18,8 @@ TURN_S = 30.0
 
 
 @cache
-def pulse() -> Pulse:
-    return Pulse(SignOfLife(worker=runtime.name, device=runtime.device_name))
+def pulse() -> HeartbeatThread:
+    return HeartbeatThread(SignOfLife(worker=runtime.name, device=runtime.device_name))
 
 
 @cache

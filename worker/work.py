@@ -7,16 +7,16 @@ import logging
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from annotation.jobs import ledger
+from annotation.checkpoints.models import ModelVersion
+from annotation.jobs import embedding_queue, ledger
 from annotation.jobs.ledger import Batch
 from annotation.libraries import embed, search, vector_index
 from annotation.results import record
-from annotation.results.models import ModelVersion
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference import annotate as inference
 from models_ml.outcomes import Outcome
 from worker.batching import Batching, OnStage
-from worker.pulse import Pulse
+from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import ModelUnavailable, Runtime
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Work:
     """The steps of one worker process."""
 
-    def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
+    def __init__(self, runtime: Runtime, pulse: HeartbeatThread) -> None:
         self._runtime = runtime
         self.pulse = pulse
         self._last_problem = ""
@@ -109,17 +109,17 @@ class Work:
 
     def _open_one(self) -> bool:
         """Embed what the next waiting job will search, or a chunk of it."""
-        job = embed.next_waiting_job(without_models=self._beyond)
+        job = embedding_queue.next_waiting_job(without_models=self._beyond)
         if job is None:
             return False
         model = self._runtime.model(job.model_version)
         self.pulse.say(f"preparing {job.library_version}", model_version_id=job.model_version_id)
-        done = embed.embed_windows(job, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
+        done = embedding_queue.embed_windows(job, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
         self.pulse.say("", model_version_id=job.model_version_id)
         return done is not None  # None: another worker is at it
 
     def _embed_some(self) -> bool:
-        run = embed.next_run(without_models=self._beyond)
+        run = embedding_queue.next_run(without_models=self._beyond)
         if run is None:
             return False
         model = self._runtime.model(run.model_version)

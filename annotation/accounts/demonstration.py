@@ -17,6 +17,8 @@ from django.db import transaction
 from annotation.accounts.models import Membership, Project, Role
 
 PROJECT_SLUG = "demonstration"
+# The external id of the job that `manage.py load_demonstration` submits.
+JOB_EXTERNAL_ID = "demonstration"
 
 
 @dataclass(frozen=True, slots=True)

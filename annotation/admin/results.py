@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from annotation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule, ModelVersion
+from annotation.checkpoints.models import ModelVersion
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
 
 

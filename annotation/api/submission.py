@@ -20,12 +20,12 @@ from annotation.api.problems import Problem
 from annotation.api.serializers.jobs import JobFromFile, JobFromSpectra
 from annotation.api.serializers.results import address
 from annotation.api.serializers.uploads import Report
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references import choice
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 from annotation.spectra import ingest
 from annotation.spectra.models import SpectrumIssue, Upload
 from models_ml.outcomes import AnnotateParams

@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class KeyClaim:
     """The right to do the work for a key, or the answer that stands already."""
 
     user: User
@@ -72,7 +72,7 @@ class Turn:
 
 
 @contextmanager
-def turn(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -> Iterator[Turn]:
+def claim_key(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -> Iterator[KeyClaim]:
     """Opens the transaction in which the work is done. Raises `KeyReused` or `StillInFlight`.
 
     In flight means that a database session holds the key's advisory lock: it ends with that session,
@@ -88,7 +88,7 @@ def turn(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -
             kept = None
         if kept is not None and kept.request_sha256 != request_sha256:
             raise KeyReused
-        yield Turn(user, token, stored_key, request_sha256, _answer(kept))
+        yield KeyClaim(user, token, stored_key, request_sha256, _answer(kept))
 
 
 def _answer(kept: IdempotencyKey | None) -> Answer | None:

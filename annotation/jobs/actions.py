@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from annotation.accounts.models import Project
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import ledger, parameters, windows
 from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 from annotation.spectra.models import Spectrum
 from glmr_server import celery
 from models_ml.outcomes import AnnotateParams

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Protocol
@@ -12,6 +14,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+
+# A worker that misses this many heartbeats counts as gone.
+HEARTBEATS_MISSED = 2
 
 
 class Job(models.Model):
@@ -171,6 +176,39 @@ class JobItem(models.Model):
         return f"item {self.position} of job {self.job_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """How many workers are alive, and the latest heartbeat of any."""
+
+    n_alive: int
+    last_seen_at: datetime | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.n_alive > 0
+
+
+class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
+    def alive(self) -> WorkerHeartbeatQuerySet:
+        """Workers that have not stopped and whose last heartbeat is at most two intervals old."""
+        return self.filter(self._is_alive())
+
+    def status(self) -> WorkerStatus:
+        """One query."""
+        row = self.aggregate(
+            n_alive=models.Count("pk", filter=self._is_alive()), last_seen_at=models.Max("last_seen_at")
+        )
+        return WorkerStatus(**row)
+
+    @staticmethod
+    def _is_alive() -> models.Q:
+        return models.Q(stopped_at=None, last_seen_at__gte=timezone.now() - longest_silence())
+
+
+def longest_silence() -> timedelta:
+    return timedelta(seconds=HEARTBEATS_MISSED * settings.GLMR_HEARTBEAT_S)
+
+
 class WorkerHeartbeat(models.Model):
     """The last sign of life of each worker process, written by the worker about its own work."""
 
@@ -185,8 +223,15 @@ class WorkerHeartbeat(models.Model):
         "annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+"
     )
 
+    objects = WorkerHeartbeatQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_alive(self) -> bool:
+        """The rule of `WorkerHeartbeatQuerySet.alive`, for one row that is loaded already."""
+        return self.stopped_at is None and self.last_seen_at >= timezone.now() - longest_silence()

@@ -9,7 +9,7 @@ from typing import Any
 
 from models_ml.outcomes import AnnotateParams
 
-BEFORE_THERE_WAS_A_CHOICE: dict[str, Any] = {
+LEGACY_DEFAULTS: dict[str, Any] = {
     "method": "glmr",
     "syntax_constraint": False,
     "mass_constraint": 0.0,
@@ -33,7 +33,7 @@ def from_json(stored: dict[str, Any]) -> AnnotateParams:
         raise TypeError(
             f"Unknown run parameters {', '.join(unknown)}: the job was submitted by a newer server."
         )
-    return AnnotateParams(**BEFORE_THERE_WAS_A_CHOICE | stored)
+    return AnnotateParams(**LEGACY_DEFAULTS | stored)
 
 
 def sha256(params: AnnotateParams) -> str:

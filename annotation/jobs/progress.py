@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from annotation.jobs.models import Job, JobItem, WorkerHeartbeat
+from annotation.jobs.models import Job, JobItem, WorkerHeartbeat, longest_silence
 from annotation.libraries.models import LibraryEmbedding
 
 RATE_WINDOW_S = 60.0
@@ -82,15 +81,10 @@ def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
 
 
 def _workers() -> tuple[datetime | None, str]:
-    """The last sign of life of any worker, and what the live ones say keeps them from working."""
-    rows = WorkerHeartbeat.objects.filter(stopped_at=None).order_by("-last_seen_at")
-    seen = list(rows.values_list("last_seen_at", "problem")[:20])
-    live = [problem for at, problem in seen if timezone.now() - at <= _silence()]
-    return (seen[0][0] if seen else None), (live[0] if live and all(live) else "")
-
-
-def _silence() -> timedelta:
-    return timedelta(seconds=2 * settings.GLMR_HEARTBEAT_S)
+    """The latest heartbeat of any worker, and the problem that keeps all living ones from working."""
+    seen = list(WorkerHeartbeat.objects.filter(stopped_at=None).order_by("-last_seen_at")[:20])
+    problems = [worker.problem for worker in seen if worker.is_alive]
+    return (seen[0].last_seen_at if seen else None), (problems[0] if problems and all(problems) else "")
 
 
 def _assemble(
@@ -104,7 +98,7 @@ def _assemble(
 ) -> Progress:
     n = {state: counts[state] for state in JobItem.State.values}
     n_open = n["pending"] + n["running"]
-    stalled = n_open > 0 and (heartbeat is None or timezone.now() - heartbeat > _silence())
+    stalled = n_open > 0 and (heartbeat is None or timezone.now() - heartbeat > longest_silence())
     if stalled:
         waiting_for = "No worker is running. The job goes on by itself when one is started."
     return Progress(

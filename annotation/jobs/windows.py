@@ -9,9 +9,9 @@ from django.db.models.functions import Now
 
 from annotation.jobs.models import Job, JobWindow
 from annotation.spectra.models import Spectrum
-from models_ml.inference.question import Window, mass_window
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra import spectrum as exchange
+from models_ml.spectra.precursor_window import PrecursorWindow, mass_window
 
 _NO_PEAKS = np.empty(0)
 # What a window depends on; peaks stay in the database.
@@ -50,5 +50,5 @@ def _windows(rows: Iterable[tuple[object, ...]], params: AnnotateParams) -> Iter
         fields = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
         spectrum = exchange.Spectrum(mz=_NO_PEAKS, intensity=_NO_PEAKS, **fields)  # type: ignore[arg-type]
         window = mass_window(spectrum, params)
-        if isinstance(window, Window):
+        if isinstance(window, PrecursorWindow):
             yield window.neutral_mass - window.tolerance_da, window.neutral_mass + window.tolerance_da

@@ -15,10 +15,10 @@ from django.db.models.functions import Collate
 from django.utils import timezone
 
 from annotation.accounts.models import Project
+from annotation.checkpoints.models import ModelVersion
 from annotation.libraries import embed, import_lock, staging
 from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
 from annotation.plain_text import clean
-from annotation.results.models import ModelVersion
 from models_ml.molecules.readers import StandardRow, StructureFileLimits, StructureIssue, standardised_rows
 from models_ml.molecules.structure_text import StructureLimits
 from models_ml.unreadable import UnreadableFile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef
 
+from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion, MoleculeEmbedding
-from annotation.results.models import ModelVersion
 
 # Below this many molecules an exact scan answers an open search in some ten milliseconds.
 WORTH_IT_FROM = 20_000

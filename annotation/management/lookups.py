@@ -10,11 +10,11 @@ from django.core.management.base import CommandError
 
 from annotation.accounts.models import Project, Role
 from annotation.accounts.roles import may
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs.models import Job
 from annotation.libraries.models import Library, LibraryVersion
 from annotation.references import choice
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 
 
 def readable_file(text: str) -> Path:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.references.models import ReferenceSpectrum
-from annotation.results.models import Annotation
-from annotation.spectra.records import to_exchange
 from models_ml.evidence.analogs import binned
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 
 SHOWN = 5
 # More spectra than this of one precursor are many measurements of few compounds.
@@ -22,15 +20,6 @@ COMPARED = 500
 class Match:
     reference: ReferenceSpectrum
     similarity: float  # cosine of the binned spectra, 0 to 1
-
-
-def matches_of(annotation: Annotation) -> list[Match]:
-    """In the collection that its job names, none if it names none. One query."""
-    version_id = annotation.job.reference_version_id
-    if version_id is None:
-        return []
-    tolerance = float(annotation.job.params.get("precursor_tolerance_ppm", 10.0))
-    return nearest(version_id, to_exchange(annotation.spectrum), annotation.adduct, tolerance)
 
 
 def nearest(version_id: int, spectrum: Spectrum, adduct: str, tolerance_ppm: float) -> list[Match]:

@@ -12,8 +12,8 @@ from django.template import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from annotation.jobs.models import WorkerHeartbeat, WorkerStatus
 from annotation.results.models import GeneratedMolecule
-from annotation.web.workers import WorkerStatus, worker_status
 
 register = template.Library()
 
@@ -121,7 +121,7 @@ def query(request: HttpRequest, **changes: object) -> str:
 
 @register.simple_tag
 def workers() -> WorkerStatus:
-    return worker_status()
+    return WorkerHeartbeat.objects.status()
 
 
 @register.filter

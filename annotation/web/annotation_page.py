@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from annotation.libraries.models import LibraryEntry
-from annotation.references.matches import Match, matches_of
+from annotation.references.matches import Match
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.reference_matches import matches_of
 from annotation.review.models import Verdict
 from annotation.web.evidence import EvidenceRow, evidence_rows
 from annotation.web.explained import explain

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from annotation.accounts.demonstration import PROJECT_SLUG
+from annotation.accounts.demonstration import JOB_EXTERNAL_ID, PROJECT_SLUG
 from annotation.jobs.models import Job
-from annotation.management.commands.load_demonstration import EXTERNAL_ID
 from annotation.spectra.models import Spectrum
 
 # What the project's own fragmenter writes into each spectrum that it makes.
@@ -13,7 +12,7 @@ COMPUTED = "computed"
 
 def is_demonstration(job: Job) -> bool:
     """The job that `manage.py load_demonstration` submits; others in that project may well be measured."""
-    return job.project.slug == PROJECT_SLUG and job.external_id == EXTERNAL_ID
+    return job.project.slug == PROJECT_SLUG and job.external_id == JOB_EXTERNAL_ID
 
 
 def is_computed(spectrum: Spectrum) -> bool:

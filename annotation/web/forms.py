@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 
 from annotation.accounts.models import Project, Role
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs.models import JobItem
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.certainty import SURE

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
-from models_ml.evaluate import plot
 from models_ml.evaluate.library import file_sha256
-from models_ml.evaluate.markdown import markdown
 from models_ml.evaluate.massspecgym import read_gym
-from models_ml.evaluate.methods import Unavailable
+from models_ml.evaluate.methods.bench import Unavailable
+from models_ml.evaluate.methods.registry import BLIND, METHODS, NEED_FOLDER, NEED_REFERENCES
 from models_ml.evaluate.protocols import PROTOCOLS
-from models_ml.evaluate.registry import BLIND, METHODS, NEED_FOLDER, NEED_REFERENCES
-from models_ml.evaluate.report import Options, Setting, evaluate, protocol_setting
+from models_ml.evaluate.reports import plot
+from models_ml.evaluate.reports.markdown import markdown
+from models_ml.evaluate.reports.report import Options, Setting, evaluate, protocol_setting
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "glmr-0.6"

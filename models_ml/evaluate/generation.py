@@ -23,8 +23,8 @@ from tqdm import tqdm
 from models_ml.evaluate.__main__ import DEFAULT_CHECKPOINT
 from models_ml.evaluate.cases import Case, exchange_peaks, read_cases
 from models_ml.evaluate.library import Library, read_library
-from models_ml.evaluate.mces import MCESDistances
-from models_ml.evaluate.metrics import Resampling
+from models_ml.evaluate.measures.mces import MCESDistances
+from models_ml.evaluate.measures.metrics import Resampling
 from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
 from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.inference.annotate import (
@@ -35,11 +35,11 @@ from models_ml.inference.annotate import (
     retrieve_candidates,
 )
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
-from models_ml.inference.question import Question, ask
 from models_ml.inference.rerank import rank_candidates
 from models_ml.molecules.fingerprint import tanimoto
 from models_ml.molecules.standardise import identify
 from models_ml.outcomes import AnnotateParams, GeneratedMolecule, Retrieved
+from models_ml.spectra.precursor_window import PreparedSpectrum, prepare_spectrum
 from models_ml.training.monitors import generation_signs
 
 BATCH = 64
@@ -53,7 +53,7 @@ class AskedBatch:
     """Some cases, embedded and with their candidates: what every row of the table begins from."""
 
     cases: Sequence[Case]
-    questions: Sequence[Question]
+    questions: Sequence[PreparedSpectrum]
     retrieved: Sequence[Retrieved]
     features: Tensor
     keep: Tensor
@@ -218,9 +218,9 @@ def _rerankings(params: AnnotateParams) -> Mapping[str, AnnotateParams]:
     return {"retrieval": retrieval, "generated": replace(params, rerank="generated"), **blends}
 
 
-def _question(case: Case, model: GlmrModel, params: AnnotateParams) -> Question:
-    question = ask(case.spectrum, params, max_peaks=model.network.config.max_peaks)
-    if not isinstance(question, Question):
+def _question(case: Case, model: GlmrModel, params: AnnotateParams) -> PreparedSpectrum:
+    question = prepare_spectrum(case.spectrum, params, max_peaks=model.network.config.max_peaks)
+    if not isinstance(question, PreparedSpectrum):
         raise ValueError(f"A case with candidates cannot be asked: {question.reason}")
     return question
 

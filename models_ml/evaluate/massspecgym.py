@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from models_ml.evaluate.cases import NO_KEYS, Case, draw_evenly
 from models_ml.evaluate.library import Candidate, Library, as_candidate, shuffled
-from models_ml.inference.question import Question, ask
 from models_ml.molecules.standardise import StandardMolecule, identify
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra import adducts
 from models_ml.spectra.formats import SpectrumIssue, read_spectra
+from models_ml.spectra.precursor_window import PreparedSpectrum, prepare_spectrum
 from models_ml.spectra.spectrum import Spectrum
 
 NEEDED_COLUMNS = ("mzs", "intensities", "smiles", "precursor_mz", "adduct")
@@ -88,7 +88,7 @@ def read_gym(
     groups: tuple[list[Case], list[Case]] = ([], [])
     for case, found, is_chosen in listed:
         if found is not None:
-            asked = isinstance(ask(case.spectrum, params, max_peaks=max_peaks), Question)
+            asked = isinstance(prepare_spectrum(case.spectrum, params, max_peaks=max_peaks), PreparedSpectrum)
             keys = _keys(found, standard, library) if asked else NO_KEYS
             groups[0 if is_chosen else 1].append(replace(case, keys=keys))
     unlisted = sum(library.key_of(case.compound) not in case.keys for case in groups[0])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models_ml.evaluate.cases import NO_KEYS, Case
 from models_ml.evaluate.library import Library
-from models_ml.inference.question import Question, ask
 from models_ml.outcomes import AnnotateParams, Embedding, Query, Retrieved, RetrievedMolecule
+from models_ml.spectra.precursor_window import PreparedSpectrum, prepare_spectrum
 
 # An isomer test with fewer candidates says little: chance alone would be right.
 LEAST_ISOMERS = 5
@@ -31,9 +31,9 @@ def with_candidates(
     everything = np.arange(len(library))
     found: list[Case] = []
     for case in cases:
-        question = ask(case.spectrum, params, max_peaks=max_peaks)
+        question = prepare_spectrum(case.spectrum, params, max_peaks=max_peaks)
         keys = NO_KEYS
-        if isinstance(question, Question):
+        if isinstance(question, PreparedSpectrum):
             keys = everything if protocol == "whole" else _keys(case, question, library, protocol)
         if protocol != "isomers" or len(keys) >= LEAST_ISOMERS:
             found.append(replace(case, keys=keys))
@@ -70,7 +70,7 @@ def restricted_retrieve(
     return retrieve
 
 
-def _keys(case: Case, question: Question, library: Library, protocol: str) -> NDArray[np.int64]:
+def _keys(case: Case, question: PreparedSpectrum, library: Library, protocol: str) -> NDArray[np.int64]:
     if protocol == "precursor":
         return library.of_mass(question.neutral_mass, question.tolerance_da)
     return library.of_formula(case.truth.formula)

@@ -15,9 +15,9 @@ from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.molecules.fingerprint import fingerprint_matrix
 from models_ml.molecules.standardise import identify
 from models_ml.spectra import adducts
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.formats import SpectrumIssue, read_spectra
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.evidence.analogs import ReferenceIndex, tanimoto_matrix
-from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.spectra.features import SpectrumFeatures
 
 N_COMPOUNDS = 30
 N_VOTES = 8

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.spectra.features import SpectrumFeatures
 
 # Chosen on the validation spectra; see DECISIONS.md. A ranker is bound to the width that it learnt with.
 BIN_DA = 0.02

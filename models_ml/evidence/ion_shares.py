@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.evidence.peak_bins import N_ADDUCTS, N_ENERGY_KINDS
-from models_ml.spectrum_features import ENERGY_EV, ENERGY_PERCENT
+from models_ml.spectra.features import ENERGY_EV, ENERGY_PERCENT
 
 N_FRAGMENT_NUMBERS = 31
 N_BOND_SLOTS = 4  # two ring cuts break four bonds; what breaks more is described by its first four

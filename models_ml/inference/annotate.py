@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from models_ml.evidence.analogs import ReferenceIndex
-from models_ml.inference.beams import Beam, BeamConstraints, beam_search
+from models_ml.generation.beam_search import Beam, BeamConstraints, beam_search
+from models_ml.generation.mass_budget import MassBudget
+from models_ml.generation.token_chemistry import token_table
 from models_ml.inference.checkpoint import GlmrModel
-from models_ml.inference.mass_budget import MassBudget
-from models_ml.inference.question import Question, ask, no_candidates
 from models_ml.inference.rerank import rank_candidates
-from models_ml.inference.token_chemistry import token_table
 from models_ml.molecules.standardise import identify
-from models_ml.networks.context import NOBODY, Candidates, Memory, PackedTokens
+from models_ml.networks.context import NO_CANDIDATE, Candidates, Memory, PackedTokens
 from models_ml.outcomes import (
     Annotated,
     AnnotateParams,
@@ -35,6 +34,7 @@ from models_ml.outcomes import (
     Retrieved,
 )
 from models_ml.ranking.fuse import fuse
+from models_ml.spectra.precursor_window import PreparedSpectrum, no_candidates, prepare_spectrum
 from models_ml.spectra.spectrum import Spectrum
 
 StageCallback = Callable[[str], None]
@@ -61,8 +61,8 @@ def annotate(
     clock = _Clock(on_stage)
     with clock.stage("preprocess"):
         asked = preprocess_spectra(spectra, model, params)
-    open_places = [place for place, question in enumerate(asked) if isinstance(question, Question)]
-    questions = [question for question in asked if isinstance(question, Question)]
+    open_places = [place for place, question in enumerate(asked) if isinstance(question, PreparedSpectrum)]
+    questions = [question for question in asked if isinstance(question, PreparedSpectrum)]
     outcomes: list[Outcome | None] = [one if isinstance(one, CannotAnnotate) else None for one in asked]
     for place, outcome in zip(
         open_places,
@@ -77,7 +77,7 @@ def annotate(
 
 
 def _answer(
-    questions: list[Question],
+    questions: list[PreparedSpectrum],
     model: GlmrModel,
     retrieve: Retrieve,
     params: AnnotateParams,
@@ -128,18 +128,20 @@ def _answer(
 
 def preprocess_spectra(
     spectra: Sequence[Spectrum], model: GlmrModel, params: AnnotateParams
-) -> list[Question | CannotAnnotate]:
+) -> list[PreparedSpectrum | CannotAnnotate]:
     max_peaks = model.network.config.max_peaks
-    return [ask(spectrum, params, max_peaks=max_peaks) for spectrum in spectra]
+    return [prepare_spectrum(spectrum, params, max_peaks=max_peaks) for spectrum in spectra]
 
 
-def embed_spectra(questions: Sequence[Question], model: GlmrModel) -> tuple[Embedding, Tensor, Tensor]:
+def embed_spectra(
+    questions: Sequence[PreparedSpectrum], model: GlmrModel
+) -> tuple[Embedding, Tensor, Tensor]:
     """E^s (B, D), token features H^s (B, T, Ds) and their keep mask."""
     return model.encode_features([question.features for question in questions])
 
 
 def retrieve_candidates(
-    questions: Sequence[Question], embeddings: Embedding, retrieve: Retrieve, params: AnnotateParams
+    questions: Sequence[PreparedSpectrum], embeddings: Embedding, retrieve: Retrieve, params: AnnotateParams
 ) -> Sequence[Retrieved]:
     queries = [
         Query(embedding=embedding, neutral_mass=question.neutral_mass, tolerance_da=question.tolerance_da)
@@ -149,7 +151,7 @@ def retrieve_candidates(
 
 
 def generate_molecules(
-    questions: Sequence[Question],
+    questions: Sequence[PreparedSpectrum],
     retrieved: Sequence[Retrieved],
     features: Tensor,
     keep: Tensor,
@@ -215,7 +217,7 @@ def _marked(molecule: GeneratedMolecule, known: Set[str], params: AnnotateParams
 
 
 def rerank_candidates(
-    questions: Sequence[Question],
+    questions: Sequence[PreparedSpectrum],
     retrieved: Sequence[Retrieved],
     generated: Sequence[Sequence[GeneratedMolecule]],
     model: GlmrModel,
@@ -231,7 +233,7 @@ def rerank_candidates(
     ]
 
 
-def _molecule(beam: Beam, rank: int, question: Question, model: GlmrModel) -> GeneratedMolecule:
+def _molecule(beam: Beam, rank: int, question: PreparedSpectrum, model: GlmrModel) -> GeneratedMolecule:
     text = model.tokenizer.decode(beam.tokens)
     standard = identify(text)
     if standard is None:
@@ -249,7 +251,7 @@ def _molecule(beam: Beam, rank: int, question: Question, model: GlmrModel) -> Ge
 
 
 def _constraints(
-    questions: Sequence[Question], model: GlmrModel, params: AnnotateParams
+    questions: Sequence[PreparedSpectrum], model: GlmrModel, params: AnnotateParams
 ) -> BeamConstraints | None:
     if not params.syntax_constraint and not params.mass_constraint:
         return None
@@ -275,7 +277,7 @@ def _pad_candidates(retrieved: Sequence[Retrieved], model: GlmrModel, params: An
 
     def read(places: Tensor) -> PackedTokens:
         rows = [
-            [one.molecules[column].smiles for column in columns if column != NOBODY]
+            [one.molecules[column].smiles for column in columns if column != NO_CANDIDATE]
             for one, columns in zip(retrieved, places.tolist(), strict=True)
         ]
         smiles = sorted({text for row in rows for text in row})

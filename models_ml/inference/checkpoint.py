@@ -29,9 +29,9 @@ from models_ml.config import GlmrConfig
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.outcomes import Embedding
 from models_ml.ranking.model import RankingModel, load_ranking
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 from models_ml.tensors import batch_of_features, pad_tokens
 from models_ml.tokenizer import PAD, SmilesTokenizer
 

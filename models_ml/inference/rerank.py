@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.inference.question import Question
 from models_ml.outcomes import AnnotateParams, Embedding, GeneratedMolecule, RankedCandidate, Retrieved
+from models_ml.spectra.precursor_window import PreparedSpectrum
 
 # Similarities are compared to this many decimals: float32 sums differ beyond it with the batch's shape,
 # and a rank must not depend on what else was in the batch.
@@ -54,7 +54,7 @@ def rerank_scores(
 
 
 def rank_candidates(
-    question: Question,
+    question: PreparedSpectrum,
     retrieved: Retrieved,
     generated: Sequence[GeneratedMolecule],
     embeddings: Mapping[str, Embedding],

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from models_ml.config import GlmrConfig
 
-NOBODY = -1
-# Places (B, M) among a row's candidates, NOBODY where there is none, to the candidates' token features.
+NO_CANDIDATE = -1
+# Places (B, M) among a row's candidates, NO_CANDIDATE where there is none, to the candidates' token features.
 ReadTokens = Callable[[Tensor], "PackedTokens"]
 
 
@@ -102,7 +102,7 @@ class CandidateContext(nn.Module):
         # A row without candidates has no softmax: it gets one, and then minus infinity again.
         weights = logits.masked_fill(~some, 0.0).log_softmax(1).masked_fill(~candidates.keep, -torch.inf)
         best, places = weights.topk(min(self.n, weights.shape[1]), dim=1)
-        read = candidates.read(places.masked_fill(best == -torch.inf, NOBODY))
+        read = candidates.read(places.masked_fill(best == -torch.inf, NO_CANDIDATE))
         loudness = best.gather(1, read.which).masked_fill(~read.keep, -torch.inf)
         tokens = (read.tokens + self.kind).to(memory.tokens.dtype)
         return Memory(

@@ -12,7 +12,7 @@ from models_ml.config import GlmrConfig
 from models_ml.networks.attention import EncoderBlock
 from models_ml.networks.embedding_head import EmbeddingHead
 
-N_ADDUCTS = 16  # places in the adduct table; models_ml.spectrum_features says which adduct has which
+N_ADDUCTS = 16  # places in the adduct table; models_ml.spectra.features says which adduct has which
 N_ENERGY_KINDS = 4  # not stated, eV, percent, a bare number
 N_METADATA_TOKENS = 3  # precursor, adduct, collision energy
 BIN_WIDTH_DA = 0.1

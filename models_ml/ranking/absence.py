@@ -20,7 +20,7 @@ N_ABSENCE_NUMBERS = 4 + _N_OF_SCORE * len(_SCORES) + 2 * N_VOTES + N_STRENGTHS +
 _HIDDEN = 32
 
 
-class AbsenceJudge(nn.Module):
+class AbsenceClassifier(nn.Module):
     """Numbers of lists to the log odds that the molecule is absent, at even odds beforehand."""
 
     mean: Tensor

@@ -15,13 +15,13 @@ from models_ml.evidence.fragment_matches import Explained, FragmentMatches
 from models_ml.evidence.fragments import explain_candidates, strongest_peaks
 from models_ml.evidence.ion_shares import IonBatch
 from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks
-from models_ml.inference.question import Question
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
 from models_ml.ranking.features import ListEvidence, without_channel
 from models_ml.ranking.model import RankingModel
 from models_ml.ranking.ranker import ABSENT_PRIOR, odds
+from models_ml.spectra.precursor_window import PreparedSpectrum
 
 CLOSE_TANIMOTO = 0.6
 # Probabilities that differ less are one: float32 sums depend on the batch's shape, ranks must not.
@@ -36,7 +36,7 @@ class Fused:
 
 
 def fuse(
-    questions: Sequence[Question],
+    questions: Sequence[PreparedSpectrum],
     retrieved: Sequence[Retrieved],
     ranked: Sequence[tuple[RankedCandidate, ...]],
     model: RankingModel,
@@ -71,7 +71,7 @@ def fuse(
 
 def _with_peaks(
     evidence: ListEvidence,
-    question: Question,
+    question: PreparedSpectrum,
     retrieved: Retrieved,
     fingerprints: NDArray[np.uint8],
     scorer: FragmentScorer,
@@ -162,7 +162,7 @@ def _fingerprints(retrieved: Retrieved) -> NDArray[np.uint8]:
 
 
 def _bit_scores(
-    questions: Sequence[Question], fingerprints: Sequence[NDArray[np.uint8]], model: RankingModel
+    questions: Sequence[PreparedSpectrum], fingerprints: Sequence[NDArray[np.uint8]], model: RankingModel
 ) -> list[NDArray[np.float32]]:
     """The heads' mean log odds, summed over each candidate's bits."""
     log_odds = model.log_odds(
@@ -174,7 +174,7 @@ def _bit_scores(
     ]
 
 
-def _fragments(question: Question, retrieved: Retrieved) -> tuple[list[Explained], IonBatch]:
+def _fragments(question: PreparedSpectrum, retrieved: Retrieved) -> tuple[list[Explained], IonBatch]:
     """What each candidate's fragments explain of the peaks, and all ions that it could give."""
     features, molecules = question.features, retrieved.molecules
     peaks = strongest_peaks(features.mz, features.intensity, question.precursor_mz)

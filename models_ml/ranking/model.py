@@ -22,10 +22,10 @@ from models_ml.evidence.peak_bins import BinVocabulary, bin_spectra
 from models_ml.networks.fingerprint_head import FingerprintHead, FingerprintHeadConfig
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
-from models_ml.ranking.absence import AbsenceJudge, absence_numbers
+from models_ml.ranking.absence import AbsenceClassifier, absence_numbers
 from models_ml.ranking.features import ListEvidence, ranker_numbers
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker, odds, pad_lists
-from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.spectra.features import SpectrumFeatures
 
 RANKING_FILE = "ranking.safetensors"
 _N_TABLES = 4
@@ -42,7 +42,9 @@ class RankingModel:
     scorer: FragmentScorer | None  # None: the spectrum-blind control
     predicted: PredictedPeaksScorer | None  # None: likewise
     rankers: Sequence[Ranker]
-    judges: Sequence[AbsenceJudge] = ()  # none: what the rankers say of absence counts, as in the control
+    judges: Sequence[
+        AbsenceClassifier
+    ] = ()  # none: what the rankers say of absence counts, as in the control
     sha256: str = ""
 
     @property
@@ -143,7 +145,7 @@ def load_ranking(folder: Path, expected_sha256: str | None = None) -> RankingMod
         scorer=None if about["blind"] else _load(FragmentScorer(), tensors, "scorer"),
         predicted=None if about["blind"] else _load(PredictedPeaksScorer(), tensors, "predicted"),
         rankers=[_load(Ranker(), tensors, f"ranker.{n}") for n in range(about["rankers"])],
-        judges=[_load(AbsenceJudge(), tensors, f"judge.{n}") for n in range(about.get("judges", 0))],
+        judges=[_load(AbsenceClassifier(), tensors, f"judge.{n}") for n in range(about.get("judges", 0))],
         sha256=digest,
     )
 

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 
         pack(run=args.run, data=args.data, out=args.out, name=args.name)
     elif args.command == "ranking":
-        from models_ml.training.ranking import RankingChoices, train_ranking
+        from models_ml.training.ranking.stage import RankingChoices, train_ranking
 
         if args.keep_rankers and args.channels_of is None:
             parser.error("--keep-rankers: name the checkpoint that they are taken from with --channels-of.")
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
             keep_rankers=args.keep_rankers,
         )
     elif args.command == "baseline":
-        from models_ml.training.ranking import RankingChoices, train_bits_alone
+        from models_ml.training.ranking.stage import RankingChoices, train_bits_alone
 
         train_bits_alone(args.data, args.out, RankingChoices(hold_out=args.hold_out), args.seed)
     elif args.command == "simulate":

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.spectra.features import SpectrumFeatures
 
 
 class ArrayFile:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from models_ml.networks.context import NOBODY, Candidates, PackedTokens, ReadTokens
+from models_ml.networks.context import NO_CANDIDATE, Candidates, PackedTokens, ReadTokens
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import SpectrumBatch, SpectrumEncoder
 from models_ml.tensors import pad_tokens
@@ -31,7 +31,6 @@ from models_ml.training.run import BestState, StageRun
 from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
 from models_ml.training.vectors import MassSorted
 
-NO_CANDIDATE = -1
 UNREAD = -1
 READ_BATCH = 256
 
@@ -191,7 +190,7 @@ class GenerativeData:
         def read(columns: Tensor) -> PackedTokens:
             asked = columns.cpu().numpy()
             chosen = np.take_along_axis(candidates, asked.clip(min=0), 1)
-            return self.reader.read(np.where(asked == NOBODY, NO_CANDIDATE, chosen))
+            return self.reader.read(np.where(asked == NO_CANDIDATE, NO_CANDIDATE, chosen))
 
         return Shown(
             self.encoder,

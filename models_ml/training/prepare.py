@@ -12,9 +12,9 @@ from models_ml.molecules.readers import read_structures
 from models_ml.molecules.readers.rows import StructureIssue
 from models_ml.molecules.standardise import StandardMolecule, identify
 from models_ml.spectra import adducts
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.formats import SpectrumIssue, read_spectra
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
 from models_ml.tokenizer import SmilesTokenizer
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays, pack_ragged
 from models_ml.training.folds import cluster_folds

@@ -23,10 +23,10 @@ from models_ml.evidence.predicted_peaks import fragment_table, ion_places
 from models_ml.networks.fragment_intensity import FragmentIntensity
 from models_ml.ranking.model import load_ranking
 from models_ml.spectra import adducts
+from models_ml.spectra.features import SpectrumFeatures
 from models_ml.spectra.preprocess import MAX_PEAKS, NOISE_FLOOR
-from models_ml.spectrum_features import SpectrumFeatures
 from models_ml.training.prepare import spectrum_arrays
-from models_ml.training.ranking_evidence import ADDUCT_OF_PLACE, Pools
+from models_ml.training.ranking.evidence import ADDUCT_OF_PLACE, Pools
 
 BATCH = 64
 SAME_MZ_DA = 5e-4  # ions of one formula differ by rounding; an instrument tells no nearer ones apart

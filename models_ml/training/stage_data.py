@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models_ml.networks.context import NO_CANDIDATE
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
 from models_ml.training.contrastive import ContrastiveData
 from models_ml.training.generative import (
-    NO_CANDIDATE,
     GenerativeData,
     TokenReader,
     retrieve_candidates,

@@ -12,7 +12,7 @@ from models_ml.checkpoint_info import CheckpointInfo
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.spectra import adducts
-from models_ml.spectrum_features import spectrum_features
+from models_ml.spectra.features import spectrum_features
 from models_ml.tokenizer import SmilesTokenizer
 from models_ml.training.contrastive import ContrastiveChoices
 from models_ml.training.generative import GenerativeChoices

@@ -18,17 +18,17 @@ pytest.importorskip("torch", reason="generation needs torch, which is not instal
 import torch
 from torch import Tensor, nn
 
+from models_ml.generation.beam_search import Beam, BeamConstraints, beam_search
 from models_ml.inference import annotate
-from models_ml.inference.beams import Beam, BeamConstraints, beam_search
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.inference.question import Question
 from models_ml.molecules.standardise import standardise
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.networks.attention import Attention, DecoderBlock
 from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder
 from models_ml.outcomes import AnnotateParams, Query, Retrieved
+from models_ml.spectra.precursor_window import PreparedSpectrum
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.tensors import pad_tokens
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
@@ -140,7 +140,7 @@ def _asked(
         return library.retrieve([replace(query, tolerance_da=ANY_MASS_DA) for query in queries], k)
 
     answers = annotate.preprocess_spectra(spectra, model, PARAMS)
-    questions = [answer for answer in answers if isinstance(answer, Question)]
+    questions = [answer for answer in answers if isinstance(answer, PreparedSpectrum)]
     with monkeypatch.context() as patched:
         patched.setattr(annotate, "beam_search", note)
         for first in range(0, len(questions), size):

@@ -20,9 +20,7 @@ SHARED = {
     "models_ml.isolation",
     "models_ml.unreadable",
     "models_ml.checkpoint_info",
-    "models_ml.inference.question",
     "models_ml.evidence.analogs",
-    "models_ml.spectrum_features",
 }
 # Refuses the named packages as if they were not installed, then imports every module of the packages given.
 WALK = """

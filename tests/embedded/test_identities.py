@@ -18,9 +18,9 @@ from glmr_server.embedded.postgres import EmbeddedPostgres
 from tests.embedded.holder import holding
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-NOBODY = pwd.getpwnam("nobody")
-NAMESPACE = f"namespace:{NOBODY.pw_uid}:{NOBODY.pw_gid}"
-ACCOUNT = f"user:{NOBODY.pw_uid}:{NOBODY.pw_gid}"
+NO_CANDIDATE = pwd.getpwnam("nobody")
+NAMESPACE = f"namespace:{NO_CANDIDATE.pw_uid}:{NO_CANDIDATE.pw_gid}"
+ACCOUNT = f"user:{NO_CANDIDATE.pw_uid}:{NO_CANDIDATE.pw_gid}"
 
 
 @pytest.fixture
@@ -67,18 +67,18 @@ def test_an_ordinary_user_runs_it_as_themselves(empty_data_dir: Path) -> None:
     # The right to read keeps this Python usable where it is installed below /root; nothing else is kept.
     become = [
         setpriv,
-        f"--reuid={NOBODY.pw_uid}",
-        f"--regid={NOBODY.pw_gid}",
+        f"--reuid={NO_CANDIDATE.pw_uid}",
+        f"--regid={NO_CANDIDATE.pw_gid}",
         "--clear-groups",
         "--inh-caps=-all,+dac_override",
         "--ambient-caps=+dac_override",
     ]
     with holding(empty_data_dir, become) as holder:
-        assert holder.uid == NOBODY.pw_uid
+        assert holder.uid == NO_CANDIDATE.pw_uid
         with psycopg.connect(holder.url) as connection:
             connection.execute("CREATE TABLE kept ()")
-        assert Path(f"/proc/{holder.postgres}").stat().st_uid == NOBODY.pw_uid
-        assert (empty_data_dir / "postgres").stat().st_uid == NOBODY.pw_uid
+        assert Path(f"/proc/{holder.postgres}").stat().st_uid == NO_CANDIDATE.pw_uid
+        assert (empty_data_dir / "postgres").stat().st_uid == NO_CANDIDATE.pw_uid
 
 
 def test_an_ordinary_user_needs_no_other_identity(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,20 +9,20 @@ from pytest_django import Settings
 
 pytest.importorskip("torch")
 
+from annotation.exports import table as export
 from annotation.jobs import actions
 from annotation.jobs.heartbeat import SignOfLife
 from annotation.jobs.progress import progress
 from annotation.libraries.load import import_library
+from annotation.libraries.register_checkpoint import register_checkpoint
 from annotation.models import Annotation, Job, LibraryEmbedding, ModelVersion, WorkerHeartbeat
 from annotation.references.load import import_references
-from annotation.results import export
-from annotation.results.models_registry import register_checkpoint
 from annotation.spectra.ingest import store_upload
 from annotation.web.evidence import FURTHER, OTHERS, SIMILARITIES
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.builders import SMILES, make_project, make_user
 from worker import references
-from worker.pulse import Pulse
+from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import Runtime
 from worker.work import Work
 
@@ -79,7 +79,7 @@ def submitted(files: Path, model_version: ModelVersion) -> Job:
     )
 
 
-def work_until_idle() -> Pulse:
+def work_until_idle() -> HeartbeatThread:
     work = worker()
     while work.step():
         pass
@@ -88,7 +88,7 @@ def work_until_idle() -> Pulse:
 
 def worker() -> Work:
     runtime = Runtime()
-    return Work(runtime, Pulse(SignOfLife(worker=runtime.name, device=runtime.device_name)))
+    return Work(runtime, HeartbeatThread(SignOfLife(worker=runtime.name, device=runtime.device_name)))
 
 
 def test_every_spectrum_ends_annotated_or_failed_with_a_reason(

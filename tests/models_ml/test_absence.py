@@ -17,8 +17,8 @@ from models_ml.ranking.absence import N_ABSENCE_NUMBERS, absence_numbers
 from models_ml.ranking.features import ListEvidence
 from models_ml.ranking.model import RankingModel, rank_lists
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker
-from models_ml.training.absence import train_judges
-from models_ml.training.ranking_evidence import without_candidate
+from models_ml.training.ranking.absence import train_judges
+from models_ml.training.ranking.evidence import without_candidate
 
 VOCABULARY = BinVocabulary(tuple(np.zeros(0, np.int64) for _ in range(4)))
 

@@ -9,7 +9,7 @@ from models_ml.evidence.analogs import ReferenceIndex, binned, propagate, tanimo
 from models_ml.molecules.fingerprint import fingerprint_matrix, tanimoto
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
-from models_ml.spectrum_features import SpectrumFeatures, spectrum_features
+from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from tests.tiny_checkpoint import MOLECULES
 
 STANDARD = [standardise(smiles) for smiles in MOLECULES]

@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("torch", reason="annotating needs torch, which is not installed here")
 
 from models_ml.inference.annotate import annotate, distinct, mark_known
-from models_ml.inference.question import Question, ask
 from models_ml.inference.rerank import rank_candidates
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
@@ -26,6 +25,7 @@ from models_ml.outcomes import (
     Retrieved,
     RetrievedMolecule,
 )
+from models_ml.spectra.precursor_window import PreparedSpectrum, prepare_spectrum
 from models_ml.spectra.spectrum import Spectrum
 from tests.tiny_checkpoint import MOLECULES
 
@@ -230,10 +230,10 @@ def test_stages_are_announced_and_can_end_the_batch(
 
 
 def test_the_window_of_a_doubly_charged_ion_is_twice_as_wide(spectra: list[Spectrum]) -> None:
-    single = ask(spectra[0], PARAMS, max_peaks=64)
-    double = ask(replace(spectra[0], adduct="[M+2H]2+"), PARAMS, max_peaks=64)
-    assert isinstance(single, Question)
-    assert isinstance(double, Question)
+    single = prepare_spectrum(spectra[0], PARAMS, max_peaks=64)
+    double = prepare_spectrum(replace(spectra[0], adduct="[M+2H]2+"), PARAMS, max_peaks=64)
+    assert isinstance(single, PreparedSpectrum)
+    assert isinstance(double, PreparedSpectrum)
     assert double.tolerance_da == pytest.approx(2 * single.tolerance_da)
 
 
@@ -247,8 +247,8 @@ def make_retrieved(*similarities: float) -> Retrieved:
 
 
 def test_candidates_follow_the_generated_molecules(spectra: list[Spectrum]) -> None:
-    question = ask(spectra[0], PARAMS, max_peaks=64)
-    assert isinstance(question, Question)
+    question = prepare_spectrum(spectra[0], PARAMS, max_peaks=64)
+    assert isinstance(question, PreparedSpectrum)
     axes = np.eye(4, dtype=np.float32)
     beams = [
         GeneratedMolecule(1, "x", -1.0),  # the likeliest is no molecule
@@ -263,8 +263,8 @@ def test_candidates_follow_the_generated_molecules(spectra: list[Spectrum]) -> N
 
 
 def test_a_blend_weighs_retrieval_against_generation(spectra: list[Spectrum]) -> None:
-    question = ask(spectra[0], PARAMS, max_peaks=64)
-    assert isinstance(question, Question)
+    question = prepare_spectrum(spectra[0], PARAMS, max_peaks=64)
+    assert isinstance(question, PreparedSpectrum)
     retrieved = make_retrieved(0.9, 0.8, 0.4)
     embeddings = {"b": np.eye(4, dtype=np.float32)[1], "c": np.eye(4, dtype=np.float32)[2]}
 
@@ -280,8 +280,8 @@ def test_a_blend_weighs_retrieval_against_generation(spectra: list[Spectrum]) ->
 
 
 def test_without_a_valid_beam_the_order_of_retrieval_stays(spectra: list[Spectrum]) -> None:
-    question = ask(spectra[0], PARAMS, max_peaks=64)
-    assert isinstance(question, Question)
+    question = prepare_spectrum(spectra[0], PARAMS, max_peaks=64)
+    assert isinstance(question, PreparedSpectrum)
     beams = [GeneratedMolecule(1, "(", -1.0)]
     ranked = rank_candidates(question, make_retrieved(0.9, 0.8, 0.8), beams, {}, PARAMS)
     assert [candidate.key for candidate in ranked] == [10, 11, 12]

@@ -10,10 +10,10 @@ pytest.importorskip("torch", reason="constraints are tensors, and torch is not i
 
 import torch
 
-from models_ml.inference.mass_budget import MassBudget, MassState
-from models_ml.inference.smiles_states import REFUSED, SmilesAutomaton, StringStates
-from models_ml.inference.smiles_syntax import AFTER_ATOM, SmilesState
-from models_ml.inference.token_chemistry import NEVER, TokenTable, token_table
+from models_ml.generation.mass_budget import MassBudget, MassState
+from models_ml.generation.smiles_states import REFUSED, SmilesAutomaton, StringStates
+from models_ml.generation.smiles_syntax import AFTER_ATOM, SmilesState
+from models_ml.generation.token_chemistry import NEVER, TokenTable, token_table
 from models_ml.molecules.standardise import standardise
 from models_ml.tokenizer import EOS, SmilesTokenizer
 from tests.tiny_checkpoint import MOLECULES

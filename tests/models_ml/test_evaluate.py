@@ -15,10 +15,10 @@ pytest.importorskip("torch", reason="evaluation runs the model, which needs torc
 
 from models_ml.evaluate.__main__ import main
 from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, take_peaks_off
-from models_ml.evaluate.collect import main as collect
 from models_ml.evaluate.library import Candidate, Library, as_candidate
 from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
 from models_ml.evaluate.ranking import KEPT, NEVER, rank_by_score, rank_shortlist
+from models_ml.evaluate.reports.collect import main as collect
 from models_ml.inference.memory_index import InMemoryLibrary, LibraryEntry
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
@@ -198,7 +198,7 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
 
 def test_retrieval_ranks_as_the_server_retrieves(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """Scoring every candidate at once gives the places that `annotate` gives its shortlist."""
-    from models_ml.evaluate.methods import Bench, retrieval_ranking
+    from models_ml.evaluate.methods.bench import Bench, retrieval_ranking
     from models_ml.evaluate.vectors import MoleculeVectors
     from models_ml.inference.annotate import annotate
     from models_ml.inference.checkpoint import load_checkpoint

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="evaluation runs the model, which needs torch")
 
-from models_ml.evaluate.spectral_similarity import EntropyIndex, modified_cosine
+from models_ml.evaluate.methods.spectral_similarity import EntropyIndex, modified_cosine
 from tests.models_ml.test_analogs import make_features
 
 

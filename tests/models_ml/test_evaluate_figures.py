@@ -10,17 +10,22 @@ import pytest
 
 pytest.importorskip("torch", reason="evaluation runs the model, which needs torch")
 
-from models_ml.evaluate.calibration import (
+from models_ml.evaluate.measures.calibration import (
     accuracy_at_coverage,
     area_under_curve,
     expected_calibration_error,
     reliability,
 )
-from models_ml.evaluate.mces import MCESDistances, mces_distance
-from models_ml.evaluate.metrics import Resampling, per_spectrum
-from models_ml.evaluate.posterior import fit_temperature, log_p_truth, p_first
+from models_ml.evaluate.measures.mces import MCESDistances, mces_distance
+from models_ml.evaluate.measures.metrics import Resampling, per_spectrum
+from models_ml.evaluate.measures.posterior import fit_temperature, log_p_truth, p_first
+from models_ml.evaluate.measures.strata import (
+    instrument_group,
+    nearest_training_tanimoto,
+    strata_figures,
+    stratum_of,
+)
 from models_ml.evaluate.ranking import NEVER, Ranking, rank_by_score
-from models_ml.evaluate.strata import instrument_group, nearest_training_tanimoto, strata_figures, stratum_of
 from models_ml.molecules.fingerprint import fingerprint_matrix
 from models_ml.molecules.standardise import standardise
 from tests.models_ml.test_evaluate import make_cases

@@ -19,8 +19,8 @@ from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
 from models_ml.ranking.fuse import abstains
+from models_ml.spectra.features import spectrum_features
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.spectrum_features import spectrum_features
 
 SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
 # Isomers of two formulas, so that every spectrum has something to choose from.

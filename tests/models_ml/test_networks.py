@@ -13,11 +13,11 @@ import torch
 from torch.nn import functional
 
 from models_ml.config import GlmrConfig, named_config
-from models_ml.networks.context import NOBODY, Candidates, Memory, PackedTokens
+from models_ml.networks.context import NO_CANDIDATE, Candidates, Memory, PackedTokens
 from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.networks.spectrum import N_METADATA_TOKENS, SpectrumBatch
-from models_ml.spectrum_features import SpectrumFeatures
+from models_ml.spectra.features import SpectrumFeatures
 from models_ml.tensors import batch_of_features, pad_tokens
 from models_ml.tokenizer import PAD
 
@@ -126,7 +126,7 @@ def with_context(places: list[list[int]], similarity: list[list[float]]) -> tupl
 
     def read(columns: torch.Tensor) -> PackedTokens:
         asked.extend(columns.tolist())
-        rows = [[molecules[n] for n in row if n != NOBODY] for row in columns.tolist()]
+        rows = [[molecules[n] for n in row if n != NO_CANDIDATE] for row in columns.tolist()]
         return PackedTokens.of(rows, molecules[0])
 
     keep = torch.tensor([[n in row for n in range(4)] for row in places])
@@ -137,7 +137,7 @@ def with_context(places: list[list[int]], similarity: list[list[float]]) -> tupl
 
 def test_the_nearest_candidates_are_read_and_the_nearer_the_louder() -> None:
     memory, asked = with_context([[0, 1, 2, 3], [1]], [[0.1, 0.9, 0.2, 0.8], [0.5] * 4])
-    assert asked == [[1, 3], [1, NOBODY]]
+    assert asked == [[1, 3], [1, NO_CANDIDATE]]
     of_spectrum = memory.tokens.shape[1] - (3 + 5)
     loud = memory.bias[0, of_spectrum:]
     first, second = set(loud[:3].tolist()), set(loud[3:].tolist())
@@ -148,7 +148,7 @@ def test_the_nearest_candidates_are_read_and_the_nearer_the_louder() -> None:
 
 def test_a_spectrum_without_candidates_has_its_own_tokens_alone() -> None:
     memory, asked = with_context([[0], []], [[0.5] * 4] * 2)
-    assert asked[1] == [NOBODY] * 2
+    assert asked[1] == [NO_CANDIDATE] * 2
     assert torch.isfinite(memory.tokens).all()
     assert (memory.bias[1, -2:] == -torch.inf).all()
     assert torch.isfinite(memory.bias[1, :-2]).all()

@@ -20,8 +20,8 @@ from models_ml.evidence.predicted_peaks import (
 from models_ml.molecules.fragmentation import fragment_spectrum
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.training.fragmenting import Judged
-from models_ml.training.predicted_peaks import PredictedPeaksChoices, fit_scorer
+from models_ml.training.ranking.fragmenting import Judged
+from models_ml.training.ranking.predicted_peaks import PredictedPeaksChoices, fit_scorer
 
 ISOMERS = [
     "CC(=O)Oc1ccccc1C(=O)O",

@@ -12,10 +12,10 @@ import pytest
 from rdkit import Chem
 
 from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.spectra.features import ENERGY_BARE, ENERGY_EV, ENERGY_NOT_STATED, ENERGY_PERCENT, read_energy
 from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.spectra.preprocess import MAX_PEAKS, preprocess
 from models_ml.spectra.spectrum import Spectrum
-from models_ml.spectrum_features import ENERGY_BARE, ENERGY_EV, ENERGY_NOT_STATED, ENERGY_PERCENT, read_energy
 from models_ml.tokenizer import SmilesTokenizer
 from models_ml.training.__main__ import main
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays

@@ -19,8 +19,8 @@ from models_ml.ranking.ranker import Ranker
 from models_ml.tokenizer import SmilesTokenizer
 from models_ml.training.__main__ import main
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
-from models_ml.training.fingerprint import vocabulary_of
 from models_ml.training.prepare import as_structure
+from models_ml.training.ranking.fingerprint_heads import vocabulary_of
 from models_ml.training.run import load_state
 from models_ml.training.spellings import molecule_arrays
 from tests.tiny_checkpoint import MOLECULES

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="networks need torch, which is not installed
 from safetensors.torch import load_file
 
 from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
-from models_ml.evaluate.runs import load_twin
+from models_ml.evaluate.methods.runs import load_twin
 from models_ml.evidence.analog_votes import AnalogVotes
 from models_ml.inference.annotate import annotate
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
@@ -25,7 +25,7 @@ from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, w
 from models_ml.ranking.model import RANKING_FILE, load_ranking
 from models_ml.training.__main__ import main
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
-from models_ml.training.ranking_evidence import Pools, without_candidate
+from models_ml.training.ranking.evidence import Pools, without_candidate
 from models_ml.training.validation import NearMassNegatives
 from models_ml.training.vectors import MassSorted
 from tests.tiny_checkpoint import MOLECULES

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="training needs torch, which is not installe
 
 import torch
 
-from models_ml.networks.context import NOBODY
+from models_ml.networks.context import NO_CANDIDATE
 from models_ml.networks.fusion import FUSIONS
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import batch_of_features
@@ -187,7 +187,7 @@ def test_the_truth_is_dropped_where_asked(data: Path, tiny_work: Path, tiny_chec
     prepared = GenerativeData(network.spectrum_encoder, spectra, compounds, candidate_set, vectors, reader)
     shown = prepared.batch(np.array([0, 1]), np.array([True, False]))
     assert shown.keep.tolist() == [[False, True, False], [True, True, False]]
-    read = shown.read(torch.tensor([[1, NOBODY], [1, 0]]))
+    read = shown.read(torch.tensor([[1, NO_CANDIDATE], [1, 0]]))
     lengths = library.lengths()[:, 0]
     assert read.keep.sum(1).tolist() == [lengths[5], lengths[5] + lengths[0]]
     assert torch.equal(read.tokens[0, : lengths[5]], read.tokens[1, : lengths[5]])

@@ -44,7 +44,7 @@ def untrained(folder: Path, *, seed: int) -> Path:
 
 @pytest.fixture
 def model_version(tiny_checkpoint: Path) -> ModelVersion:
-    from annotation.results.models_registry import register_checkpoint
+    from annotation.libraries.register_checkpoint import register_checkpoint
 
     return register_checkpoint(tiny_checkpoint)
 

@@ -8,9 +8,9 @@ from rest_framework import serializers
 
 from annotation.accounts.models import Project
 from annotation.api.serializers.results import address
+from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import Library, LibraryVersion
 from annotation.references.models import ReferenceCollection, ReferenceVersion
-from annotation.results.models import ModelVersion
 
 
 class VersionShape(serializers.ModelSerializer[LibraryVersion]):

@@ -24,7 +24,7 @@ from annotation.api.access import HasScope, caller
 from annotation.api.authentication import BearerToken, PerCaller
 from annotation.api.parsers import BoundedJSON
 from annotation.api.problems import Problem
-from annotation.integration.idempotency import LONGEST_KEY, Answer, KeyReused, StillInFlight, turn
+from annotation.integration.idempotency import LONGEST_KEY, Answer, KeyReused, StillInFlight, claim_key
 
 P = ParamSpec("P")
 V = TypeVar("V", bound=APIView)
@@ -59,7 +59,9 @@ def idempotent(*, required: bool) -> Callable[[Handler[V, P]], Handler[V, P]]:
             _check(key)
             token = request.auth if isinstance(request.auth, ApiToken) else None
             try:
-                with turn(user=caller(request), token=token, key=key, request_sha256=digest(request)) as mine:
+                with claim_key(
+                    user=caller(request), token=token, key=key, request_sha256=digest(request)
+                ) as mine:
                     if mine.answer is not None:
                         headers = {**mine.answer.headers, "Idempotent-Replayed": "true"}
                         return Response(mine.answer.body, status=mine.answer.status, headers=headers)

@@ -20,9 +20,9 @@ from annotation.api.serializers.catalogue import (
 )
 from annotation.api.serializers.uploads import IssueShape, UploadShape
 from annotation.api.views.base import View
+from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 from annotation.spectra.models import SpectrumIssue, Upload
 
 

@@ -29,12 +29,12 @@ from annotation.api.serializers.results import (
 )
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
+from annotation.exports.table import csv_name, stream_csv
 from annotation.jobs.models import JobItem
-from annotation.references.matches import matches_of
 from annotation.results.compound_names import compound_names
-from annotation.results.export import csv_name, stream_csv
 from annotation.results.models import Annotation, Candidate
 from annotation.results.proposed import proposed_smiles
+from annotation.results.reference_matches import matches_of
 from annotation.review.actions import InvalidVerdict, StaleReview, decide, latest_verdicts
 from annotation.review.models import Verdict
 

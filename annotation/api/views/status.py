@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q
 from django.utils import timezone
@@ -16,9 +15,9 @@ from rest_framework.response import Response
 from annotation.api import openapi
 from annotation.api.serializers.catalogue import StatusShape
 from annotation.api.views.base import View
+from annotation.checkpoints.models import ModelVersion
 from annotation.integration.broker import broker_answers
 from annotation.jobs.models import JobItem, WorkerHeartbeat
-from annotation.results.models import ModelVersion
 
 
 class StatusView(View):
@@ -57,14 +56,13 @@ def _broker() -> dict[str, Any]:
 
 
 def _workers() -> list[dict[str, Any]]:
-    since = timezone.now() - timedelta(seconds=2 * settings.GLMR_HEARTBEAT_S)
     # A worker that stopped long ago is history, not status.
     recent = WorkerHeartbeat.objects.filter(last_seen_at__gte=timezone.now() - timedelta(days=1))
     return [
         {
             "name": worker.name,
             "device": worker.device,
-            "alive": worker.stopped_at is None and worker.last_seen_at >= since,
+            "alive": worker.is_alive,
             "last_seen_at": worker.last_seen_at,
             "activity": worker.activity,
             "problem": worker.problem,

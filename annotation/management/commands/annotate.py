@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation.exports.table import write_csv, write_json
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.management import lookups
 from annotation.management.waiting import wait, worker_for_now
-from annotation.results.export import write_csv, write_json
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
 from models_ml.outcomes import METHODS, AnnotateParams

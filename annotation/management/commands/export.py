@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from annotation.exports.table import write_csv, write_json
 from annotation.jobs.progress import progress
 from annotation.management import lookups
-from annotation.results.export import write_csv, write_json
 
 
 class Command(BaseCommand):

@@ -11,14 +11,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.accounts.demonstration import PROJECT_SLUG
+from annotation.accounts.demonstration import JOB_EXTERNAL_ID, PROJECT_SLUG
 from annotation.accounts.models import Project
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.libraries.load import CannotImport, import_library
 from annotation.libraries.models import LibraryVersion
 from annotation.management import lookups
-from annotation.results.models import ModelVersion
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
 from models_ml.molecules.well_known import WELL_KNOWN_CSV, demonstration_spectra
@@ -29,7 +29,6 @@ LIBRARY = "Well-known molecules"
 DESCRIPTION = "The project's own list of drugs, metabolites, natural products and pollutants."
 FILE_NAME = "computed-spectra-of-well-known-molecules.mgf"
 JOB_NAME = "Demonstration: computed spectra of well-known molecules (not measured)"
-EXTERNAL_ID = "demonstration"
 
 
 class Command(BaseCommand):
@@ -62,7 +61,7 @@ class Command(BaseCommand):
     def _job(self, project: Project, user: User, version: LibraryVersion, model: ModelVersion) -> Job:
         """The job of just these pins, or a new one."""
         jobs = Job.objects.filter(project=project, library_version=version, model_version=model)
-        job = jobs.filter(external_id=EXTERNAL_ID).first()
+        job = jobs.filter(external_id=JOB_EXTERNAL_ID).first()
         if job is not None:
             return job
         upload = self._upload(project, user)
@@ -74,7 +73,7 @@ class Command(BaseCommand):
             library_version=version,
             model_version=model,
             params=AnnotateParams(),
-            external_id=EXTERNAL_ID,
+            external_id=JOB_EXTERNAL_ID,
         )
 
     def _upload(self, project: Project, user: User) -> Upload:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.accounts.models import Role
 from annotation.management import lookups
-from annotation.references.accepted import NothingToPublish, publish
+from annotation.review.publish_references import NothingToPublish, publish
 
 
 class Command(BaseCommand):

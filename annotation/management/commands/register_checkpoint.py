@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.results.models_registry import register_checkpoint
+from annotation.libraries.register_checkpoint import register_checkpoint
 from models_ml.checkpoint_info import BrokenCheckpoint
 
 

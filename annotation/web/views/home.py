@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from annotation.accounts.models import Role
+from annotation.checkpoints.models import ModelVersion
 from annotation.jobs.progress import with_progress
 from annotation.libraries.models import LibraryVersion
-from annotation.results.models import ModelVersion
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
 

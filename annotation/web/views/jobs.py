@@ -11,10 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from annotation.accounts.models import Role
+from annotation.exports import table as export
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.jobs.progress import progress
-from annotation.results import export
 from annotation.spectra.models import Upload
 from annotation.web import scope
 from annotation.web.demonstration import is_demonstration

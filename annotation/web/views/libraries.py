@@ -11,16 +11,15 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from annotation.accounts.models import Project, Role
+from annotation.checkpoints.models import ModelVersion
+from annotation.exports.csv_text import csv_response
 from annotation.jobs.models import JobItem, WorkerHeartbeat
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.results.models import ModelVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
-from annotation.web.csv_text import csv_response
 from annotation.web.figures import COLUMNS, figure_tables
 from annotation.web.scope import SignedInRequest
-from annotation.web.workers import alive_since
 
 ROWS_PER_PAGE = 50
 ISSUE_COLUMNS = ("row", "position", "code", "reason", "remedy", "text")
@@ -88,7 +87,6 @@ def status(request: SignedInRequest) -> HttpResponse:
         "workers_seen": WorkerHeartbeat.objects.select_related("model_version").order_by("-last_seen_at")[
             :50
         ],
-        "alive_since": alive_since(),
         "now": timezone.now(),
         "n_pending": open_items.filter(state=JobItem.State.PENDING).count(),
         "n_running": open_items.filter(state=JobItem.State.RUNNING).count(),

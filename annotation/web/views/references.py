@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from annotation.accounts.models import Role
-from annotation.references.accepted import NothingToPublish, publish
+from annotation.review.publish_references import NothingToPublish, publish
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
 

@@ -14,12 +14,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from annotation.accounts.models import Role
+from annotation.exports.csv_text import csv_response
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
 from annotation.web import scope
-from annotation.web.csv_text import csv_response
 from annotation.web.forms import RunForm, SubmitForm
 from annotation.web.scope import SignedInRequest
 

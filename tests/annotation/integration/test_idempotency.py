@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from annotation.integration.idempotency import KEPT_FOR, Answer, KeyReused, StillInFlight, turn
+from annotation.integration.idempotency import KEPT_FOR, Answer, KeyReused, StillInFlight, claim_key
 from annotation.models import IdempotencyKey
 from tests.annotation.builders import make_user
 
@@ -20,7 +20,7 @@ DONE = Answer(202, {"Location": "/there"}, {"id": 7})
 
 def work(user: User, key: str = "k", request: str = "a" * 64) -> Answer | None:
     """Answer as a view does; returns the answer that stood already."""
-    with turn(user=user, token=None, key=key, request_sha256=request) as mine:
+    with claim_key(user=user, token=None, key=key, request_sha256=request) as mine:
         if mine.answer is None:
             mine.keep(DONE)
         return mine.answer
@@ -52,7 +52,7 @@ def test_failed_work_keeps_no_answer() -> None:
     user = make_user()
 
     def fails_after_its_answer() -> None:
-        with turn(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
+        with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
             mine.keep(DONE)
             raise RuntimeError
 
@@ -79,7 +79,7 @@ def test_second_request_in_flight_is_told_so_and_later_gets_the_answer() -> None
 
     def first() -> None:
         try:
-            with turn(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
+            with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
                 started.set()
                 answered.wait(10)
                 mine.keep(DONE)
@@ -102,7 +102,7 @@ def test_a_process_that_dies_leaves_no_key_blocked() -> None:
 
     def dies() -> None:
         # Leaving the transaction fails too, as nobody is there to be answered.
-        with suppress(DatabaseError), turn(user=user, token=None, key="k", request_sha256="a" * 64):
+        with suppress(DatabaseError), claim_key(user=user, token=None, key="k", request_sha256="a" * 64):
             connection.connection.close()  # as the kernel does for a killed process
 
     thread = threading.Thread(target=dies)

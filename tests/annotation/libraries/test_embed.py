@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.db import connection
 
+from annotation.jobs import embedding_queue
 from annotation.libraries import embed, vector_index
 from annotation.models import LibraryEmbedding, MoleculeEmbedding
 from models_ml.outcomes import Embedding
@@ -34,7 +35,7 @@ def test_chunks_until_the_run_is_finished() -> None:
     version, model = make_library_version(), make_model_version()
     embed.request_embedding(version, model)
     done = []
-    while run := embed.next_run():
+    while run := embedding_queue.next_run():
         done.append(embed.embed_chunk(run, fake_vectors, limit=2))
 
     assert done == [2, 2, 1, 0]
@@ -62,7 +63,7 @@ def test_the_run_that_a_job_waits_for_comes_first() -> None:
     make_job(model_version=model, library_version=wanted)
     embed.request_embedding(wanted, model)
 
-    run = embed.next_run()
+    run = embedding_queue.next_run()
 
     assert run is not None
     assert run.version == wanted
@@ -115,7 +116,7 @@ def test_the_index_waits_until_no_library_is_being_embedded(monkeypatch: pytest.
 
     assert vector_index.build_missing() is None
 
-    while unfinished := embed.next_run():
+    while unfinished := embedding_queue.next_run():
         embed.embed_chunk(unfinished, fake_vectors, limit=10)
     try:
         assert vector_index.build_missing() == model

@@ -12,13 +12,13 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from annotation.exports import table as export
 from annotation.jobs import actions, ledger
 from annotation.models import Job, ReferenceCollection, ReferenceVersion, Verdict
-from annotation.references.accepted import NothingToPublish, publish
 from annotation.references.load import import_references
 from annotation.references.matches import nearest
-from annotation.results import export
 from annotation.review.actions import InvalidVerdict, decide
+from annotation.review.publish_references import NothingToPublish, publish
 from annotation.spectra.records import to_exchange
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.api import world as api

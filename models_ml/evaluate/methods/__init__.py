@@ -1,0 +1,1 @@
+"""The ranking methods that an evaluation compares, by name."""

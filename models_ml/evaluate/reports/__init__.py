@@ -1,0 +1,1 @@
+"""Puts rows of metrics together and writes them as JSON, tables and plots."""

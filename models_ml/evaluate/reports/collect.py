@@ -1,0 +1,100 @@
+"""Command line: puts the figures of reports into a checkpoint's metrics.json; prints its card's table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models_ml.checkpoint_info import METRICS_FILE
+from models_ml.evaluate.reports.markdown import table
+
+FIGURES = (
+    "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
+    "mean_candidates", "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece",
+    "ece_close", "accuracy@50%", "abstained", "abstained_right", "abstained_absent", "absent_auc",
+    "n_spectra", "n_compounds", "twin_of",
+)  # fmt: skip
+COLUMNS = (
+    "protocol", "method", "spectra", "hit@1", "random", "blind", "shuffled", "lift@1", "bits", "ECE",
+    "surer half",
+)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = _parser().parse_args(arguments)
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in args.reports]
+    stored = args.checkpoint / METRICS_FILE
+    known = json.loads(stored.read_text(encoding="utf-8"))["protocols"] if args.add else {}
+    metrics = collect(reports, known)
+    stored.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print(card_table(metrics))
+
+
+def collect(reports: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of several reports of one protocol the later adds methods and replaces what it measured again.
+
+    `known`: what was collected before.
+    """
+    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in known.items()}
+    for report in reports:
+        with_references = "references" if report["references"] else "no references"
+        rows = protocols.setdefault(f"{report['protocol']}, {with_references}", {})
+        for method, row in report["methods"].items():
+            kept = {name: row[name] for name in FIGURES if row.get(name) is not None}
+            rows[method] = kept | {"ci95": {name: row["ci95"][name] for name in kept if name in row["ci95"]}}
+    first = reports[0]
+    return {"spectra": first["spectra"], "library": first["library"], "protocols": protocols}
+
+
+def card_table(metrics: Mapping[str, Any]) -> str:
+    rows = [
+        [protocol, method, f"{row['n_spectra']:,}", *_cells(row)]
+        for protocol, methods in metrics["protocols"].items()
+        for method, row in methods.items()
+    ]
+    return table(COLUMNS, rows)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        _percent(row, "hit@1", interval=True),
+        _percent(row, "random_hit@1"),
+        _percent(row, "blind_hit@1"),
+        _percent(row, "shuffled_hit@1"),
+        _percent(row, "lift@1", interval=True),
+        _bits(row),
+        _percent(row, "ece"),
+        _percent(row, "accuracy@50%"),
+    ]
+
+
+def _percent(row: Mapping[str, Any], name: str, *, interval: bool = False) -> str:
+    if name not in row:
+        return "–"
+    text = f"{100 * row[name]:.1f}"
+    if interval and name in row["ci95"]:
+        low, high = row["ci95"][name]
+        text += f" ({100 * low:.1f}–{100 * high:.1f})"
+    return text
+
+
+def _bits(row: Mapping[str, Any]) -> str:
+    if "information_bits" not in row:
+        return "–"
+    low, high = row["ci95"]["information_bits"]
+    return f"{row['information_bits']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models_ml.evaluate.reports.collect", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--add", action="store_true", help="keep what the checkpoint's figures hold besides")
+    parser.add_argument("reports", type=Path, nargs="+", help="as `python -m models_ml.evaluate` wrote them")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Beam search that writes molecules: the decoder, SMILES syntax and the mass of what is written."""

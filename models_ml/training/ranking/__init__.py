@@ -1,0 +1,1 @@
+"""Trains the fused ranking: channels, rankers and absence classifiers."""

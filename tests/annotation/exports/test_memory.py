@@ -1,0 +1,90 @@
+"""A large job streams out in memory that does not grow with it (measured besides: 50,000 spectra)."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterable
+from itertools import islice
+
+import pytest
+
+from annotation.exports.table import ExportRow, rows
+from annotation.models import Annotation, Candidate, Job, JobItem, Spectrum
+from tests.annotation.builders import make_job, make_library_version, make_spectrum
+
+N_SPECTRA = 3_000
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_memory_does_not_grow_with_the_job() -> None:
+    table = rows(large_job())
+    tracemalloc.start()
+    assert n_rows(islice(table, 1_000)) == 1_000  # two rounds
+    _, peak_of_some = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    assert n_rows(table) == N_SPECTRA - 1_000
+    _, peak_of_all = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_of_all < 1.5 * peak_of_some
+
+
+def n_rows(table: Iterable[ExportRow]) -> int:
+    """Rows that know each other die with the collector, whose own time is chance: give it a fixed one."""
+    n = 0
+    for n, _ in enumerate(table, 1):
+        if n % 250 == 0:
+            gc.collect()
+    return n
+
+
+def large_job() -> Job:
+    """All annotated, by the shortest way into the tables."""
+    first = make_spectrum()
+    version = make_library_version()
+    job = make_job(spectra=[first], library_version=version)
+    fields = {
+        field.attname: getattr(first, field.attname)
+        for field in Spectrum._meta.concrete_fields
+        if field.attname not in ("id", "source_index")
+    }
+    spectra = Spectrum.objects.bulk_create(
+        [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + N_SPECTRA - 1)],
+        batch_size=2000,
+    )
+    JobItem.objects.bulk_create(
+        [
+            JobItem(job=job, spectrum=spectrum, position=position, state=JobItem.State.DONE)
+            for position, spectrum in enumerate(spectra, 1)
+        ],
+        batch_size=5000,
+    )
+    entry = version.entries.first()
+    assert entry is not None
+    about = {
+        "adduct": "[M+H]+",
+        "neutral_mass": 180.0423,
+        "n_in_window": 1,
+        "n_candidates": 1,
+        "code_version": "0.1.0",
+        "rdkit_version": "2026.9.1",
+        "torch_version": "2.13.0",
+        "preprocessing_version": "1",
+        "device": "cpu",
+        "worker": "test",
+        "attempt": 1,
+    }
+    annotations = Annotation.objects.bulk_create(
+        [Annotation(item=item, job=job, spectrum_id=item.spectrum_id, **about) for item in job.items.all()],
+        batch_size=2000,
+    )
+    scores = {"mass_error_ppm": 0.5, "embedding_similarity": 0.8, "generated_similarity": 0.9}
+    Candidate.objects.bulk_create(
+        [
+            Candidate(annotation=one, rank=1, retrieval_rank=1, molecule_id=entry.molecule_id, **scores)
+            for one in annotations
+        ],
+        batch_size=5000,
+    )
+    return job
