@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import Annotation
-from annotation.templatetags.show import percent
+from annotation.templatetags.display import percent
 from tests.annotation.builders import make_annotation, make_job
 from tests.annotation.web.world import World
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import JobItem, LibraryRowIssue, ModelVersion, WorkerHeartbeat
-from annotation.templatetags.show import duration, fixed, formula, signed, thousands
+from annotation.templatetags.display import duration, fixed, formula, signed, thousands
 from tests.annotation.builders import make_library_version, make_project, make_user
 from tests.annotation.web.world import World
 
