@@ -1,6 +1,6 @@
-"""The Celery application: a doorbell and nothing more.
+"""The Celery application: it only rings a doorbell.
 
-Messages carry no work. PostgreSQL is the ledger, so a message that is lost or comes twice changes nothing.
+Messages carry no work. PostgreSQL is the job ledger, so a lost or duplicate message changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.conf import settings
 
 log = logging.getLogger(__name__)
 
-# The web side knows the worker by these names alone.
+# The web side refers to the worker only by these names.
 DRAIN_TASK = "worker.drain"
 WORK_QUEUE = "glmr.work"
 WORKER_MODULES = "worker.tasks"  # given to the worker with --include, never imported from here
@@ -28,7 +28,7 @@ def _transport_options(broker_url: str) -> dict[str, object]:
         # Without confirms RabbitMQ drops a message silently when it is short of memory.
         return {"confirm_publish": True, "max_retries": 1, "interval_start": 0, "interval_max": 0.5}
     return {
-        # Messages are acknowledged on receipt, so redelivery hardly matters; an hour is kombu's own default.
+        # Messages are acknowledged on receipt, so redelivery hardly matters. An hour is kombu's default.
         "visibility_timeout": 3600,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,
@@ -43,7 +43,7 @@ app.conf.update(
     broker_url=settings.BROKER_URL,
     broker_transport_options=_transport_options(settings.BROKER_URL),
     broker_connection_timeout=3,
-    # The broker may go away for any length of time; the ledger waits for it.
+    # The broker may be away for any length of time: the ledger keeps the work.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     result_backend=None,
@@ -58,14 +58,14 @@ app.conf.update(
     worker_enable_remote_control=False,
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
-    # A stop waits for the mini-batch in hand, then lets go; leases return what was not finished.
+    # A stop waits for the current mini-batch. Leases return what was not finished.
     worker_soft_shutdown_timeout=20.0,
     timezone="UTC",
     beat_schedule={
         "ring-for-pending-and-expired-items": {
             "task": DRAIN_TASK,
             "schedule": float(settings.GLMR_RING_S),
-            # A ring that no worker heard in time is worth nothing: the next one says the same.
+            # A ring that no worker received in time is useless: the next one replaces it.
             "options": {"queue": WORK_QUEUE, "expires": float(settings.GLMR_RING_S)},
         }
     },

@@ -1,7 +1,6 @@
 """Typed reading of the environment variables that configure the server.
 
-A value that cannot be understood is refused with the variable's name and an example; nothing falls
-back silently.
+An invalid value is refused with the name of the variable and an example. Nothing falls back silently.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ _UNITS = {
 
 
 class BadSetting(Exception):
-    """A malformed environment variable: which, what it holds, and what it should look like."""
+    """An invalid environment variable: its name, its value and the expected form."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
         super().__init__(
-            f"Environment variable {name}={value!r} is not understood: expected {expected}. "
+            f"Environment variable {name}={value!r} is invalid: expected {expected}. "
             f"Correct it, or unset {name} to use the default."
         )
 
 
 def text(name: str, default: str) -> str:
-    """The variable as it stands; set but blank counts as not set, as in compose files."""
+    """The value of the variable. A blank value counts as not set, as in compose files."""
     return os.environ.get(name, "").strip() or default
 
 
@@ -73,7 +72,7 @@ def whole_number(name: str, default: int, *, minimum: int = 0) -> int:
 
 
 def n_bytes(name: str, default: int) -> int:
-    """A size in bytes; `2 GiB`, `500MB` and `1048576` are all understood."""
+    """A size in bytes, written as `2 GiB`, `500MB` or `1048576`."""
 
     def parse(raw: str) -> int:
         digits = raw.rstrip("bBkKmMgGiI ")
@@ -86,7 +85,7 @@ def n_bytes(name: str, default: int) -> int:
 
 
 def words(name: str, default: list[str]) -> list[str]:
-    """Comma-separated words, blanks dropped."""
+    """Comma-separated words without surrounding blanks."""
     raw = text(name, "")
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
 

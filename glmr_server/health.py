@@ -1,6 +1,6 @@
 """Health checks of the containers: `python -m glmr_server.health web|worker`; exit code 0 means healthy.
 
-A worker is healthy while it shows signs of life in the ledger. That its process exists proves nothing.
+A worker is healthy while it writes heartbeats to the database. A running process alone proves nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from datetime import timedelta
 
 from glmr_server import environment as env
 
@@ -26,26 +25,22 @@ def web_problem() -> str:
 
 
 def worker_problem() -> str:
-    """Why no worker of this host counts as working; empty if one does."""
+    """Why no worker of this host counts as alive; empty if one does."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
     import django
 
     django.setup()
-    from django.conf import settings
     from django.db import Error
-    from django.db.models.functions import Now
 
-    from annotation.jobs.models import WorkerHeartbeat
+    from annotation.jobs.models import WorkerHeartbeat, longest_silence
 
-    # Three beats missed: one may be late, two may meet a slow statement.
-    oldest = timedelta(seconds=3 * settings.GLMR_HEARTBEAT_S)
-    own = WorkerHeartbeat.objects.filter(name__startswith=f"{socket.gethostname()}:", stopped_at=None)
+    own = WorkerHeartbeat.objects.alive().filter(name__startswith=f"{socket.gethostname()}:")
     try:
-        if own.filter(last_seen_at__gte=Now() - oldest).exists():
+        if own.exists():
             return ""
     except Error as problem:
         return f"the database does not answer: {problem}"
-    return f"no sign of life of a worker on {socket.gethostname()} within {oldest.seconds} s"
+    return f"no heartbeat of a worker on {socket.gethostname()} within {longest_silence().seconds} s"
 
 
 PROBLEMS = {"web": web_problem, "worker": worker_problem}

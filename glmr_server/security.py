@@ -1,6 +1,6 @@
-"""Two guards before any view: a content security policy on every answer, and a size limit on every request.
+"""Two guards before any view: a content security policy on every response, a size limit on every request.
 
-The size is judged by its announced length, before a byte of the body is read.
+The size limit uses the Content-Length header, before any byte of the body is read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from django.shortcuts import render
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-# Everything is served from here, so nothing else may be loaded: no inline scripts, no foreign hosts.
-# Styles may stand inline, because drawings of molecules carry them.
+# Everything is served from this host, so nothing else may be loaded: no inline scripts, no other hosts.
+# Inline styles are allowed because drawings of molecules contain them.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -52,8 +52,8 @@ def refuse_oversized_upload(get_response: GetResponse) -> GetResponse:
 
 def _too_large(request: HttpRequest, announced: int, limit: int) -> HttpResponse:
     detail = (
-        f"The request announces {announced / 2**20:,.0f} MiB; "
-        f"at most {limit / 2**20:,.0f} MiB are taken at once. "
+        f"The request has {announced / 2**20:,.0f} MiB; "
+        f"at most {limit / 2**20:,.0f} MiB are accepted at once. "
         "Split the file into parts, or compress it with gzip. "
         "An administrator can raise the limit with GLMR_MAX_UPLOAD_BYTES."
     )

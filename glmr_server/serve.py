@@ -1,6 +1,6 @@
-"""Become one of the server's processes: `python -m glmr_server.serve web|worker|beat`.
+"""Run one of the server's processes: `python -m glmr_server.serve web|worker|beat`.
 
-`make run` and the containers both start the processes through here, so that they are the same ones.
+`make run` and the containers both start their processes here, so that they run the same commands.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import sys
 from glmr_server import environment as env
 
 _NO_KEY = (
-    "No secret key is set, so log-ins would end with each restart. Set GLMR_SECRET_KEY to a long random "
-    "text, the same for every web process, or keep one in the file {file}."
+    "No secret key is set, so every restart would sign everyone out. Set GLMR_SECRET_KEY to a long random "
+    "text, the same for every web process, or store one in the file {file}."
 )
 
 
 def web_command() -> list[str]:
-    """gunicorn with threads: requests wait on the database, not on the processor."""
+    """gunicorn with threads: requests wait for the database, not for the processor."""
     return [
         *("-m", "gunicorn", "glmr_server.wsgi:application"),
         *("--bind", env.text("GLMR_BIND", "127.0.0.1:8000")),
         *("--worker-class", "gthread"),
         *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", 1, minimum=1))),
         *("--threads", str(env.whole_number("GLMR_WEB_THREADS", 8, minimum=1))),
-        # An upload of a gigabyte over a slow line, and its parsing.
+        # Long enough to upload a gigabyte over a slow line and to parse it.
         *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 900, minimum=10))),
         *("--graceful-timeout", "5"),
         *("--access-logfile", "-" if env.flag("GLMR_ACCESS_LOG", False) else "/dev/null"),
@@ -33,7 +33,7 @@ def web_command() -> list[str]:
 
 
 def worker_command() -> list[str]:
-    """One process, one task at a time: a forked child could not use the GPU."""
+    """One process, one task at a time: a forked child cannot use the GPU."""
     from glmr_server.celery import WORK_QUEUE, WORKER_MODULES
 
     return [
@@ -46,7 +46,7 @@ def worker_command() -> list[str]:
 
 
 def beat_command() -> list[str]:
-    """The schedule is one interval, so nothing is kept on disk that a crash could spoil."""
+    """The schedule is one interval, so beat keeps nothing on disk that a crash could damage."""
     return [
         *("-m", "celery", "--app", "glmr_server", "beat"),
         *("--scheduler", "celery.beat:Scheduler", "--pidfile", ""),
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
         command = COMMANDS[arguments[0]]()
     except env.BadSetting as problem:
         sys.exit(f"Error: {problem}")
-    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606, no shell is wanted
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606, no shell is needed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Django settings: one module for every way to run, each choice an environment variable with a safe default.
+"""Django settings for every way to run. Each choice is an environment variable with a safe default.
 
 Without GLMR_DATABASE_URL and GLMR_BROKER_URL the embedded services of the data directory are used.
 """
@@ -32,8 +32,8 @@ def _secret_key() -> str:
         return given
     if SECRET_KEY_FILE.is_file():
         return SECRET_KEY_FILE.read_text().strip()
-    # Good enough for commands that sign nothing; `glmr_server.serve web` refuses to start on it,
-    # because log-ins would end with each restart.
+    # Good enough for commands that sign nothing. `glmr_server.serve web` refuses to start with it,
+    # because every restart would sign everyone out.
     return secrets.token_urlsafe(50)
 
 
@@ -134,7 +134,7 @@ BROKER_URL = env.url(
 )
 
 # --- The model -------------------------------------------------------------------------------------
-# A folder path, not a model: only the worker opens it with torch.
+# The path of a folder. Only the worker opens it with torch.
 GLMR_CHECKPOINT = Path(
     env.text("GLMR_CHECKPOINT", str(BASE_DIR / "models_ml" / "checkpoints" / "glmr-0.6"))
 ).expanduser()
@@ -142,14 +142,14 @@ GLMR_DEVICE = env.text("GLMR_DEVICE", "auto")  # "auto", "cpu", "cuda", "cuda:1"
 
 # --- Work ------------------------------------------------------------------------------------------
 GLMR_BATCH_SIZE = env.whole_number("GLMR_BATCH_SIZE", 64, minimum=1)  # spectra per claim; hundreds on a GPU
-GLMR_EMBED_CHUNK = env.whole_number("GLMR_EMBED_CHUNK", 2048, minimum=1)  # molecules between looks for jobs
-GLMR_TORCH_THREADS = env.whole_number("GLMR_TORCH_THREADS", 0)  # per worker; 0: as torch decides
+GLMR_EMBED_CHUNK = env.whole_number("GLMR_EMBED_CHUNK", 2048, minimum=1)  # molecules between checks for jobs
+GLMR_TORCH_THREADS = env.whole_number("GLMR_TORCH_THREADS", 0)  # per worker; 0: torch decides
 GLMR_LEASE_S = env.whole_number("GLMR_LEASE_S", 120, minimum=5)
 GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
-# --- Limits on what comes from outside (DESIGN: limits to hold from the start) ----------------------
+# --- Limits on input -------------------------------------------------------------------------------
 GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
 GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
 GLMR_MAX_DECOMPRESSED_BYTES = env.n_bytes("GLMR_MAX_DECOMPRESSED_BYTES", 8 * 2**30)
@@ -167,7 +167,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 100
 MEDIA_ROOT = DATA_DIR / "media"  # uploads; served only through views that check the project
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("GLMR_STATIC_ROOT", str(DATA_DIR / "static")))
-# True after `collectstatic`: hashed names, cached for ever. False: straight from the packages.
+HELP_ROOT = BASE_DIR / "docs" / "_build" / "html"  # what `make docs` builds; shown at /help/
+# True after `collectstatic`: hashed names, cached without limit. False: served from the packages.
 STATIC_COLLECTED = env.flag("GLMR_STATIC_COLLECTED", False)
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -195,7 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- Security --------------------------------------------------------------------------------------
-# Loopback always: health checks come from there.
+# Loopback is always allowed: health checks use it.
 ALLOWED_HOSTS = [*env.words("GLMR_ALLOWED_HOSTS", []), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.words("GLMR_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_HTTPONLY = True
@@ -205,20 +206,20 @@ X_FRAME_OPTIONS = "DENY"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # container health checks speak plain HTTP from inside
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # container health checks use plain HTTP
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
 
 # --- REST ------------------------------------------------------------------------------------------
-# Views name their own authentication, permissions and limits (annotation.api.views.base).
+# Views set authentication, permissions and rate limits themselves (annotation.api.views.base).
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
-# Requests a minute of each token or person, in each web process.
+# Rate limit per minute for each token or user, in each web process.
 GLMR_API_RATE = env.whole_number("GLMR_API_RATE", 600, minimum=1)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",

@@ -1,6 +1,6 @@
-"""Keeps a set of processes running: what dies is started again, ever more slowly, and it is said.
+"""Keeps a set of processes running: it starts a process that ends again, after a growing delay.
 
-Knows nothing of what the processes do.
+It knows nothing about what the processes do.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from glmr_server.embedded.child import Child, ServiceFailed
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _LONGEST_WAIT_S = 30.0
-# Up for this long, and earlier deaths are forgotten.
+# A process that has run for this long has its earlier deaths forgotten.
 _STEADY_S = 60.0
 
 
 class Service(Protocol):
-    """Something that can be started, watched and stopped. `start` returns when it is worth watching."""
+    """Something that can be started, watched and stopped. `start` returns when watching may begin."""
 
     name: str
     log: Path
@@ -85,13 +85,13 @@ class ServerProcess:
             self._child.stop(self._patience_s)
 
     def kill(self) -> None:
-        """End it at once, as the kernel would when memory runs out."""
+        """End it immediately, as the kernel does when memory runs out."""
         if self._child is not None:
             os.kill(self._child.process.pid, signal.SIGKILL)
 
 
 @dataclass
-class _Tended:
+class _Watched:
     service: Service
     deaths: int = 0
     started_at: float = 0.0
@@ -104,51 +104,51 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
         self._clock = clock
-        self._tended: list[_Tended] = []
+        self._watched: list[_Watched] = []
 
     def start(self, service: Service) -> None:
-        """Start it and answer for it from now on, even if starting fails half way."""
-        self._tended.append(_Tended(service, started_at=self._clock()))
+        """Start the service and watch it from now on, even if its start fails."""
+        self._watched.append(_Watched(service, started_at=self._clock()))
         service.start()
 
-    def tend(self) -> None:
-        """Look at each service once: start again what is due, note what has died."""
+    def check(self) -> None:
+        """Check each service once: start again what is due, and note what has ended."""
         now = self._clock()
-        for tended in self._tended:
-            if tended.start_at is not None:
-                if now >= tended.start_at:
-                    self._start_again(tended)
-            elif not tended.service.alive:
-                self._note_death(tended, now)
-            elif now - tended.started_at > _STEADY_S:
-                tended.deaths = 0
+        for watched in self._watched:
+            if watched.start_at is not None:
+                if now >= watched.start_at:
+                    self._start_again(watched)
+            elif not watched.service.alive:
+                self._note_death(watched, now)
+            elif now - watched.started_at > _STEADY_S:
+                watched.deaths = 0
 
     def deaths(self, service: Service) -> int:
-        """How often it has died lately."""
-        return next((tended.deaths for tended in self._tended if tended.service is service), 0)
+        """How often the service has ended recently."""
+        return next((watched.deaths for watched in self._watched if watched.service is service), 0)
 
     def stop(self, first: Sequence[Service] = ()) -> None:
-        """Stop everything: those named side by side, then the rest from the last started to the first."""
-        rest = [tended.service for tended in reversed(self._tended) if tended.service not in first]
+        """Stop the services in `first` at the same time, then the rest from the last started to the first."""
+        rest = [watched.service for watched in reversed(self._watched) if watched.service not in first]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda service: service.stop(), first))
         for service in rest:
             service.stop()
-        self._tended.clear()
+        self._watched.clear()
 
-    def _note_death(self, tended: _Tended, now: float) -> None:
-        wait_s = min(_LONGEST_WAIT_S, 2.0**tended.deaths - 1)  # at once, then 1, 3, 7 … seconds
-        tended.deaths += 1
-        tended.start_at = now + wait_s
+    def _note_death(self, watched: _Watched, now: float) -> None:
+        wait_s = min(_LONGEST_WAIT_S, 2.0**watched.deaths - 1)  # immediately, then after 1, 3, 7 … seconds
+        watched.deaths += 1
+        watched.start_at = now + wait_s
         when = "now" if wait_s == 0 else f"in {wait_s:.0f} s"
         self._say(
-            f"{tended.service.name} ended unexpectedly; starting it again {when}. Log: {tended.service.log}"
+            f"{watched.service.name} ended unexpectedly; starting it again {when}. Log: {watched.service.log}"
         )
 
-    def _start_again(self, tended: _Tended) -> None:
-        tended.start_at = None
-        tended.started_at = self._clock()
+    def _start_again(self, watched: _Watched) -> None:
+        watched.start_at = None
+        watched.started_at = self._clock()
         try:
-            tended.service.start()
+            watched.service.start()
         except ServiceFailed as problem:
             self._say(str(problem))

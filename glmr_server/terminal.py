@@ -1,4 +1,4 @@
-"""What `make run` shows on the terminal: a line for each step, with a counter where there is one to count."""
+"""What `make run` prints: one line for each step, with a counter for steps that can be counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 class Terminal:
-    """Colours and rewritten lines only on a terminal; elsewhere plain lines, for logs."""
+    """Uses colours and rewrites lines only on a terminal. In a log it prints plain lines."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -32,7 +32,7 @@ class Terminal:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Say the title while the step runs, and how long it took once it is done."""
+        """Show the title while the step runs, then how long it took."""
         began = time.monotonic()
         self._last_share = -1.0
         if self._live:
@@ -45,7 +45,7 @@ class Terminal:
         self.say(f"{self._coloured('32', '✓')} {title} ({time.monotonic() - began:.1f} s)")
 
     def progress(self, title: str, done: int, total: int) -> None:
-        """A counter: redrawn in place on a terminal, a line for each tenth elsewhere."""
+        """A counter: redrawn in place on a terminal, otherwise one line for each tenth."""
         share = done / total if total else 1.0
         if self._live:
             filled = round(24 * share)
@@ -55,7 +55,7 @@ class Terminal:
             self._write(f"  {title}: {done} of {total}\n")
 
     def _write(self, text: str) -> None:
-        # A closed terminal must not keep the services from being stopped.
+        # A closed terminal must not prevent the services from being stopped.
         with contextlib.suppress(OSError):
             self._stream.write(text)
             self._stream.flush()

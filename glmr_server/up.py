@@ -1,6 +1,6 @@
-"""The whole server on one machine in one supervisor: what `make run` starts.
+"""Runs the whole server on one machine under one supervisor. `make run` starts it.
 
-It alone starts and stops the others. It stores nothing itself, so that it may be killed at any time.
+It starts and stops all other processes. It stores nothing itself, so it may be killed at any time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GIVE_UP_AFTER_DEATHS = 4
 
 
 class OneMachine:
-    """The services of one data directory, started in order; `stop` undoes whatever has been started."""
+    """The services of one data directory, started in order. `stop` stops whatever has been started."""
 
     def __init__(self, directory: DataDirectory, terminal: Terminal) -> None:
         self.directory = directory
@@ -42,7 +42,7 @@ class OneMachine:
         self._stop_first: list[Service] = []
 
     def start_stores(self) -> None:
-        """PostgreSQL and Redis, each only if the settings name no other."""
+        """PostgreSQL and Redis, each only if the settings name no other server."""
         if not env.text("GLMR_DATABASE_URL", ""):
             from glmr_server.embedded.postgres import EmbeddedPostgres
 
@@ -61,7 +61,7 @@ class OneMachine:
     def start_processes(self, listener: socket.socket) -> ServerProcess:
         """The web server, one worker and beat; returns the worker."""
         web = ServerProcess("Web server", "web", self.logs / "web.log", listener=listener)
-        # A mini-batch in hand may take some seconds; what is cut off comes back when its lease ends.
+        # The current mini-batch may take some seconds. Interrupted work returns when its lease expires.
         worker = ServerProcess("Worker", "worker", self.logs / "worker.log", patience_s=8.0)
         beat = ServerProcess("Beat", "beat", self.logs / "beat.log", patience_s=3.0)
         self._stop_first = [web, worker, beat]
@@ -75,9 +75,9 @@ class OneMachine:
     def _wait_for_web(self, address: str) -> None:
         deadline = time.monotonic() + _WEB_START_S
         while True:
-            self.supervisor.tend()
+            self.supervisor.check()
             try:
-                with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310, our own http
+                with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310, the address is our own
                     return
             except (urllib.error.URLError, OSError) as problem:
                 if time.monotonic() > deadline:
@@ -92,7 +92,7 @@ class OneMachine:
 
 
 def prepare(data_dir: Path, terminal: Terminal) -> list[tuple[str, str, str]]:
-    """Secret key, tables, static files, model version and log-ins; each does nothing the second time."""
+    """Secret key, tables, static files, model version and accounts. Every step may be repeated safely."""
     keep_secret_key(data_dir)
     os.environ |= {"GLMR_STATIC_COLLECTED": "true", "DJANGO_SETTINGS_MODULE": "glmr_server.settings"}
     import django
@@ -111,7 +111,7 @@ def prepare(data_dir: Path, terminal: Terminal) -> list[tuple[str, str, str]]:
 
 
 def _optional(command: str, title: str, terminal: Terminal) -> None:
-    """A step whose failure leaves a server that is still worth having."""
+    """A step that may fail: the server is still useful without it."""
     from django.core.management import CommandError, call_command
 
     try:
@@ -128,20 +128,20 @@ def watch_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
     title = "Demonstration batch annotated"
     with machine.terminal.step(title):
         while True:
-            with contextlib.suppress(OperationalError):  # PostgreSQL is being started again
+            with contextlib.suppress(OperationalError):  # PostgreSQL is restarting
                 done, total, ended = _demonstration_counts()
                 if ended:
                     return
                 machine.terminal.progress(title, done, total)
             close_old_connections()
-            machine.supervisor.tend()
+            machine.supervisor.check()
             if machine.supervisor.deaths(worker) >= _GIVE_UP_AFTER_DEATHS:
-                raise ServiceFailed(f"The worker keeps ending. The reason is in {worker.log}.")
+                raise ServiceFailed(f"The worker ends again and again. Its log says why: {worker.log}")
             time.sleep(0.3)
 
 
 def _demonstration_counts() -> tuple[int, int, bool]:
-    """Items done, items in all, and whether the latest demonstration job, if there is one, has ended."""
+    """Finished items, all items, and whether the latest demonstration job has ended or does not exist."""
     from annotation.accounts.demonstration import JOB_EXTERNAL_ID, PROJECT_SLUG
     from annotation.jobs.models import Job, JobItem
 
@@ -168,8 +168,8 @@ def claim_port() -> socket.socket:
             continue
         return listener
     raise ServiceFailed(
-        f"Port {candidates[0]} of 127.0.0.1 is taken or forbidden. Choose another with GLMR_PORT, "
-        "or leave GLMR_PORT unset to take a free one."
+        f"Port {candidates[0]} of 127.0.0.1 is in use or not permitted. Choose another with GLMR_PORT, "
+        "or unset GLMR_PORT to use a free port."
     )
 
 
@@ -178,7 +178,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def keep_secret_key(data_dir: Path) -> None:
-    """Draw the key once; it stays beside the data, readable by its owner alone."""
+    """Create the key once. It is stored beside the data, readable only by its owner."""
     file = data_dir / "secret_key"
     if not file.exists():
         unfinished = file.with_suffix(".unfinished")
@@ -189,7 +189,7 @@ def keep_secret_key(data_dir: Path) -> None:
 
 
 def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) -> None:
-    """Start everything, print where it is, and tend it until interrupted."""
+    """Start everything, print the address, and watch the services until interrupted."""
     machine = OneMachine(directory, terminal)
     with claim_port() as listener:
         try:
@@ -201,10 +201,10 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
                 _show_demonstration(machine, worker)
             terminal.say(f"\nGLMR Server is up: {terminal.bold(_address(listener))}\nSign in as")
             for name, password, role in logins:
-                terminal.say(f"  {name:<10} {password or '(password as before)':<14} ({role})")
+                terminal.say(f"  {name:<10} {password or '(password unchanged)':<14} ({role})")
             terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.")
             while True:
-                machine.supervisor.tend()
+                machine.supervisor.check()
                 time.sleep(0.5)
         finally:
             with terminal.step("Stopping"):
@@ -218,12 +218,12 @@ def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
     try:
         watch_demonstration(machine, worker)
     except ServiceFailed as problem:
-        machine.terminal.warn(f"{problem} The pages work; the batch waits.")
+        machine.terminal.warn(f"{problem} The pages work; the demonstration batch waits.")
     connections.close_all()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """First signal: an orderly stop. The next: the kernel's own way, and the children go with us."""
+    """The first signal stops the server in order. The next one ends it and its children immediately."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL)
     raise KeyboardInterrupt
@@ -231,7 +231,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="glmr_server.up", description=__doc__)
-    parser.add_argument("--no-demo", action="store_true", help="load no demonstration library and batch")
+    parser.add_argument("--no-demo", action="store_true", help="skip the demonstration library and batch")
     options = parser.parse_args()
     terminal = Terminal()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,4 +1,4 @@
-"""Addresses of the whole site: admin, REST, the web pages, and a health check for containers."""
+"""URLs of the whole site: admin, REST, web pages, and a health check for containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ admin.site.site_title = "GLMR Server"
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 once the web process answers and its database does too; any failure is a 500."""
+    """Answers 200 if the web process and its database work, and 500 otherwise."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain")

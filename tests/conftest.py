@@ -1,7 +1,7 @@
-"""Real services for the tests: PostgreSQL with pgvector and Redis, started when a test first asks for one.
+"""Real services for the tests: PostgreSQL with pgvector and Redis, started when a test first needs one.
 
-Their addresses are fixed before Django loads. Where Django is not installed this file still imports,
-so that the tests of `models_ml` run alone. GLMR_TEST_DATABASE_URL and GLMR_TEST_BROKER_URL name other
+Their addresses are set before Django loads. This file also imports where Django is not installed, so that
+the tests of `models_ml` can run without it. GLMR_TEST_DATABASE_URL and GLMR_TEST_BROKER_URL select other
 services.
 """
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 HAS_DJANGO = importlib.util.find_spec("django") is not None
-# Speed, not safety: the cluster is thrown away.
+# For speed: the cluster is deleted after the tests.
 UNSAFE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not HAS_DJANGO:
         return
-    # Short, because sockets live below it, and never the developer's own data directory.
+    # A short path, because sockets are created in it, and never the developer's data directory.
     data_dir = Path(tempfile.mkdtemp(prefix="glmr-t-", dir="/tmp"))
     config.add_cleanup(lambda: shutil.rmtree(data_dir, ignore_errors=True))
     os.environ["GLMR_DATA_DIR"] = str(data_dir)
@@ -43,16 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ[f"GLMR_{name}"] = given
     from django.conf import settings
 
-    assert data_dir == settings.DATA_DIR  # loads the settings, so that pytest-django sets Django up
+    assert data_dir == settings.DATA_DIR  # loads the settings, so that pytest-django sets up Django
     from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-    # Half a second for each person that a test makes, otherwise. Any server can check such a hash.
+    # Otherwise every user that a test creates costs half a second.
     PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session")
 def data_directory() -> Iterator[DataDirectory]:
-    """The test session's data directory, under its lock."""
+    """The data directory of the test session, locked."""
     from glmr_server.embedded.data_directory import DataDirectory
 
     with DataDirectory(Path(os.environ["GLMR_DATA_DIR"])) as directory:
@@ -61,7 +61,7 @@ def data_directory() -> Iterator[DataDirectory]:
 
 @pytest.fixture(scope="session")
 def postgres_server(data_directory: DataDirectory) -> Iterator[str]:
-    """Address of a running PostgreSQL; the one in the settings."""
+    """Address of a running PostgreSQL, as in the settings."""
     if given := os.environ.get("GLMR_TEST_DATABASE_URL"):
         yield given
         return
@@ -73,7 +73,7 @@ def postgres_server(data_directory: DataDirectory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def embedded_redis(data_directory: DataDirectory) -> Iterator[EmbeddedRedis]:
-    """The running Redis itself, for tests that kill it and start it again."""
+    """The running Redis, for tests that kill it and start it again."""
     from glmr_server.embedded.redis import EmbeddedRedis
 
     with EmbeddedRedis(data_directory) as server:
@@ -94,10 +94,10 @@ def redis_server(embedded_redis: EmbeddedRedis) -> str:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres_server: str) -> None:
-    """pytest-django asks for this before it makes the test database: start PostgreSQL now.
+    """pytest-django uses this before it creates the test database: start PostgreSQL now.
 
-    Verdicts refuse TRUNCATE, which is how a transactional test cleans up; there and only there the
-    refusal is set aside.
+    A transactional test cleans up with TRUNCATE, which verdicts refuse. Only there the triggers are
+    switched off.
     """
     from django.db.backends.postgresql.operations import DatabaseOperations
 
@@ -107,12 +107,12 @@ def django_db_modify_db_settings(postgres_server: str) -> None:
         statements = plain(self, *arguments, **options)
         return ["SET LOCAL session_replication_role = replica;", *statements] if statements else statements
 
-    setattr(DatabaseOperations, "sql_flush", without_triggers)  # noqa: B010, plain assignment is untypable
+    setattr(DatabaseOperations, "sql_flush", without_triggers)  # noqa: B010, mypy refuses the plain assignment
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data, or a skip that says where it was looked for."""
+    """The folder of real data. Skips the test, with the path, if there is none."""
     given = os.environ.get("GLMR_SHARED_DATA")
     folder = Path(given) if given else ROOT.parent / "shared" / "data"
     if not folder.is_dir():

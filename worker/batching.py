@@ -1,4 +1,4 @@
-"""One batch through `annotate`: memory faults halve it, other faults are narrowed down to one spectrum."""
+"""Runs a batch through `annotate`: memory faults halve it, other faults are narrowed down to a spectrum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker import device
 
 log = logging.getLogger(__name__)
 
-# How often a running batch asks whether it is still wanted.
+# How often a running batch checks whether its jobs were cancelled.
 CANCEL_CHECK_S = 1.0
 
 OnStage = Callable[[str], None]
@@ -24,13 +24,13 @@ AnnotateBatch = Callable[[Batch, OnStage], Sequence[Outcome]]
 RecordBatch = Callable[[Batch, Sequence[Outcome]], object]
 
 
-class NotWanted(Exception):
+class BatchCancelled(Exception):
     """Every job in the batch was cancelled: stop computing."""
 
 
 @dataclass
 class Batching:
-    """How batches run in this process. `limit` shrinks for good once the memory has proved too small."""
+    """How batches run in this process. `limit` shrinks permanently once the memory is too small."""
 
     annotate: AnnotateBatch
     record: RecordBatch
@@ -38,32 +38,32 @@ class Batching:
     limit: int
 
     def run(self, batch: Batch) -> None:
-        """Every item ends recorded, failed, retried, cancelled or released; database faults pass through."""
-        waiting = [batch]
-        while waiting:
+        """Every item ends recorded, failed, retried, cancelled or released. Database faults are raised."""
+        parts = [batch]
+        while parts:
             if self.stopping():
-                ledger.release([item for part in waiting for item in part.items])
+                ledger.release([item for part in parts for item in part.items])
                 return
-            part = waiting.pop(0)
+            part = parts.pop(0)
             if len(part.items) > self.limit:
-                waiting[:0] = _parts(part, self.limit)
+                parts[:0] = _parts(part, self.limit)
             else:
-                waiting[:0] = self._run_part(part)
+                parts[:0] = self._run_part(part)
 
     def _run_part(self, batch: Batch) -> list[Batch]:
-        """Run one part; returns the smaller parts to run in its stead, if it has to be split."""
-        unwanted = ledger.cancelled(batch)
-        if unwanted:
-            ledger.end_cancelled([item for item in batch.items if item.id in unwanted])
-            batch = batch.only(item for item in batch.items if item.id not in unwanted)
+        """Run one part. Returns smaller parts to run instead, if it has to be split."""
+        cancelled_ids = ledger.cancelled(batch)
+        if cancelled_ids:
+            ledger.end_cancelled([item for item in batch.items if item.id in cancelled_ids])
+            batch = batch.only(item for item in batch.items if item.id not in cancelled_ids)
         if not batch.items:
             return []
         try:
             self.record(batch, self.annotate(batch, _cancel_check(batch)))
-        except NotWanted:
+        except BatchCancelled:
             ledger.end_cancelled(batch.items)
         except (OperationalError, InterfaceError):
-            raise  # the database is away or in trouble, and no spectrum is to blame
+            raise  # the database failed; no spectrum is the cause
         except Exception as error:
             return self._after_fault(batch, error)
         return []
@@ -74,7 +74,9 @@ class Batching:
             device.free_memory()
             self.limit = min(self.limit, max(1, len(batch.items) // 2))
             log.warning(
-                "Out of memory with %d spectra; batches hold %d from now on", len(batch.items), self.limit
+                "Out of memory with %d spectra; the batch size is now %d",
+                len(batch.items),
+                self.limit,
             )
         else:
             log.exception("Unexpected error with %d spectra", len(batch.items))
@@ -91,15 +93,15 @@ def _parts(batch: Batch, size: int) -> list[Batch]:
 
 
 def _cancel_check(batch: Batch) -> OnStage:
-    """Called between stages and decoding steps; asks the ledger at most once in CANCEL_CHECK_S."""
-    asked = time.monotonic()
+    """Called between stages and decoding steps. Queries the ledger at most once in CANCEL_CHECK_S."""
+    checked_at = time.monotonic()
 
     def check(stage: str) -> None:
-        nonlocal asked
-        if time.monotonic() - asked < CANCEL_CHECK_S:
+        nonlocal checked_at
+        if time.monotonic() - checked_at < CANCEL_CHECK_S:
             return
-        asked = time.monotonic()
+        checked_at = time.monotonic()
         if len(ledger.cancelled(batch)) == len(batch.items):
-            raise NotWanted(stage)
+            raise BatchCancelled(stage)
 
     return check

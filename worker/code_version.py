@@ -1,4 +1,4 @@
-"""Which code made a result: the release, and the commit where that is known."""
+"""Which code made a result: the release, and the commit if it is known."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def code_version() -> str:
-    """GLMR_CODE_VERSION, if an image sets it; else the release, in a git checkout with its commit.
+    """GLMR_CODE_VERSION if an image sets it; otherwise the release, with the commit in a git checkout.
 
-    "0.1.0+3f2c1ab.changed" says that tracked files differ from that commit.
+    "0.1.0+3f2c1ab.changed" means that tracked files differ from that commit.
     """
     if given := os.environ.get("GLMR_CODE_VERSION"):
         return given[:60]
-    # Without the .git of our own, git would answer for whatever checkout lies around us.
+    # Without a .git folder here, git would describe an enclosing checkout of another project.
     if not (_ROOT / ".git").exists():
         return __version__
     commit = _git("rev-parse", "--short=12", "HEAD")
@@ -29,7 +29,7 @@ def code_version() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git says; empty where there is no git, or it refuses the checkout's owner."""
+    """The output of git. Empty if git is not installed or refuses the owner of the checkout."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True

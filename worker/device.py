@@ -1,4 +1,4 @@
-"""Which device this worker computes on, by the settings; and torch's own faults in words of ours."""
+"""The device that this worker computes on, from the settings, and how to recognise torch's memory faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def choose() -> torch.device:
-    """The device of GLMR_DEVICE; "auto" takes the first GPU, or the CPU where there is none."""
+    """The device of GLMR_DEVICE. "auto" takes the first GPU, or the CPU if there is none."""
     wanted = settings.GLMR_DEVICE
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
@@ -30,7 +30,7 @@ def describe(device: torch.device) -> str:
 
 
 def set_threads() -> None:
-    """Before the first computation: several workers on one machine must share its cores."""
+    """Call before the first computation: several workers on one machine must share its cores."""
     if settings.GLMR_TORCH_THREADS:
         torch.set_num_threads(settings.GLMR_TORCH_THREADS)
 
@@ -38,7 +38,7 @@ def set_threads() -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # What the CPU allocator says has no exception class of its own.
+    # The CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 

@@ -1,4 +1,4 @@
-"""A collection of reference spectra in memory, as the analog channel asks it."""
+"""Loads a collection of reference spectra into memory for the analog channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 2_000
 
 
 def load(version_id: int) -> ReferenceIndex:
-    """The spectra of a version, in its order. One query; some ten seconds for fifty thousand spectra."""
+    """The spectra of a version in their order. One query, about ten seconds for fifty thousand spectra."""
     rows = (
         ReferenceSpectrum.objects.filter(version_id=version_id)
         .select_related("molecule")

@@ -1,7 +1,7 @@
-"""What one worker process holds for its lifetime: its name, its device, the loaded model, the wish to stop.
+"""What one worker process holds: its name, its device, the loaded model and references, the stop request.
 
-One model and one collection of references at a time: loading a model takes about a second, and two might not
-fit on a GPU; a collection is some hundred megabytes.
+It holds one model and one collection of references at a time. Loading a model takes about a second, and two
+might not fit on a GPU. A collection takes some hundred megabytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from worker.code_version import code_version
 
 
 class ModelUnavailable(Exception):
-    """This worker cannot load the model that a job asks for; another worker perhaps can."""
+    """This worker cannot load the model of a job. Another worker may be able to."""
 
     def __init__(self, version: ModelVersion, reason: str) -> None:
         super().__init__(reason)
@@ -51,16 +51,16 @@ class Runtime:
         return device.describe(self.device)
 
     def model(self, version: ModelVersion) -> GlmrModel:
-        """The version's weights, checked against its hashes. Raises ModelUnavailable."""
+        """The weights of the version, checked against its hashes. Raises ModelUnavailable."""
         if self._loaded is None or _pins(self._loaded) != (version.checkpoint_sha256, version.ranking_sha256):
-            self._loaded = None  # first, so that two models never share the memory
+            self._loaded = None  # before loading, so that two models are never in memory
             device.free_memory()
             self._loaded = self._load(version)
         return self._loaded
 
     def _load(self, version: ModelVersion) -> GlmrModel:
         folder = Path(version.folder)
-        remedy = "Put the checkpoint there on every worker machine, or register it again where it is now."
+        remedy = "Copy the checkpoint there on every worker machine, or register it again at its new path."
         try:
             model = load_checkpoint(folder, device=str(self.device))
         except (BrokenCheckpoint, SafetensorError, OSError, RuntimeError) as error:
@@ -82,9 +82,9 @@ class Runtime:
         return model
 
     def references(self, version_id: int) -> ReferenceIndex:
-        """The spectra of a reference version, which never changes."""
+        """The spectra of a reference version. A version never changes."""
         if self._references is None or self._references[0] != version_id:
-            self._references = None  # first, so that two never share the memory
+            self._references = None  # before loading, so that two are never in memory
             self._references = (version_id, references.load(version_id))
         return self._references[1]
 
@@ -101,7 +101,7 @@ class Runtime:
 
 
 def _pins(model: GlmrModel) -> tuple[str, str]:
-    """Hashes of weights and ranking; empty: it has no ranking."""
+    """Hashes of the weights and of the ranking. The second is empty if the model has no ranking."""
     return model.sha256, model.ranking.sha256 if model.ranking else ""
 
 

@@ -1,4 +1,4 @@
-"""The Celery side: the doorbell's task, and the signals that begin and end a worker process."""
+"""The Celery side: the task behind the doorbell, and the signals that start and stop a worker process."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from functools import cache
 
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from annotation.jobs.heartbeat import SignOfLife
+from annotation.jobs.heartbeat import Heartbeat
 from glmr_server.celery import DRAIN_TASK, app, ring
 from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import runtime
 from worker.work import Work
 
-# Between turns the process answers its broker, whose own heartbeat would else take the worker for dead.
-TURN_S = 30.0
+# After this time the task returns, so that the process can answer the heartbeat of the broker.
+LONGEST_TASK_S = 30.0
 
 
 @cache
-def pulse() -> HeartbeatThread:
-    return HeartbeatThread(SignOfLife(worker=runtime.name, device=runtime.device_name))
+def heartbeat() -> HeartbeatThread:
+    return HeartbeatThread(Heartbeat(worker=runtime.name, device=runtime.device_name))
 
 
 @cache
 def work() -> Work:
-    return Work(runtime, pulse())
+    return Work(runtime, heartbeat())
 
 
 @app.task(name=DRAIN_TASK)
 def drain() -> None:
-    """Work until nothing is left, the worker is told to stop, or the turn is over and the bell rung again."""
-    turn_ends = time.monotonic() + TURN_S
+    """Work until no work is left, the worker has to stop, or the time is over and the bell is rung again."""
+    ends_at = time.monotonic() + LONGEST_TASK_S
     while not runtime.stopping.is_set() and work().step():
-        if time.monotonic() > turn_ends and ring():
+        if time.monotonic() > ends_at and ring():
             return
 
 
 @worker_ready.connect
 def begin(**_: object) -> None:
-    pulse().start()
+    heartbeat().start()
     ring()  # work may have waited for a worker
 
 
@@ -49,4 +49,4 @@ def wind_down(**_: object) -> None:
 
 @worker_shutdown.connect
 def end(**_: object) -> None:
-    pulse().finish()
+    heartbeat().finish()

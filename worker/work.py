@@ -1,4 +1,4 @@
-"""What a worker does next: annotate and embed what waiting jobs search; else embed a library, else index."""
+"""Chooses the next piece of work: annotate, embed for a waiting job, embed a library, build an index."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 class Work:
     """The steps of one worker process."""
 
-    def __init__(self, runtime: Runtime, pulse: HeartbeatThread) -> None:
+    def __init__(self, runtime: Runtime, heartbeat: HeartbeatThread) -> None:
         self._runtime = runtime
-        self.pulse = pulse
+        self.heartbeat = heartbeat
         self._last_problem = ""
-        # Models that could not be loaded since the last ring, such as one whose folder an upgrade took away.
-        self._beyond: set[int] = set()
-        provenance = runtime.provenance  # now: what is wrong with the worker is no spectrum's fault
+        # Models that could not be loaded since the last ring, for example after an upgrade removed them.
+        self._unavailable_models: set[int] = set()
+        provenance = runtime.provenance  # computed now, so that a fault of the worker fails no spectrum
         self._batching = Batching(
             annotate=self._annotate,
             record=lambda batch, outcomes: record.finish(batch, outcomes, provenance),
@@ -40,54 +40,61 @@ class Work:
         )
 
     def step(self) -> bool:
-        """Do one piece of work; False if there is none, or none that this worker can do."""
+        """Do one piece of work. False if there is none that this worker can do."""
         try:
-            # In turns: a job that waits for its molecules must not wait for the end of all others too.
-            annotated = self._annotate_some()
-            if self._open_one() or annotated or self._embed_some() or self._index_one():
+            # Alternate: a job that waits for its molecules must not wait for all other jobs as well.
+            annotated = self._annotate_batch()
+            if (
+                self._embed_for_waiting_job()
+                or annotated
+                or self._embed_library_chunk()
+                or self._build_index()
+            ):
                 return True
         except ModelUnavailable as error:
-            self._cannot_go_on(str(error))
-            self._beyond.add(error.model_version_id)
-            return True  # with the work of other models
+            self._report_problem(str(error))
+            self._unavailable_models.add(error.model_version_id)
+            return True  # continue with the work of other models
         except (OperationalError, InterfaceError) as error:
-            # What was claimed comes back when its lease runs out; the next ring starts with a new connection.
+            # Claimed items return when their lease expires. The next ring starts with a new connection.
             connection.close()
-            return self._cannot_go_on(f"The database failed in the middle of the work: {error}")
+            return self._report_problem(f"The database failed during the work: {error}")
         except Exception as error:
-            log.exception("The worker met an error that is no spectrum's fault")
-            return self._cannot_go_on(f"{type(error).__name__}: {error} The worker's log says where.")
+            log.exception("An error that no spectrum caused")
+            return self._report_problem(f"{type(error).__name__}: {error} The worker's log says where.")
 
-        if self._beyond:  # nothing else is left, so this is what keeps the worker from working
-            self._beyond.clear()
-            self.pulse.say("", problem=self._last_problem)
+        if self._unavailable_models:  # no other work is left, so this problem stops the worker
+            self._unavailable_models.clear()
+            self.heartbeat.report("", problem=self._last_problem)
         return False
 
-    def _cannot_go_on(self, problem: str) -> bool:
-        if problem != self._last_problem:  # it comes back with each ring; the log needs it once
+    def _report_problem(self, problem: str) -> bool:
+        if problem != self._last_problem:  # it repeats with each ring; log it once
             log.error("%s", problem)
         self._last_problem = problem
-        self.pulse.say("", problem=problem)
+        self.heartbeat.report("", problem=problem)
         return False
 
-    def _annotate_some(self) -> bool:
+    def _annotate_batch(self) -> bool:
         batch = ledger.claim(
-            limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name, without_models=self._beyond
+            limit=settings.GLMR_BATCH_SIZE, worker=self._runtime.name, without_models=self._unavailable_models
         )
         if batch is None:
             return False
-        self.pulse.hold(batch)
-        self.pulse.say(f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id)
+        self.heartbeat.hold(batch)
+        self.heartbeat.report(
+            f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id
+        )
         try:
             self._runtime.model(_model_version(batch.model_version_id))
             self._batching.run(batch)
         except ModelUnavailable:
-            # The fault is this worker's, not the spectra's: it costs them no attempt.
+            # The worker is at fault, so it costs the spectra no attempt.
             ledger.release(batch.items)
             raise
         finally:
-            self.pulse.let_go()
-        self.pulse.say("", model_version_id=batch.model_version_id)
+            self.heartbeat.release()
+        self.heartbeat.report("", model_version_id=batch.model_version_id)
         return True
 
     def _annotate(self, batch: Batch, on_stage: OnStage) -> list[Outcome]:
@@ -102,37 +109,37 @@ class Work:
         )
 
     def _references(self, batch: Batch) -> ReferenceIndex | None:
-        """Only `fused` asks them."""
+        """The reference spectra of the job. Only `fused` uses them."""
         if batch.reference_version_id is None or batch.params.method != "fused":
             return None
         return self._runtime.references(batch.reference_version_id)
 
-    def _open_one(self) -> bool:
-        """Embed what the next waiting job will search, or a chunk of it."""
-        job = embedding_queue.next_waiting_job(without_models=self._beyond)
+    def _embed_for_waiting_job(self) -> bool:
+        """Embed a chunk of what the next waiting job will search."""
+        job = embedding_queue.next_waiting_job(without_models=self._unavailable_models)
         if job is None:
             return False
         model = self._runtime.model(job.model_version)
-        self.pulse.say(f"preparing {job.library_version}", model_version_id=job.model_version_id)
+        self.heartbeat.report(f"preparing {job.library_version}", model_version_id=job.model_version_id)
         done = embedding_queue.embed_windows(job, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
-        self.pulse.say("", model_version_id=job.model_version_id)
-        return done is not None  # None: another worker is at it
+        self.heartbeat.report("", model_version_id=job.model_version_id)
+        return done is not None  # None: another worker does it
 
-    def _embed_some(self) -> bool:
-        run = embedding_queue.next_run(without_models=self._beyond)
+    def _embed_library_chunk(self) -> bool:
+        run = embedding_queue.next_run(without_models=self._unavailable_models)
         if run is None:
             return False
         model = self._runtime.model(run.model_version)
-        self.pulse.say(f"embedding {run.version}", model_version_id=run.model_version_id)
+        self.heartbeat.report(f"embedding {run.version}", model_version_id=run.model_version_id)
         done = embed.embed_chunk(run, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
-        self.pulse.say("", model_version_id=run.model_version_id)
-        return done is not None  # None: another worker is at it
+        self.heartbeat.report("", model_version_id=run.model_version_id)
+        return done is not None  # None: another worker does it
 
-    def _index_one(self) -> bool:
-        held = self.pulse.model_version_id  # an index needs no model, and drops none
-        self.pulse.say("building a search index", model_version_id=held)
+    def _build_index(self) -> bool:
+        held = self.heartbeat.model_version_id  # building an index does not change the loaded model
+        self.heartbeat.report("building a search index", model_version_id=held)
         built = vector_index.build_missing()
-        self.pulse.say("", model_version_id=held)
+        self.heartbeat.report("", model_version_id=held)
         return built is not None
 
 

@@ -1,6 +1,6 @@
-"""Where the embedded services of one data directory are found: a pure function of that directory.
+"""Addresses of the embedded services of a data directory, computed from its path alone.
 
-Because nothing is written down, `manage.py` reaches the services of a running `make run` without being told.
+So `manage.py` finds the services of a running `make run` without any configuration.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 DATABASE_NAME = "glmr"
 DATABASE_USER = "glmr"
-POSTGRES_PORT = 5432  # names the socket file only; no TCP port is opened
+POSTGRES_PORT = 5432  # only part of the name of the socket file; no TCP port is opened
 
-# sun_path holds 107 bytes and a final zero; the longest name below is PostgreSQL's socket.
+# sun_path holds 107 bytes and a final zero. The longest name in the directory is PostgreSQL's socket.
 _LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")
 
 
 def socket_directory(data_dir: Path) -> Path:
-    """`run` inside the data directory, or a short name under /tmp where that path is too long."""
+    """`run` inside the data directory, or a short name under /tmp if that path is too long."""
     inside = data_dir.resolve() / "run"
     if len(os.fsencode(inside)) <= _LONGEST_SOCKET:
         return inside

@@ -1,6 +1,6 @@
 """One supervised child process: started through `launch`, logged to a file, stopped with a deadline.
 
-Start children from a thread that lives as long as they should: the kernel ties them to that thread.
+The kernel ends a child with the thread that started it, so start it from a thread that lives long enough.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _LOG_KEPT_BYTES = 10 * 2**20
 
 
 class ServiceFailed(Exception):
-    """A service did not start or stay up: what, where its log is, and how to mend it."""
+    """A service did not start or did not stay up. The message names the log and how to fix it."""
 
 
 class Child:
-    """A process in its own session, so that Ctrl-C reaches the supervisor alone."""
+    """A process in a separate session, so that Ctrl-C reaches only the supervisor."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Child:
         return self.process.poll() is None
 
     def stop(self, patience_s: float = 10.0) -> None:
-        """Ask, wait, then kill the whole session. Returns when the process is gone."""
+        """Send the stop signal, wait, then kill the whole session. Returns when the process has ended."""
         if self.alive:
             self.process.send_signal(self.stop_signal)
         try:
@@ -79,7 +79,7 @@ class Child:
 
 
 def run_once(command: Sequence[str], *, identity: str = "same") -> subprocess.CompletedProcess[str]:
-    """Run a command to its end under the given identity."""
+    """Run a command under the given identity and wait for it."""
     return subprocess.run(
         [*_launcher(identity, signal.SIGTERM), *command], capture_output=True, text=True, check=False
     )
@@ -91,10 +91,10 @@ def _launcher(identity: str, death_signal: signal.Signals) -> list[str]:
 
 @cache
 def unprivileged_identity() -> str:
-    """How a service that refuses root is run here.
+    """The identity for a service that refuses to run as root.
 
-    As root, best in a user namespace: no account is needed and all files stay root's. Where namespaces
-    are forbidden, as in a default container, a system account takes its place.
+    For root a user namespace is best: it needs no account, and all files stay owned by root. Where
+    namespaces are forbidden, as in a default container, a system account is used.
     """
     if os.geteuid() != 0:
         return "same"
@@ -120,14 +120,14 @@ def _system_account() -> pwd.struct_passwd:
 
 
 def running_in(executable_name: str, directory: Path) -> list[int]:
-    """Process ids of that executable working in that directory; what a pid file says is not trusted."""
+    """Process ids of the executable that work in the directory. Pid files are not trusted."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             executable, cwd = os.readlink(entry / "exe"), os.readlink(entry / "cwd")
-        except OSError:  # gone meanwhile, or somebody else's
+        except OSError:  # it has ended, or belongs to another user
             continue
         if Path(executable.removesuffix(" (deleted)")).name == executable_name and cwd == str(directory):
             found.append(int(entry.name))

@@ -1,6 +1,6 @@
-"""The one directory that holds everything stored, held by one supervisor at a time.
+"""The directory that holds everything stored. Only one supervisor at a time may hold it.
 
-Two servers on one directory would destroy each other's files; the second is told who is there.
+Two servers on one directory would destroy each other's files, so the second one is refused.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class DirectoryHeld(Exception):
 
 
 class DirectoryUnusable(Exception):
-    """The data directory cannot be written, or its socket directory is not ours."""
+    """The data directory cannot be written, or its socket directory belongs to another user."""
 
 
 class DataDirectory:
-    """A data directory under an exclusive lock, which the kernel drops however the holder ends."""
+    """A data directory under an exclusive lock. The kernel releases the lock when the holder ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -36,7 +36,7 @@ class DataDirectory:
         except OSError as problem:
             raise DirectoryUnusable(
                 f"The data directory {self.path} cannot be used: {problem.strerror}. "
-                "Name a directory that you may write with GLMR_DATA_DIR."
+                "Set GLMR_DATA_DIR to a directory that you may write to."
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,7 +49,7 @@ class DataDirectory:
         _make_private(self.sockets)
 
     def announce(self, address: str) -> None:
-        """Write who holds the directory and where it is served, for whoever comes second."""
+        """Store the process id and the address, for the message that a second server shows."""
         self._lock.seek(0)
         self._lock.truncate()
         self._lock.write(json.dumps({"pid": os.getpid(), "address": address}))
@@ -70,22 +70,22 @@ class DataDirectory:
 def _held_message(path: Path, holder: str) -> str:
     try:
         known = json.loads(holder)
-        who = f"process {known['pid']}" + (f", serving {known['address']}" if known["address"] else "")
+        holding = f"process {known['pid']}" + (f", serving {known['address']}" if known["address"] else "")
     except (ValueError, KeyError, TypeError):
-        who = "another process"
+        holding = "another process"
     return (
-        f"The data directory {path} is in use by {who}. Use that server, stop it first, "
-        "or start a second one on a directory of its own with GLMR_DATA_DIR."
+        f"The data directory {path} is in use by {holding}. Use that server, stop it first, "
+        "or start a second server with another directory in GLMR_DATA_DIR."
     )
 
 
 def _make_private(directory: Path) -> None:
-    """Sockets here let anybody in who can reach them, so the directory must be ours alone."""
+    """The sockets accept everyone who can reach them, so the directory must be closed to other users."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or (status.st_uid != os.geteuid() and os.geteuid() != 0):
         raise DirectoryUnusable(
-            f"The socket directory {directory} belongs to somebody else. "
+            f"The socket directory {directory} belongs to another user. "
             "Remove it, or choose a shorter path with GLMR_DATA_DIR so that it is not needed."
         )
     directory.chmod(0o700)

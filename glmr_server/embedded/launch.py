@@ -1,6 +1,6 @@
-"""Become a service: tie this process to its parent's life, shed root where asked, then exec the command.
+"""Start a service: end with the parent, drop root privileges if requested, then exec the command.
 
-Run by file path with the standard library alone, so that it costs a few milliseconds. Usage:
+It uses only the standard library and is run by file path, so it costs a few milliseconds. Usage:
 launch.py PARENT_PID DEATH_SIGNAL IDENTITY COMMAND...
 """
 
@@ -26,7 +26,7 @@ def _call(function: str, *arguments: object) -> None:
 
 
 def enter_namespace(uid: int, gid: int) -> None:
-    """Seem to be uid inside a user namespace of one's own; files stay owned by the caller."""
+    """Appear as uid inside a new user namespace. Files stay owned by the caller."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER)
     for name, content in (
@@ -39,12 +39,12 @@ def enter_namespace(uid: int, gid: int) -> None:
 
 
 def become_user(uid: int, gid: int) -> None:
-    """Become uid, keeping only the right to pass directories that root has closed to others.
+    """Become uid, keeping only the right to enter directories that root has closed to others.
 
-    Without it a database under /root could not be reached, short of opening /root to everybody.
+    Without that right a database under /root could not be reached.
     """
-    # Keeps the rights over the change of user, and lets access(2), by which PostgreSQL looks for its own
-    # programs, count them too.
+    # Keeps the rights across the change of user, also for access(2), which PostgreSQL uses to find its
+    # programs.
     _call("prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
@@ -62,12 +62,12 @@ def main() -> None:
     if kind in ("namespace", "user"):
         uid, gid = (int(part) for part in ids.split(":"))
         (enter_namespace if kind == "namespace" else become_user)(uid, gid)
-    # After any change of identity, which would clear it.
+    # After the change of identity, which would clear this setting.
     _call("prctl", PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
     if os.getppid() != int(parent):
-        sys.exit("launch: the parent has gone already")
+        sys.exit("launch: the parent has already ended")
     os.umask(0o077)
-    os.execv(command[0], command)  # noqa: S606, no shell is wanted
+    os.execv(command[0], command)  # noqa: S606, no shell is needed
 
 
 if __name__ == "__main__":

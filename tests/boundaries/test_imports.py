@@ -1,4 +1,4 @@
-"""The borders between the packages, tried in fresh processes: what is loaded, not only what is written."""
+"""The boundaries between the packages, tested in new processes by what is really loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# What the server may take from models_ml: all of it free of torch, checked below.
+# What the server may import from models_ml. None of it needs torch, which is checked below.
 SHARED = {
     "models_ml.spectra",
     "models_ml.molecules",
@@ -22,7 +22,7 @@ SHARED = {
     "models_ml.checkpoint_info",
     "models_ml.evidence.analogs",
 }
-# Refuses the named packages as if they were not installed, then imports every module of the packages given.
+# Refuses some packages as if they were not installed, then imports every module of the given packages.
 WALK = """
 import importlib, pkgutil, sys
 
@@ -76,7 +76,7 @@ def test_models_ml_loads_where_django_is_not_installed() -> None:
     run("walk('models_ml')", "django", "rest_framework", "celery", "annotation", "glmr_server", "worker")
 
 
-def test_the_server_takes_only_the_shared_part_of_models_ml() -> None:
+def test_the_server_imports_only_the_shared_part_of_models_ml() -> None:
     for package in ("annotation", "glmr_server"):
         for file in (ROOT / package).rglob("*.py"):
             for name in imported(file):
@@ -85,7 +85,7 @@ def test_the_server_takes_only_the_shared_part_of_models_ml() -> None:
 
 
 def imported(file: Path) -> set[str]:
-    """Full names of all modules, or names in modules, that the file imports anywhere."""
+    """Full names of all modules, or of names in modules, that the file imports anywhere."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):

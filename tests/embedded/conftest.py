@@ -1,4 +1,4 @@
-"""A short-named data directory for each test: sockets live in it."""
+"""A data directory with a short name for each test, because sockets are created in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glmr_server.embedded.postgres import EmbeddedPostgres
 
 @pytest.fixture
 def empty_data_dir() -> Iterator[Path]:
-    """A path where a first start may make everything."""
+    """A path at which a first start can create everything."""
     folder = Path(tempfile.mkdtemp(prefix="glmr-e-", dir="/tmp"))
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
@@ -23,7 +23,7 @@ def empty_data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def made_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster as a first start leaves it; making one costs a second of processor time."""
+    """A cluster as the first start creates it. Creating one takes a second of processor time."""
     folder = tmp_path_factory.mktemp("cluster")
     with DataDirectory(folder) as directory, EmbeddedPostgres(directory, {"fsync": "off"}) as server:
         pass

@@ -1,4 +1,4 @@
-"""Holds a data directory in a process of its own, for tests that kill it: `holder.py DIRECTORY`.
+"""Holds a data directory in a separate process, for tests that kill it: `holder.py DIRECTORY`.
 
 Prints one JSON line with the process ids, then waits.
 """
@@ -29,7 +29,7 @@ class Holder:
 
 @contextmanager
 def holding(data_dir: Path, prefix: Sequence[str] = ()) -> Iterator[Holder]:
-    """A process that runs both services in that directory; `prefix` is put before its command."""
+    """A process that runs both services in the directory. `prefix` is put before its command."""
     process = subprocess.Popen(
         [*prefix, sys.executable, "-m", "tests.embedded.holder", str(data_dir)],
         stdout=subprocess.PIPE,

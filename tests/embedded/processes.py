@@ -1,4 +1,4 @@
-"""What the tests ask the kernel about processes."""
+"""Facts about processes, read from the kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def running(pid: int) -> bool:
-    """True while the process lives; a zombie does not."""
+    """Whether the process is running. A zombie is not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Settings are read from the environment, and a malformed one names its variable and the remedy."""
+"""Settings are read from the environment. An invalid one is refused with its name and a remedy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_sizes(raw: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) 
         (lambda: env.url("GLMR_X", "", ("redis",), "redis://host"), "mysql://host", "such as redis://host"),
     ],
 )
-def test_a_malformed_value_is_refused(
+def test_invalid_value_is_refused(
     read: Callable[[], object], raw: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLMR_X", raw)
@@ -46,7 +46,7 @@ def test_a_malformed_value_is_refused(
     assert hint in str(caught.value)
 
 
-def test_blank_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLMR_X", " ")
     assert env.whole_number("GLMR_X", 5) == 5
 
@@ -62,27 +62,27 @@ def run_with(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_manage_says_which_variable_is_wrong() -> None:
+def test_manage_names_the_invalid_variable() -> None:
     done = run_with("manage.py check", GLMR_MAX_UPLOAD_BYTES="plenty")
     assert done.returncode == 1
     assert "GLMR_MAX_UPLOAD_BYTES='plenty'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_password_in_a_malformed_address_is_not_shown() -> None:
+def test_password_in_invalid_address_is_not_shown() -> None:
     done = run_with("manage.py check", GLMR_DATABASE_URL="postgresql://u:hunter2@host:port/%zz")
     assert "GLMR_DATABASE_URL" in done.stderr
     assert "hunter2" not in done.stderr
 
 
-def test_manage_says_how_to_start_the_database(empty_data_dir: Path) -> None:
+def test_manage_explains_how_to_start_the_database(empty_data_dir: Path) -> None:
     done = run_with("manage.py migrate", GLMR_DATA_DIR=str(empty_data_dir), GLMR_DATABASE_URL="")
     assert done.returncode == 1
     assert "make run" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_web_server_refuses_to_draw_a_new_key_each_time(empty_data_dir: Path) -> None:
+def test_web_server_refuses_to_start_without_a_stored_key(empty_data_dir: Path) -> None:
     done = run_with("-m glmr_server.serve web", GLMR_DATA_DIR=str(empty_data_dir), GLMR_SECRET_KEY="")
     assert done.returncode == 1
     assert "GLMR_SECRET_KEY" in done.stderr

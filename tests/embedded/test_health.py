@@ -1,4 +1,4 @@
-"""The containers' health checks: a worker is healthy while the ledger has its sign of life."""
+"""The health checks of the containers: a worker is healthy while its heartbeat is recent."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def beat(name: str, seconds_ago: float) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("seconds_ago", "healthy"), [(1, True), (600, False)])
-def test_a_worker_is_judged_by_its_last_beat(seconds_ago: float, healthy: bool) -> None:
+def test_worker_health_follows_its_last_heartbeat(seconds_ago: float, healthy: bool) -> None:
     beat(f"{socket.gethostname()}:1", seconds_ago)
     assert (health.worker_problem() == "") is healthy
 
 
 @pytest.mark.django_db
-def test_another_machine_proves_nothing() -> None:
+def test_heartbeat_of_another_machine_does_not_count() -> None:
     beat("elsewhere:1", 1)
-    assert "no sign of life" in health.worker_problem()
+    assert "no heartbeat" in health.worker_problem()
 
 
-def test_a_silent_web_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_web_server_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     monkeypatch.setenv("GLMR_BIND", f"0.0.0.0:{port}")

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses root. Each way round that: a user namespace, a system account, an ordinary user."""
+"""PostgreSQL refuses to run as root. Solutions: a user namespace, a system account, an ordinary user."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ACCOUNT = f"user:{NO_CANDIDATE.pw_uid}:{NO_CANDIDATE.pw_gid}"
 
 @pytest.fixture
 def closed_folder(data_dir: Path) -> Path:
-    """A folder that others may not pass, as /root is."""
+    """A folder that other users cannot enter, like /root."""
     data_dir.chmod(0o700)
     return data_dir
 
 
 @as_root
 @pytest.mark.parametrize("identities", [(NAMESPACE,), (ACCOUNT,), (NAMESPACE, ACCOUNT, NAMESPACE)])
-def test_root_runs_it_as_somebody_else(
+def test_root_runs_it_as_another_user(
     closed_folder: Path, identities: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if NAMESPACE in identities and run_once(["/bin/true"], identity=NAMESPACE).returncode != 0:
@@ -50,8 +50,8 @@ def test_root_runs_it_as_somebody_else(
 
 
 @as_root
-def test_another_account_still_passes_closed_folders(closed_folder: Path) -> None:
-    """PostgreSQL asks access(2) for its programs, which counts rights otherwise than open(2) does."""
+def test_system_account_can_enter_closed_folders(closed_folder: Path) -> None:
+    """PostgreSQL finds its programs with access(2), which checks rights differently from open(2)."""
     (closed_folder / "file").write_text("")
     code = f"import os; assert os.geteuid() and os.access({str(closed_folder / 'file')!r}, os.R_OK)"
     done = run_once([sys.executable, "-c", code], identity=ACCOUNT)
@@ -59,12 +59,12 @@ def test_another_account_still_passes_closed_folders(closed_folder: Path) -> Non
 
 
 @as_root
-def test_an_ordinary_user_runs_it_as_themselves(empty_data_dir: Path) -> None:
+def test_ordinary_user_runs_it_with_the_same_identity(empty_data_dir: Path) -> None:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("needs setpriv (package util-linux) to become an ordinary user")
     empty_data_dir.parent.chmod(0o777)
-    # The right to read keeps this Python usable where it is installed below /root; nothing else is kept.
+    # Only the right to read is kept, because this Python may be installed below /root.
     become = [
         setpriv,
         f"--reuid={NO_CANDIDATE.pw_uid}",
@@ -81,7 +81,7 @@ def test_an_ordinary_user_runs_it_as_themselves(empty_data_dir: Path) -> None:
         assert (empty_data_dir / "postgres").stat().st_uid == NO_CANDIDATE.pw_uid
 
 
-def test_an_ordinary_user_needs_no_other_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_user_needs_no_other_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     unprivileged_identity.cache_clear()
     try:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: starts, keeps what it stored through crashes, and harms no other process."""
+"""The embedded PostgreSQL starts, keeps its data through crashes, and harms no other process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(url: str) -> list[tuple[str]]:
         return connection.execute("SELECT place::text FROM kept").fetchall()
 
 
-def test_data_survive_a_stop_and_a_start(empty_data_dir: Path) -> None:
+def test_data_survive_a_restart(empty_data_dir: Path) -> None:
     for start in range(2):
         with DataDirectory(empty_data_dir) as directory, EmbeddedPostgres(directory) as server:
             if start == 0:
@@ -49,7 +49,7 @@ def test_only_the_owner_can_reach_it(data_dir: Path) -> None:
         assert stat.S_IMODE(server.cluster.stat().st_mode) == 0o700
 
 
-def test_a_killed_postmaster_starts_again_with_its_rows(data_dir: Path) -> None:
+def test_killed_postmaster_starts_again_with_its_rows(data_dir: Path) -> None:
     with DataDirectory(data_dir) as directory, EmbeddedPostgres(directory) as server:
         write_row(server.url)
         assert server.pid is not None
@@ -59,7 +59,7 @@ def test_a_killed_postmaster_starts_again_with_its_rows(data_dir: Path) -> None:
         assert rows(server.url) == [("[1,2]",)]
 
 
-def test_a_stale_pid_file_harms_no_innocent_process(data_dir: Path) -> None:
+def test_stale_pid_file_harms_no_other_process(data_dir: Path) -> None:
     with DataDirectory(data_dir) as directory, EmbeddedPostgres(directory) as server:
         write_row(server.url)
         assert server.pid is not None
@@ -69,7 +69,7 @@ def test_a_stale_pid_file_harms_no_innocent_process(data_dir: Path) -> None:
         assert eventually(lambda: not server.alive)
 
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
-            # As after a reboot: the number in the file is somebody else's now.
+            # As after a reboot: the pid in the file belongs to another process.
             pid_file.write_text(left.replace(str(server.pid), str(innocent.pid), 1))
             (server.sockets / ".s.PGSQL.5432.lock").write_text(f"{innocent.pid}\n")
             server.start()
@@ -79,7 +79,7 @@ def test_a_stale_pid_file_harms_no_innocent_process(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["n" * 120, "ein Ordner mit Umlaut ä", "100%'quoted\"?#&x"])
-def test_any_path_will_do(data_dir: Path, name: str) -> None:
+def test_any_path_works(data_dir: Path, name: str) -> None:
     named = data_dir.rename(data_dir.with_name(name))
     with DataDirectory(named) as directory, EmbeddedPostgres(directory) as server:
         write_row(server.url)
@@ -88,7 +88,7 @@ def test_any_path_will_do(data_dir: Path, name: str) -> None:
         assert stat.S_IMODE(directory.sockets.stat().st_mode) == 0o700
 
 
-def test_an_interrupted_first_start_is_made_good(empty_data_dir: Path) -> None:
+def test_interrupted_first_start_is_repaired(empty_data_dir: Path) -> None:
     unfinished = empty_data_dir / "postgres.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
@@ -96,15 +96,15 @@ def test_an_interrupted_first_start_is_made_good(empty_data_dir: Path) -> None:
         write_row(server.url)
 
 
-def test_files_of_another_version_are_refused_and_left_alone(empty_data_dir: Path) -> None:
+def test_files_of_another_version_are_refused_and_unchanged(empty_data_dir: Path) -> None:
     (empty_data_dir / "postgres").mkdir(parents=True)
     (empty_data_dir / "postgres" / "PG_VERSION").write_text("12\n")
-    with DataDirectory(empty_data_dir) as directory, pytest.raises(ServiceFailed, match="made by version 12"):
+    with DataDirectory(empty_data_dir) as directory, pytest.raises(ServiceFailed, match="version 12 created"):
         EmbeddedPostgres(directory).start()
     assert [file.name for file in (empty_data_dir / "postgres").iterdir()] == ["PG_VERSION"]
 
 
-def test_an_old_processor_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_processor_features_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu sse4_2 fma bmi2\n")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -112,7 +112,7 @@ def test_an_old_processor_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pyt
         postgres._check_cpu(cpuinfo)
 
 
-def test_a_server_that_cannot_start_shows_its_log(data_dir: Path) -> None:
+def test_failed_start_shows_the_log(data_dir: Path) -> None:
     with DataDirectory(data_dir) as directory:
         server = EmbeddedPostgres(directory, {"shared_buffers": "nonsense"})
         with pytest.raises(ServiceFailed, match="invalid value for parameter"):

@@ -1,4 +1,4 @@
-"""The embedded Redis: reached by its owner alone, kept through a crash, never a reason not to start."""
+"""The embedded Redis is reachable only by its owner, survives a crash, and never prevents a start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def client(server: EmbeddedRedis) -> redis.Redis:
     return redis.Redis(unix_socket_path=str(server.socket), decode_responses=True)
 
 
-def test_a_killed_server_starts_again_with_its_keys(empty_data_dir: Path) -> None:
+def test_killed_server_starts_again_with_its_keys(empty_data_dir: Path) -> None:
     with DataDirectory(empty_data_dir) as directory, EmbeddedRedis(directory) as server:
         with client(server) as connection:
             connection.set("bell", "rung")
@@ -39,7 +39,7 @@ def test_only_the_owner_can_reach_it(empty_data_dir: Path) -> None:
         assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
 
 
-def test_an_unreadable_log_is_put_aside(empty_data_dir: Path) -> None:
+def test_unreadable_log_is_moved_aside(empty_data_dir: Path) -> None:
     (empty_data_dir / "redis").mkdir(parents=True)
     (empty_data_dir / "redis" / "appendonly.aof").write_bytes(b"*9\r\nnothing that Redis wrote\r\n" * 50)
     with (

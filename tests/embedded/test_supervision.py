@@ -1,4 +1,4 @@
-"""What dies is started again, ever more slowly, and it is said."""
+"""A process that ends is started again, after a growing delay, with a message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glmr_server.supervision import Supervisor
 
 
 class Fragile:
-    """A service that lives until told otherwise."""
+    """A service that runs until the test ends it."""
 
     def __init__(self, name: str, journal: list[str]) -> None:
         self.name = name
@@ -59,7 +59,7 @@ def supervisor(said: list[str], clock: Clock) -> Supervisor:
     return Supervisor(said.append, clock)
 
 
-def test_restarts_come_ever_more_slowly(
+def test_delay_between_restarts_grows(
     supervisor: Supervisor, clock: Clock, said: list[str], journal: list[str]
 ) -> None:
     web = Fragile("Web", journal)
@@ -68,7 +68,7 @@ def test_restarts_come_ever_more_slowly(
     for tick in range(400):
         clock.now = tick / 4
         before = len(journal)
-        supervisor.tend()
+        supervisor.check()
         if len(journal) > before:
             starts.append(clock.now)
         web.alive = False
@@ -78,36 +78,36 @@ def test_restarts_come_ever_more_slowly(
     assert "fragile.log" in said[0]
 
 
-def test_a_steady_minute_forgives_earlier_deaths(
+def test_earlier_deaths_are_forgotten_after_a_steady_minute(
     supervisor: Supervisor, clock: Clock, journal: list[str]
 ) -> None:
     web = Fragile("Web", journal)
     supervisor.start(web)
     web.alive = False
-    supervisor.tend()
-    supervisor.tend()
+    supervisor.check()
+    supervisor.check()
     assert supervisor.deaths(web) == 1
     clock.now = 61.0
-    supervisor.tend()
+    supervisor.check()
     assert supervisor.deaths(web) == 0
 
 
-def test_a_failed_restart_is_said_and_tried_again(
+def test_failed_restart_is_reported_and_repeated(
     supervisor: Supervisor, clock: Clock, said: list[str], journal: list[str]
 ) -> None:
     redis = Fragile("Redis", journal)
     supervisor.start(redis)
     redis.alive = redis.can_start = False
-    supervisor.tend()
-    supervisor.tend()
+    supervisor.check()
+    supervisor.check()
     assert said[-1] == "Redis cannot start"
     redis.can_start = True
     for clock.now in (1.0, 2.0, 3.0):
-        supervisor.tend()
+        supervisor.check()
     assert redis.alive
 
 
-def test_stops_the_named_first_and_then_the_last_started(supervisor: Supervisor, journal: list[str]) -> None:
+def test_stops_given_services_first_then_the_last_started(supervisor: Supervisor, journal: list[str]) -> None:
     postgres, redis, web, worker = services = [
         Fragile(name, journal) for name in ("postgres", "redis", "web", "worker")
     ]

@@ -1,4 +1,4 @@
-"""`make run` as a whole: comes up, is reached, mends itself, stops on Ctrl-C, and comes up again."""
+"""`make run` as a whole: it starts, answers, recovers, stops on Ctrl-C, and starts again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @contextmanager
 def server(data_dir: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The supervisor, the address that it printed, and all that it printed before."""
+    """The supervisor, the address that it printed, and everything that it printed before."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GLMR_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "glmr_server.up", "--no-demo"],
@@ -68,7 +68,7 @@ def answers(address: str) -> bool:
         return False
 
 
-def test_up_mended_down_and_up_again(data_dir: Path) -> None:
+def test_start_recovery_stop_and_second_start(data_dir: Path) -> None:
     with server(data_dir) as (process, address, printed):
         assert answers(address)
         assert re.search(r"admin +\S{8,} +\(administrator\)", printed)
@@ -91,7 +91,7 @@ def test_up_mended_down_and_up_again(data_dir: Path) -> None:
         assert eventually(lambda: not running(web))
         assert eventually(lambda: answers(address), within_s=60)
 
-        # Both stores at once, as when memory runs out.
+        # Both stores at the same time, as when memory runs out.
         stores = [pid for pid in children(process.pid) if re.search("postgres -D|redis-server", command(pid))]
         assert len(stores) == 2
         for pid in stores:
@@ -112,7 +112,7 @@ def test_up_mended_down_and_up_again(data_dir: Path) -> None:
         assert eventually(lambda: not any(running(pid) for pid in family), within_s=60)
 
 
-def test_a_taken_port_is_said(data_dir: Path) -> None:
+def test_port_in_use_is_reported(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(

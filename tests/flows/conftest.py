@@ -1,4 +1,4 @@
-"""The worker tests' checkpoint, and a newer one, for flows through the worker's own code."""
+"""The checkpoint of the worker tests and a newer one, for flows through the code of the worker."""
 
 from __future__ import annotations
 

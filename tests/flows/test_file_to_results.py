@@ -1,4 +1,4 @@
-"""The way of a file of spectra: upload, library, job, worker, results. Only the broker is left out."""
+"""A file of spectra on its path: upload, library, job, worker, results. Only the broker is left out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ pytest.importorskip("torch")
 
 from annotation.exports import table as export
 from annotation.jobs import actions
-from annotation.jobs.heartbeat import SignOfLife
+from annotation.jobs.heartbeat import Heartbeat
 from annotation.jobs.progress import progress
 from annotation.libraries.load import import_library
 from annotation.libraries.register_checkpoint import register_checkpoint
 from annotation.models import Annotation, Job, LibraryEmbedding, ModelVersion, WorkerHeartbeat
 from annotation.references.load import import_references
 from annotation.spectra.ingest import store_upload
-from annotation.web.evidence import FURTHER, OTHERS, SIMILARITIES
+from annotation.web.evidence import FUSED_CHANNELS, OPTIONAL_CHANNELS, SIMILARITIES
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.builders import SMILES, make_project, make_user
 from worker import references
@@ -83,12 +83,12 @@ def work_until_idle() -> HeartbeatThread:
     work = worker()
     while work.step():
         pass
-    return work.pulse
+    return work.heartbeat
 
 
 def worker() -> Work:
     runtime = Runtime()
-    return Work(runtime, HeartbeatThread(SignOfLife(worker=runtime.name, device=runtime.device_name)))
+    return Work(runtime, HeartbeatThread(Heartbeat(worker=runtime.name, device=runtime.device_name)))
 
 
 def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
@@ -114,7 +114,7 @@ def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
     assert len(list(export.rows(job))) == 4
 
 
-def test_a_job_ends_before_its_fresh_library_is_embedded(
+def test_job_ends_before_its_new_library_is_fully_embedded(
     files: Path, model_version: ModelVersion, settings: Settings
 ) -> None:
     settings.GLMR_EMBED_CHUNK = 1
@@ -154,12 +154,12 @@ def test_the_same_pins_give_the_same_ranks(files: Path, model_version: ModelVers
     assert len(ranks(first)) == 2
 
 
-def test_an_upgrade_leaves_old_results_and_goes_on_with_the_new_model(
+def test_upgrade_keeps_old_results_and_continues_with_the_new_model(
     files: Path, model_version: ModelVersion, newer_checkpoint: Path
 ) -> None:
     done = submitted(files, model_version)
     work_until_idle()
-    waiting = submitted(files, model_version)  # when the upgrade takes the old checkpoint away
+    waiting = submitted(files, model_version)  # when the upgrade removes the old checkpoint
     ModelVersion.objects.update(folder="/nowhere")
 
     newer = register_checkpoint(newer_checkpoint)
@@ -177,7 +177,7 @@ def test_an_upgrade_leaves_old_results_and_goes_on_with_the_new_model(
     assert old.candidates.exists()
 
 
-def test_references_are_asked_by_fused_and_named_in_the_result(
+def test_references_are_used_by_fused_and_named_in_the_result(
     files: Path, model_version: ModelVersion
 ) -> None:
     (files / "references.mgf").write_text(
@@ -197,7 +197,7 @@ def test_references_are_asked_by_fused_and_named_in_the_result(
     assert job.items.filter(state="done").count() == 2
 
 
-def test_the_shipped_model_says_how_sure_it_is(files: Path, settings: Settings) -> None:
+def test_the_shipped_model_states_its_confidence(files: Path, settings: Settings) -> None:
     shipped = register_checkpoint(settings.GLMR_CHECKPOINT)
     job = submitted(files, shipped)
 
@@ -210,13 +210,13 @@ def test_the_shipped_model_says_how_sure_it_is(files: Path, settings: Settings) 
     assert 0 < aspirin.p_right <= aspirin.p_close <= 1
     first = aspirin.candidates.get(rank=1)
     assert first.probability == aspirin.p_right
-    # Without reference spectra the analogs have nothing to say; all that is said has its words on the page.
-    known = {channel.name for channel in (*SIMILARITIES, *FURTHER, *OTHERS)}
+    # Without reference spectra the channel analogs has no value. Every other channel has a label on the page.
+    known = {channel.name for channel in (*SIMILARITIES, *FUSED_CHANNELS, *OPTIONAL_CHANNELS)}
     assert {"fingerprint", "fragments"} <= set(first.evidence) <= known - {"analogs"}
     assert shipped.ranking_sha256
 
 
-def test_a_worker_without_the_checkpoint_says_so_and_costs_no_attempt(
+def test_worker_without_the_checkpoint_reports_it_and_costs_no_attempt(
     files: Path, model_version: ModelVersion
 ) -> None:
     model_version.folder = "/nowhere"

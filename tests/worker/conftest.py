@@ -1,4 +1,4 @@
-"""A checkpoint too small to be any good, and real worker processes with short leases.
+"""A tiny checkpoint, and real worker processes with short leases.
 
 Pytest loads this file before Django is set up, so what needs Django is imported inside the fixtures.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Process]
 
-# Short, so that a lost worker is noticed within the test; the rules are those of a day's lease.
+# Short, so that the test notices a lost worker. The rules do not depend on the length.
 SHORT = {"GLMR_LEASE_S": "5", "GLMR_HEARTBEAT_S": "1", "GLMR_RING_S": "1", "GLMR_BATCH_SIZE": "2"}
 
 
@@ -27,7 +27,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def untrained(folder: Path, *, seed: int) -> Path:
-    """A checkpoint of untrained weights: what is tested with it is the work around them."""
+    """A checkpoint of untrained weights: the tests are about the work around the model."""
     torch = pytest.importorskip("torch")
     from models_ml.config import named_config
     from models_ml.inference.checkpoint import save_checkpoint
@@ -51,7 +51,7 @@ def model_version(tiny_checkpoint: Path) -> ModelVersion:
 
 @pytest.fixture
 def start(process_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Start `worker` or `beat` as the server does; all are killed at the end; a failure shows their logs."""
+    """Start `worker` or `beat` as the server does. All are killed at the end. A failure shows their logs."""
     from tests.worker.processes import Process
 
     started: list[Process] = []

@@ -1,4 +1,4 @@
-"""A worker for tests alone: a spectrum titled "poison" kills its process, as a fault in native code would."""
+"""A worker for tests: a spectrum titled "poison" kills its process, like a fault in native code."""
 
 from __future__ import annotations
 

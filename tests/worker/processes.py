@@ -1,4 +1,4 @@
-"""Workers and beats as processes of their own, and waiting for what they do."""
+"""Workers and beats as separate processes, and waiting for what they do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from annotation.models import Annotation, Job, JobItem
 from glmr_server import serve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# A loaded machine takes its time to import torch; nothing here waits for the whole of it when all goes well.
+# A busy machine needs long to import torch. A test that passes never waits this long.
 PATIENCE_S = 480.0
 
 
@@ -32,18 +32,18 @@ class Process:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """SIGKILL: no chance to tidy up."""
+        """SIGKILL: the process cannot clean up."""
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> int:
-        """SIGTERM and the exit status."""
+        """Send SIGTERM and return the exit status."""
         self._process.terminate()
         return self._process.wait(timeout=PATIENCE_S)
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, meanwhile: Callable[[], object] = int) -> None:
-    """Until the condition holds; `meanwhile` runs before each look."""
+    """Wait until the condition holds. `meanwhile` runs before each check."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         meanwhile()

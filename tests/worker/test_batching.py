@@ -1,4 +1,4 @@
-"""Faults in the middle of a batch: halved for memory, narrowed down to the culprit, stopped, cancelled."""
+"""Faults during a batch: halved for memory, narrowed down to one spectrum, stopped, cancelled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWER = CannotAnnotate("answered", "An answer.")
 
 
 class Recorder:
-    """Stands in for the recording: ends the items and keeps the sizes of what it was given."""
+    """Replaces the recording: ends the items and keeps the batch sizes."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -56,7 +56,7 @@ def states(job: Job) -> list[str]:
     return list(job.items.order_by("position").values_list("state", flat=True))
 
 
-def test_too_little_memory_halves_the_batch_and_remembers() -> None:
+def test_out_of_memory_halves_this_and_later_batches() -> None:
     job = make_job(n_spectra=8)
 
     def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
@@ -71,7 +71,7 @@ def test_too_little_memory_halves_the_batch_and_remembers() -> None:
     assert states(job) == ["done"] * 8
 
 
-def test_one_spectrum_that_needs_too_much_memory_is_tried_again_alone() -> None:
+def test_spectrum_that_needs_too_much_memory_is_retried_alone() -> None:
     job = make_job(n_spectra=1)
 
     def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
@@ -83,7 +83,7 @@ def test_one_spectrum_that_needs_too_much_memory_is_tried_again_alone() -> None:
     assert (item.state, item.error_code, item.isolated) == ("pending", "out_of_memory", True)
 
 
-def test_an_unexpected_error_is_narrowed_down_to_its_spectrum() -> None:
+def test_unexpected_error_is_narrowed_down_to_its_spectrum() -> None:
     job = make_job(n_spectra=7)
     culprit = job.items.get(position=3).pk
 
@@ -100,7 +100,7 @@ def test_an_unexpected_error_is_narrowed_down_to_its_spectrum() -> None:
     assert item.isolated
 
 
-def test_a_stop_releases_what_has_not_begun() -> None:
+def test_stop_releases_items_that_have_not_started() -> None:
     job = make_job(n_spectra=4)
     begun: list[int] = []
 
@@ -114,7 +114,7 @@ def test_a_stop_releases_what_has_not_begun() -> None:
     assert set(job.items.filter(state="pending").values_list("attempts", flat=True)) == {0}
 
 
-def test_a_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "CANCEL_CHECK_S", 0.0)
     job = make_job(n_spectra=2)
 
@@ -130,7 +130,7 @@ def test_a_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPa
     assert (states(job), job.state, recorder.sizes) == (["cancelled"] * 2, Job.State.CANCELLED, [])
 
 
-def test_a_result_that_cannot_be_recorded_is_narrowed_down_too() -> None:
+def test_result_that_cannot_be_recorded_is_narrowed_down() -> None:
     job = make_job(n_spectra=3)
     culprit = job.items.get(position=1).pk
     recorder = Recorder()
@@ -147,7 +147,7 @@ def test_a_result_that_cannot_be_recorded_is_narrowed_down_too() -> None:
     assert states(job) == ["done", "pending", "done"]
 
 
-def test_a_database_in_trouble_blames_no_spectrum() -> None:
+def test_database_fault_fails_no_spectrum() -> None:
     job = make_job(n_spectra=2)
 
     def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""The broker dies and comes back empty: the ledger knows what is to be done."""
+"""The broker dies and comes back empty: the ledger still holds the work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.worker.test_worker_dies import submit
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # starts torch several times, possibly on a busy machine
 
 
 @pytest.mark.skipif("GLMR_TEST_BROKER_URL" in os.environ, reason="kills the broker, so it needs its own")
@@ -32,7 +32,7 @@ def test_redis_killed_and_started_again_empty(
     assert embedded_redis.pid is not None
     os.kill(embedded_redis.pid, signal.SIGKILL)
     wait_until(lambda: not embedded_redis.alive, "Redis to be gone")
-    unheard = submit(model_version, 4)  # nobody is there to hear this ring
+    unheard = submit(model_version, 4)  # no worker receives this ring
     shutil.rmtree(embedded_redis.folder)
     embedded_redis.start()
 

@@ -1,4 +1,4 @@
-"""The code that made a result is named by release and commit."""
+"""A result names the release and commit of the code that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spectrum that kills its worker fails alone, after three attempts; its neighbours finish."""
+"""A spectrum that kills its worker fails alone after three attempts. The others finish."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.worker.processes import is_finished, wait_until
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # starts torch several times, possibly on a busy machine
 
 
-def test_a_spectrum_that_kills_its_worker(start: Start, model_version: ModelVersion) -> None:
+def test_spectrum_that_kills_its_worker(start: Start, model_version: ModelVersion) -> None:
     upload = make_upload()
     titles = ["good", "good", "poison", "good", "good"]
     job = actions.submit(

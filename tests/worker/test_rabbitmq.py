@@ -1,4 +1,4 @@
-"""A job over RabbitMQ instead of Redis: the broker is only the bell, so nothing else changes."""
+"""A job over RabbitMQ instead of Redis. The broker is only a doorbell, so nothing else changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.worker.test_worker_dies import submit
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-# Debian's command in sbin only serves root and the user rabbitmq; the one behind it serves anybody.
+# Debian's command in sbin works only for root and the user rabbitmq, the command behind it for everyone.
 _SERVER = shutil.which("rabbitmq-server", path=f"/usr/lib/rabbitmq/bin:{os.environ.get('PATH', '')}")
 
 pytestmark = [
@@ -43,7 +43,7 @@ def answers(port: int) -> bool:
 
 @pytest.fixture
 def rabbitmq() -> Iterator[str]:
-    """A node of our own, with its own data and ports, on the loopback address only."""
+    """A separate node with its data and ports, on the loopback address only."""
     assert _SERVER is not None
     port, distribution = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="glmr-mq-", ignore_cleanup_errors=True) as folder:
@@ -75,7 +75,7 @@ def rabbitmq() -> Iterator[str]:
             node.wait(timeout=PATIENCE_S)
 
 
-def test_a_job_over_rabbitmq(start: Start, model_version: ModelVersion, rabbitmq: str) -> None:
+def test_job_over_rabbitmq(start: Start, model_version: ModelVersion, rabbitmq: str) -> None:
     job = submit(model_version, 6)
     start("beat", GLMR_BROKER_URL=rabbitmq)
     start("worker", GLMR_BROKER_URL=rabbitmq)

@@ -1,4 +1,4 @@
-"""A worker that is killed or told to stop in the middle of a job: nothing is lost, nothing is done twice."""
+"""A worker is killed or stopped during a job: nothing is lost and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.worker.processes import assert_each_annotated_once, is_finished, n_do
 if TYPE_CHECKING:
     from tests.worker.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # several starts of torch, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # starts torch several times, possibly on a busy machine
 
 
 def submit(model_version: ModelVersion, n_spectra: int) -> Job:
-    """A job as people submit it; the library is not embedded yet."""
+    """A job as users submit it. The library is not embedded yet."""
     upload = make_upload()
     spectra = [make_spectrum(upload).pk for _ in range(n_spectra)]
     return actions.submit(
@@ -33,7 +33,7 @@ def submit(model_version: ModelVersion, n_spectra: int) -> Job:
     )
 
 
-def test_sigkill_in_the_middle_of_a_job(start: Start, model_version: ModelVersion) -> None:
+def test_sigkill_during_a_job(start: Start, model_version: ModelVersion) -> None:
     job = submit(model_version, 60)
     start("beat")
     worker = start("worker")
@@ -47,9 +47,7 @@ def test_sigkill_in_the_middle_of_a_job(start: Start, model_version: ModelVersio
     assert_each_annotated_once(job)
 
 
-def test_sigterm_finishes_the_batch_and_gives_the_rest_back(
-    start: Start, model_version: ModelVersion
-) -> None:
+def test_sigterm_finishes_the_batch_and_releases_the_rest(start: Start, model_version: ModelVersion) -> None:
     job = submit(model_version, 60)
     worker = start("worker")
     wait_until(lambda: n_done(job) > 0, "the first results")
@@ -61,7 +59,7 @@ def test_sigterm_finishes_the_batch_and_gives_the_rest_back(
     assert WorkerHeartbeat.objects.get().stopped_at is not None
 
 
-def test_cancel_in_the_middle_of_a_job(start: Start, model_version: ModelVersion) -> None:
+def test_cancel_during_a_job(start: Start, model_version: ModelVersion) -> None:
     job = submit(model_version, 60)
     start("worker")
     wait_until(lambda: n_done(job) > 0, "the first results")
