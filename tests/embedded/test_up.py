@@ -124,4 +124,4 @@ def test_port_in_use_is_reported(data_dir: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert f"Port {port} of 127.0.0.1 is taken" in done.stdout
+    assert f"Port {port} of 127.0.0.1 is in use" in done.stdout
