@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types boundaries migrations docker-lint bench lock clean
+.PHONY: help setup run test check lint types templates boundaries migrations docker-lint words docs-check docs docs-pictures bench lock clean
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -11,37 +11,45 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 BENCH_READY := $(VENV)/.ready-bench
 TESTS ?= tests --ignore=tests/benchmarks
+# The help pages, which the server shows at /help/, and what they are made of.
+HELP := docs/_build/html/index.html
+HELP_SOURCES := $(shell find docs -path docs/_build -prune -o -type f -print) CHANGELOG.md glmr_server/__init__.py \
+	$(wildcard annotation/static/annotation/*.css annotation/static/annotation/*.svg)
+SPHINX := $(PY) -m sphinx --quiet --builder html --doctree-dir docs/_build/doctrees
 
 help:
 	@echo 'make run     the whole server on this machine: database, queue, web, worker (data in ./data, GLMR_DATA_DIR)'
 	@echo 'make test    all tests, against real services (make test TESTS=tests/embedded for a part)'
-	@echo 'make check   lint, types, boundaries, migrations, container files'
+	@echo 'make check   lint, types, templates, boundaries, migrations, container files, words, help pages'
+	@echo 'make docs    build the help pages, which the server shows at /help/'
 	@echo 'make bench   measure the speed of annotation, and of generation beside Hugging Face (installs transformers)'
 	@echo 'make setup   only the virtual environment (.venv) with everything for development'
 	@echo 'make lock    write requirements/*.lock from what is installed'
 	@echo 'make clean   remove caches; data and .venv stay'
 
-$(RUN_READY): requirements/worker.lock requirements/embedded.lock
-	@requirements/setup.sh $(VENV) worker embedded
+$(RUN_READY): requirements/worker.lock requirements/embedded.lock requirements/docs.lock
+	@requirements/setup.sh $(VENV) worker embedded docs
 	@touch $@
 
-$(DEV_READY): requirements/worker.lock requirements/dev.lock
-	@requirements/setup.sh $(VENV) worker dev
+$(DEV_READY): requirements/worker.lock requirements/dev.lock requirements/docs.lock
+	@requirements/setup.sh $(VENV) worker dev docs
 	@touch $@ $(RUN_READY)
 
 $(BENCH_READY): $(DEV_READY) requirements/bench.lock
-	@requirements/setup.sh $(VENV) worker dev bench
+	@requirements/setup.sh $(VENV) worker dev docs bench
 	@touch $@
 
 setup: $(DEV_READY)
 
+# A server without help pages is still useful, so a failed build does not stop it: /help/ names the command.
 run: $(RUN_READY)
+	-@$(MAKE) --no-print-directory --silent $(HELP)
 	@exec $(PY) -m glmr_server.up $(ARGS)
 
 test: $(DEV_READY)
 	$(PY) -m pytest $(TESTS) $(ARGS)
 
-check: lint types boundaries migrations docker-lint
+check: lint types templates boundaries migrations docker-lint words docs-check
 	@echo 'All checks passed.'
 
 lint: $(DEV_READY)
@@ -50,6 +58,9 @@ lint: $(DEV_READY)
 
 types: $(DEV_READY)
 	$(VENV)/bin/mypy
+
+templates: $(DEV_READY)
+	$(VENV)/bin/djlint annotation/templates --quiet --check --lint
 
 boundaries: $(DEV_READY)
 	$(VENV)/bin/lint-imports --no-logo
@@ -61,6 +72,25 @@ migrations: $(DEV_READY)
 docker-lint: $(DEV_READY)
 	$(VENV)/bin/hadolint docker/*.Dockerfile
 
+words: $(DEV_READY)
+	$(PY) -m tools.words
+
+# Every warning is an error here: dead links and anchors, pages that no list of contents names.
+docs-check: $(DEV_READY)
+	$(SPHINX) --fresh-env --nitpicky --fail-on-warning docs docs/_build/html
+	$(PY) -m tools.links
+
+docs: $(RUN_READY) $(HELP)
+	@echo 'Open docs/_build/html/index.html, or /help/ of a running server.'
+
+$(HELP): $(HELP_SOURCES)
+	$(SPHINX) docs docs/_build/html
+	@touch $@
+
+# Needs Chromium. Starts a server on a temporary data directory and writes docs/pictures/*.png.
+docs-pictures: $(DEV_READY)
+	$(PY) -m tools.pictures
+
 bench: $(BENCH_READY)
 	$(PY) -m pytest tests/benchmarks -q $(ARGS)
 
@@ -68,5 +98,5 @@ lock: $(BENCH_READY)
 	$(PY) requirements/write_locks.py
 
 clean:
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
+	find $(PACKAGES) tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

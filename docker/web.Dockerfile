@@ -9,6 +9,20 @@ RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --requirement /tmp/requirements/web.lock
 
 
+# The help pages. What builds them stays out of the image.
+FROM python:3.11-slim-bookworm AS help
+
+ARG PIP_EXTRA_INDEX_URL=""
+COPY requirements/docs.lock /tmp/requirements/
+RUN pip install --no-cache-dir --requirement /tmp/requirements/docs.lock
+WORKDIR /srv/glmr
+COPY CHANGELOG.md ./
+COPY glmr_server ./glmr_server
+COPY annotation ./annotation
+COPY docs ./docs
+RUN python -m sphinx --quiet --builder html --doctree-dir /tmp/doctrees docs docs/_build/html
+
+
 FROM python:3.11-slim-bookworm
 
 # RDKit's drawing module is linked against these.
@@ -25,6 +39,7 @@ COPY manage.py ./
 COPY glmr_server ./glmr_server
 COPY annotation ./annotation
 COPY models_ml ./models_ml
+COPY --from=help /srv/glmr/docs/_build/html ./docs/_build/html
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

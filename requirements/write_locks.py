@@ -16,14 +16,17 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 FOLDER = Path(__file__).resolve().parent
-# File, what it is for, extras of pyproject.toml besides the plain dependencies.
+# File, what it is for, extras of pyproject.toml beside the plain dependencies.
 LOCKS = (
     ("web", "the web server and beat, without torch", ()),
     ("worker", "a worker", ("worker",)),
     ("embedded", "what `make run` needs besides: PostgreSQL and Redis as Python packages", ("embedded",)),
     ("dev", "the checks and tests, without torch", ("embedded", "dev", "evaluate")),
     ("bench", "what `make bench` compares generation with, without torch", ("bench",)),
+    ("docs", "what builds the help pages, without the server's own packages", ("docs",)),
 )
+# Files without the plain dependencies: a container image builds the help pages on their own.
+ALONE = ("docs",)
 # Debian 12's own Python is the oldest supported; some packages need more there.
 PYTHONS = (
     {"python_version": "3.11", "python_full_version": "3.11.2"},
@@ -56,7 +59,7 @@ def pins(wanted: Iterable[str]) -> dict[str, str]:
 def main() -> None:
     project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
     for name, purpose, extras in LOCKS:
-        wanted = [*project["dependencies"]]
+        wanted = [] if name in ALONE else [*project["dependencies"]]
         for extra in extras:
             wanted += project["optional-dependencies"][extra]
         lines = [f"# Exact versions for {purpose}. Written by `make lock`; change pyproject.toml instead."]

@@ -5,12 +5,24 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from annotation.web.views import annotation, home, jobs, libraries, molecules, references, review, submit
+from annotation.web.views import (
+    annotation,
+    help,
+    home,
+    jobs,
+    libraries,
+    molecules,
+    references,
+    review,
+    submit,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("jobs/", home.job_list, name="job-list"),
     path("about/", home.about, name="about"),
+    path("help/", help.page, name="help"),
+    path("help/<path:path>", help.page, name="help"),
     path(
         "sign-in/",
         LoginView.as_view(template_name="annotation/sign_in.html", redirect_authenticated_user=True),
