@@ -1,1 +1,1 @@
-"""Channels of evidence: what each says of a spectrum and a candidate, apart from GLMR's own similarities."""
+"""Evidence channels: what each states about a spectrum and a candidate, besides GLMR's own similarities."""

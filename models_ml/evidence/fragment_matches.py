@@ -1,4 +1,4 @@
-"""What candidates explain of spectra, as the fragment scorer reads it. Plain numpy."""
+"""Input of the fragment scorer: the peaks of spectra that candidates explain. Plain numpy."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ N_PAIR_NUMBERS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """What one candidate explains of one spectrum: M of its strongest peaks."""
+    """Peaks that one candidate explains in one spectrum: M of its strongest peaks."""
 
-    numbers: NDArray[np.float32]  # (M, N_MATCH_NUMBERS) of the easiest fragment of each explained peak
+    numbers: NDArray[np.float32]  # (M, N_MATCH_NUMBERS) of the fragment ion of lowest effort at each peak
     weight: NDArray[np.float32]  # (M,) share of the peak in its spectrum, by square root of intensity
-    unexplained: float  # share of the spectrum that no fragment explains
-    possible: float  # share whose m/z some subformula of the candidate has
+    unexplained: float  # share of the peaks that no fragment ion explains
+    possible: float  # share of the peaks whose m/z a subformula of the candidate has
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FragmentMatches:
-    """P pairs of a spectrum and a candidate, and the M peaks that are explained in them, all in one."""
+    """P pairs of a spectrum and a candidate, and the M explained peaks of all pairs, concatenated."""
 
     numbers: NDArray[np.float32]  # (M, N_MATCH_NUMBERS)
     weight: NDArray[np.float32]  # (M,)
-    pair: NDArray[np.int64]  # (M,) which pair
+    pair: NDArray[np.int64]  # (M,) index of the pair
     pair_numbers: NDArray[np.float32]  # (P, N_PAIR_NUMBERS) unexplained, possible
 
     @classmethod
     def of(cls, pairs: Sequence[Explained]) -> FragmentMatches:
         return cls(
-            numbers=np.concatenate([one.numbers for one in pairs]),
-            weight=np.concatenate([one.weight for one in pairs]),
-            pair=np.repeat(np.arange(len(pairs)), [len(one.weight) for one in pairs]),
-            pair_numbers=np.array([[one.unexplained, one.possible] for one in pairs], np.float32),
+            numbers=np.concatenate([pair.numbers for pair in pairs]),
+            weight=np.concatenate([pair.weight for pair in pairs]),
+            pair=np.repeat(np.arange(len(pairs)), [len(pair.weight) for pair in pairs]),
+            pair_numbers=np.array([[pair.unexplained, pair.possible] for pair in pairs], np.float32),
         )

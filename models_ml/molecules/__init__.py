@@ -1,6 +1,6 @@
-"""Structures: standardisation, fingerprints, formulae, files, fragmentation, drawings. No torch."""
+"""Structures: standardisation, fingerprints, formulae, structure files, fragments, drawings. No torch."""
 
 from rdkit import RDLogger
 
-# RDKit prints every doubtful structure on stderr; whatever matters is raised or returned here instead.
+# RDKit prints a warning for every doubtful structure. What matters is raised or returned instead.
 RDLogger.DisableLog("rdApp.*")

@@ -1,7 +1,8 @@
-"""Which connected parts a molecule falls into when one or two of its bonds or rings break, and how easily.
+"""Fragments of a molecule: the connected parts that remain when one or two chain bonds or rings break.
 
-Combinatorial: no quantum chemistry, only bond types. Efforts are our own judgement of low-energy
-collisions, in arbitrary units; about 1 is a glycosidic bond, 3 a plain C-C bond beside an aromatic ring.
+Combinatorial: it uses bond types only, no quantum chemistry. Each bond has an effort, an estimate of how hard
+it breaks in low-energy collisions, in arbitrary units: about 1 for a glycosidic bond, about 3 for a C-C bond
+beside an aromatic ring.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from models_ml.molecules.fragment_ions import has_double_bond_to_oxygen_or_sulfur
+
 _NOT_BROKEN = 99.0
-_MAX_FIRST_CUTS = 400  # easiest ones; a drug has under 150, a large peptide or glycoside more
+_MAX_FIRST_CUTS = 400  # lowest effort first. A drug has fewer than 150, a large peptide or glycoside more.
 _MAX_RING = 40
 _EASY_PAIRS = {
     frozenset({"N", "O"}): 0.9, frozenset({"N"}): 1.0, frozenset({"O"}): 0.7, frozenset({"S", "N"}): 1.0,
@@ -27,21 +30,21 @@ _CARBON_TO = {"N": 1.2, "O": 1.1, "S": 1.2, "Cl": 1.3, "Br": 1.2, "I": 1.0, "F":
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fragments:
-    """All fragments of a molecule, whole molecule first. F fragments of A heavy atoms and E elements."""
+    """F fragments of a molecule with A heavy atoms and E elements. The first one is the whole molecule."""
 
     mol: Chem.Mol
     atoms: NDArray[np.bool_]  # (F, A)
     effort: NDArray[np.float64]  # (F,) summed over the broken bonds
-    n_broken: NDArray[np.int64]  # (F,) broken bonds, a double one counted twice
-    n_stubs: NDArray[np.int64]  # (F,) broken bonds behind which a single heavy atom hung, OH or CH3 say
+    n_broken: NDArray[np.int64]  # (F,) broken bonds; a double bond counts twice
+    n_stubs: NDArray[np.int64]  # (F,) broken bonds that cut off a single heavy atom, such as OH or CH3
     counts: NDArray[np.int64]  # (F, E) atoms of each element, hydrogens as drawn
     elements: tuple[str, ...]
 
 
 def enumerate_fragments(mol: Chem.Mol, *, anion: bool = False) -> Fragments:
-    """Fragments by at most two cleavages, a cleavage being one chain bond or two bonds of a ring.
+    """Fragments by at most two cleavages. A cleavage breaks one chain bond or two bonds of one ring.
 
-    Anions lose CO2 first of all, so their carboxyl groups break at the other bond.
+    In an anion the bond to a carboxyl group breaks easily, because anions lose CO2.
     """
     efforts = [_effort(bond, anion) for bond in mol.GetBonds()]
     neighbours = _neighbour_masks(mol)
@@ -52,15 +55,15 @@ def enumerate_fragments(mol: Chem.Mol, *, anion: bool = False) -> Fragments:
         both = mask_a & mask_b
         if not both or both in masks:
             continue
-        # Two cuts of one ring system can leave two separate arcs; all other intersections hold together.
+        # Two cuts of one ring system can leave two separate arcs. All other intersections are connected.
         if ring_a is not None and ring_a == ring_b and _component(both, neighbours) != both:
             continue
         masks[both] = None
-    return _measure(mol, list(masks), np.array(efforts))
+    return _describe(mol, list(masks), np.array(efforts))
 
 
 def _effort(bond: Chem.Bond, anion: bool) -> float:
-    """How hard a bond breaks on its own, or as one of the two of a ring."""
+    """Effort of a chain bond, or of a ring bond as one of the two that break."""
     begin, end = bond.GetBeginAtom(), bond.GetEndAtom()
     symbols = {begin.GetSymbol(), end.GetSymbol()}
     order = float(bond.GetBondTypeAsDouble())
@@ -70,7 +73,7 @@ def _effort(bond: Chem.Bond, anion: bool) -> float:
         return 3.2 if symbols == {"C", "N"} else 4.0 if symbols == {"C"} and bond.IsInRing() else _NOT_BROKEN
     if "C" not in symbols:
         return _EASY_PAIRS.get(frozenset(symbols), 1.5)
-    # A lone methyl leaves as methane or a radical, neither of them gladly.
+    # A methyl group leaves as methane or as a radical; both are unfavourable.
     methyl = 0.9 * any(atom.GetDegree() == 1 and atom.GetSymbol() == "C" for atom in (begin, end))
     if symbols == {"C"}:
         return _carbon_carbon_effort(bond, anion) + methyl
@@ -79,11 +82,11 @@ def _effort(bond: Chem.Bond, anion: bool) -> float:
 
 
 def _aromatic_effort(bond: Chem.Bond) -> float:
-    """Heteroaromatic rings open (caffeine loses CH3NCO, flavones fall in two); benzene rings do not."""
+    """Heteroaromatic rings open (caffeine loses CH3NCO, flavones split in two). Benzene rings do not."""
     if not _in_heteroaromatic_ring(bond):
         return _NOT_BROKEN
     ends = (bond.GetBeginAtom(), bond.GetEndAtom())
-    at_carbonyl = any(_has_double_to_hetero(atom) for atom in ends)
+    at_carbonyl = any(has_double_bond_to_oxygen_or_sulfur(atom) for atom in ends)
     if any(atom.GetAtomicNum() != 6 for atom in ends):
         return 1.3 if at_carbonyl else 2.1
     return 1.8 if at_carbonyl else 2.6
@@ -104,7 +107,7 @@ def _carbon_hetero_effort(carbon: Chem.Atom, other: Chem.Atom, anion: bool) -> f
         return effort + (0.9 if other.GetSymbol() == "N" else 1.6)
     if anion and _is_carboxyl(carbon):
         return effort + 0.6
-    if _has_double_to_hetero(carbon):
+    if has_double_bond_to_oxygen_or_sulfur(carbon):
         return effort - 0.2  # the acylium is stable
     if any(atom.GetSymbol() == "O" for atom in carbon.GetNeighbors() if atom.GetIdx() != other.GetIdx()):
         return effort - 0.3  # glycosidic: the oxonium is stable
@@ -129,14 +132,6 @@ def _has_hetero_neighbour(atom: Chem.Atom, bond: Chem.Bond) -> bool:
     return any(n.GetAtomicNum() != 6 for n in atom.GetNeighbors() if n.GetIdx() != partner)
 
 
-def _has_double_to_hetero(atom: Chem.Atom) -> bool:
-    """Whether it is a carbonyl carbon or the like."""
-    return any(
-        bond.GetBondTypeAsDouble() == 2 and bond.GetOtherAtom(atom).GetAtomicNum() in (8, 16)
-        for bond in atom.GetBonds()
-    )
-
-
 def _neighbour_masks(mol: Chem.Mol) -> list[int]:
     masks = [0] * mol.GetNumAtoms()
     for bond in mol.GetBonds():
@@ -147,7 +142,7 @@ def _neighbour_masks(mol: Chem.Mol) -> list[int]:
 
 
 def _component(allowed: int, neighbours: list[int], start: int | None = None) -> int:
-    """Atoms of `allowed` that hang together with its lowest one, or with `start`."""
+    """Atoms of `allowed` that are connected to its lowest atom, or to `start`."""
     seen = front = allowed & -allowed if start is None else 1 << start
     while front:
         reached = 0
@@ -163,7 +158,7 @@ def _component(allowed: int, neighbours: list[int], start: int | None = None) ->
 def _first_cuts(
     mol: Chem.Mol, efforts: list[float], neighbours: list[int]
 ) -> list[tuple[int, float, int | None]]:
-    """(fragment mask, effort, ring system or None) for each side of each single cleavage, easiest first."""
+    """(fragment mask, effort, ring system or None) for each side of each cleavage, lowest effort first."""
     whole = (1 << mol.GetNumAtoms()) - 1
     found: dict[int, tuple[float, int | None]] = {}
     for bonds, ring_system in _cleavages(mol, efforts):
@@ -174,7 +169,7 @@ def _first_cuts(
             cut[end] &= ~(1 << begin)
         side = _component(whole, cut, bonds[0].GetBeginAtomIdx())
         if side == whole:
-            continue  # two bonds of a fused system need not part it
+            continue  # two bonds of a fused system do not always split it
         effort = sum(efforts[bond.GetIdx()] for bond in bonds)
         for mask in (side, whole & ~side):
             if mask not in found or effort < found[mask][0]:
@@ -184,7 +179,7 @@ def _first_cuts(
 
 
 def _cleavages(mol: Chem.Mol, efforts: list[float]) -> Iterator[tuple[tuple[Chem.Bond, ...], int | None]]:
-    """Every chain bond, and every pair of bonds of one ring with the number of its ring system."""
+    """Every chain bond, and every pair of bonds of one ring with the number of the ring system."""
     for bond in mol.GetBonds():
         if not bond.IsInRing() and efforts[bond.GetIdx()] < _NOT_BROKEN:
             yield (bond,), None
@@ -198,7 +193,7 @@ def _cleavages(mol: Chem.Mol, efforts: list[float]) -> Iterator[tuple[tuple[Chem
 
 
 def _ring_systems(mol: Chem.Mol) -> dict[int, int]:
-    """Ring system of each ring atom; rings that share an atom are one system."""
+    """Number of the ring system of each ring atom. Rings that share an atom are one system."""
     systems: list[set[int]] = []
     for ring in mol.GetRingInfo().AtomRings():
         joined = [system for system in systems if system & set(ring)]
@@ -206,7 +201,7 @@ def _ring_systems(mol: Chem.Mol) -> dict[int, int]:
     return {atom: number for number, system in enumerate(systems) for atom in system}
 
 
-def _measure(mol: Chem.Mol, masks: list[int], efforts: NDArray[np.float64]) -> Fragments:
+def _describe(mol: Chem.Mol, masks: list[int], efforts: NDArray[np.float64]) -> Fragments:
     n_atoms = mol.GetNumAtoms()
     n_bytes = (n_atoms + 7) // 8
     packed = np.frombuffer(b"".join(mask.to_bytes(n_bytes, "little") for mask in masks), dtype=np.uint8)

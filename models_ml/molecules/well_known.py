@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.spectra.spectrum import Spectrum
 
 WELL_KNOWN_CSV = files("models_ml.molecules") / "data" / "well_known.csv"

@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models_ml.evidence.fragment_table import fragment_table
 from models_ml.evidence.ion_shares import N_PEAK_NUMBERS, IonBatch, PairIons, SpectrumPeaks, conditions
-from models_ml.evidence.predicted_peaks import fragment_table, ion_places
+from models_ml.evidence.predicted_peaks import table_ions
 from models_ml.networks.fragment_intensity import FragmentIntensity
 from models_ml.ranking.model import load_ranking
 from models_ml.spectra import adducts
@@ -135,7 +136,7 @@ class _Asked:
         notation = ADDUCT_OF_PLACE[self.adduct]
         self.precursor_mz = adducts.precursor_mz(self.mass, notation)
         self.table = fragment_table(smiles, adducts.parse(notation).charge < 0)
-        self.mz, self.exists = ion_places(self.table, notation, self.precursor_mz)
+        self.mz, self.exists = table_ions(self.table, notation, self.precursor_mz)
 
     def pair(self) -> tuple[SpectrumPeaks, PairIons]:
         """As the network reads it, without any peak."""

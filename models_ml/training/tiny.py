@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models_ml.checkpoint_info import CheckpointInfo
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.spectra import adducts
 from models_ml.spectra.features import spectrum_features

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annotation.models import Job, Membership, ModelVersion, Role
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.spectra.mgf_writer import write_mgf
 from tests.annotation.builders import make_library_version, make_project, make_user
 from tests.tiny_checkpoint import MOLECULES

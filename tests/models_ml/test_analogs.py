@@ -7,7 +7,7 @@ import pytest
 
 from models_ml.evidence.analogs import ReferenceIndex, binned, propagate, tanimoto_matrix
 from models_ml.molecules.fingerprint import fingerprint_matrix, tanimoto
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from tests.tiny_checkpoint import MOLECULES

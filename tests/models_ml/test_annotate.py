@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="annotating needs torch, which is not instal
 
 from models_ml.inference.annotate import annotate, distinct, mark_known
 from models_ml.inference.rerank import rank_candidates
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import (
     Annotated,

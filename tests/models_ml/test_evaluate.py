@@ -20,7 +20,7 @@ from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, w
 from models_ml.evaluate.ranking import KEPT, NEVER, rank_by_score, rank_shortlist
 from models_ml.evaluate.reports.collect import main as collect
 from models_ml.inference.memory_index import InMemoryLibrary, LibraryEntry
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import AnnotateParams, Query
 from models_ml.spectra.mgf_writer import write_mgf

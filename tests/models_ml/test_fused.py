@@ -15,7 +15,7 @@ from models_ml.evidence.peak_bins import NO_BIN, BinVocabulary
 from models_ml.inference.annotate import annotate
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
 from models_ml.ranking.fuse import abstains

@@ -15,7 +15,7 @@ import torch
 from models_ml.config import named_config
 from models_ml.evaluate.generation import main as measure_generation
 from models_ml.generation.beam_search import Beam, GenerationTooSlow, beam_search
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder, TokenEmbedding

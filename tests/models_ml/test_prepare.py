@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.spectra.features import ENERGY_BARE, ENERGY_EV, ENERGY_NOT_STATED, ENERGY_PERCENT, read_energy
 from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.spectra.preprocess import MAX_PEAKS, preprocess

@@ -18,7 +18,7 @@ from models_ml.evidence.analog_votes import AnalogVotes
 from models_ml.inference.annotate import annotate
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
-from models_ml.molecules.fragmentation import fragment_spectrum
+from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import Annotated, AnnotateParams
 from models_ml.ranking.features import CHANNELS, ListEvidence, ranker_numbers, without_channel
