@@ -1,26 +1,29 @@
-"""Everything that the page of one annotation shows, gathered in a fixed number of queries."""
+"""What the page of one annotation shows, loaded in a fixed number of queries.
+
+`load_panel` loads only the part that changes with the candidate; `load_page` loads the whole page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
+from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEntry
 from annotation.references.matches import Match
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.results.reference_matches import matches_of
 from annotation.review.models import Verdict
 from annotation.web.evidence import EvidenceRow, evidence_rows
-from annotation.web.explained import explain
-from annotation.web.plot import Plot, draw
+from annotation.web.peak_explanations import explanations_of
+from annotation.web.spectrum_plot_data import SpectrumPlotData, plot_data
 
 
 @dataclass(frozen=True)
 class CandidateRow:
     candidate: Candidate
-    entry: LibraryEntry | None  # the molecule's place in the job's library version
+    entry: LibraryEntry | None  # of the molecule in the job's library version
 
     @property
     def rank(self) -> int:
@@ -28,117 +31,151 @@ class CandidateRow:
 
     @property
     def label(self) -> str:
-        """Its name in the library, else its key."""
+        """The molecule's name or ID in the library, else the first block of its InChIKey."""
         name = (self.entry.name or self.entry.source_id) if self.entry else ""
         return name or self.candidate.molecule.inchikey_first_block
 
     @property
-    def moved(self) -> int:
-        """Places won (positive) or lost between the pre-retrieval and the final list."""
+    def rank_change(self) -> int:
+        """Ranks gained (positive) or lost between the pre-retrieval and the final list."""
         return self.candidate.retrieval_rank - self.candidate.rank
 
     @property
-    def places(self) -> int:
-        return abs(self.moved)
+    def ranks_moved(self) -> int:
+        return abs(self.rank_change)
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    number: int  # of this spectrum in the job, from 1
-    total: int
-    previous: UUID | None
-    next: UUID | None
+class SpectrumPanel:
+    """The plot and the chosen candidate: the part of the page that another candidate replaces."""
 
-
-def candidate_rows(annotation: Annotation) -> list[CandidateRow]:
-    """Two queries."""
-    candidates = list(
-        annotation.candidates.select_related("molecule").defer("molecule__fingerprint").order_by("rank")
-    )
-    entries = LibraryEntry.objects.filter(
-        version_id=annotation.job.library_version_id, molecule__in=[c.molecule_id for c in candidates]
-    )
-    by_molecule = {entry.molecule_id: entry for entry in entries}
-    return [CandidateRow(c, by_molecule.get(c.molecule_id)) for c in candidates]
-
-
-def chosen_row(
-    rows: Sequence[CandidateRow], asked: str | None, verdict: Verdict | None
-) -> CandidateRow | None:
-    """The candidate to look at: the one asked for, else the one a curator took, else rank 1."""
-    rank = int(asked) if asked and asked.isdecimal() and len(asked) < 6 else None
-    if rank is None and verdict is not None and verdict.candidate is not None:
-        rank = verdict.candidate.rank
-    return next((row for row in rows if row.rank == rank), rows[0] if rows else None)
-
-
-def neighbours(annotation: Annotation) -> Neighbours:
-    """The annotated spectra before and after this one in its job. Three queries."""
-    others = Annotation.objects.filter(job_id=annotation.job_id).values_list("public_id", flat=True)
-    position = annotation.item.position
-    before = others.filter(item__position__lt=position).order_by("-item__position")
-    after = others.filter(item__position__gt=position).order_by("item__position")
-    return Neighbours(position + 1, annotation.job.items.count(), before.first(), after.first())
+    chosen: CandidateRow | None  # None: the annotation has no candidate
+    evidence: list[EvidenceRow]  # for the chosen candidate
+    plot: SpectrumPlotData
+    tolerance_ppm: float  # of the job
 
 
 @dataclass(frozen=True)
 class MatchRow:
     match: Match
-    candidate: CandidateRow | None  # of the reference's molecule
+    candidate: Candidate | None  # with the molecule of the reference spectrum
 
 
-def match_rows(annotation: Annotation, rows: Sequence[CandidateRow]) -> list[MatchRow]:
-    """The most similar reference spectra of the same precursor. One query, if the job names a collection."""
-    by_molecule = {row.candidate.molecule_id: row for row in rows}
+@dataclass(frozen=True)
+class AnnotationPage:
+    panel: SpectrumPanel
+    rows: list[CandidateRow]
+    verdicts: list[Verdict]  # latest first
+    matches: list[MatchRow]
+    generated: list[GeneratedMolecule]
+    n_spectra: int  # in the job
+
+    @property
+    def current_verdict(self) -> Verdict | None:
+        return self.verdicts[0] if self.verdicts else None
+
+    @property
+    def has_probabilities(self) -> bool:
+        return any(row.candidate.probability is not None for row in self.rows)
+
+    @property
+    def n_valid(self) -> int:
+        return sum(bool(molecule.smiles) for molecule in self.generated)
+
+    @property
+    def proposals(self) -> list[GeneratedMolecule]:
+        """Generated molecules outside the library that fit the precursor, most likely first, each once."""
+        first_by_key: dict[str, GeneratedMolecule] = {}
+        for molecule in self.generated:
+            if molecule.is_proposed:
+                first_by_key.setdefault(molecule.inchikey_first_block, molecule)
+        return list(first_by_key.values())
+
+
+def load_panel(annotation: Annotation, requested_rank: str | None) -> SpectrumPanel:
+    """At most three queries, whatever else the page shows."""
+    candidates = _candidates(annotation)
+    chosen = _choose(candidates, requested_rank)
+    rows = _with_entries(annotation, [chosen] if chosen else [])
+    return _panel(annotation, candidates, rows[0] if rows else None)
+
+
+def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationPage:
+    """At most seven queries."""
+    candidates = _candidates(annotation)
+    rows = _with_entries(annotation, candidates)
+    verdicts = _verdicts(annotation)
+    reviewed = verdicts[0].candidate if verdicts else None
+    chosen = _choose(candidates, requested_rank, reviewed.rank if reviewed else 1)
+    row_by_rank = {row.rank: row for row in rows}
+    return AnnotationPage(
+        panel=_panel(annotation, candidates, row_by_rank[chosen.rank] if chosen else None),
+        rows=rows,
+        verdicts=verdicts,
+        matches=_matches(annotation, candidates),
+        generated=list(annotation.generated.order_by("beam_rank")),
+        n_spectra=annotation.job.items.count(),
+    )
+
+
+def job_neighbours(annotation: Annotation) -> tuple[UUID | None, UUID | None]:
+    """The annotated spectra before and after this one in its job. Two queries."""
+    annotations = Annotation.objects.filter(job_id=annotation.job_id).values_list("public_id", flat=True)
+    position = annotation.item.position
+    previous = annotations.filter(item__position__lt=position).order_by("-item__position").first()
+    following = annotations.filter(item__position__gt=position).order_by("item__position").first()
+    return previous, following
+
+
+def _candidates(annotation: Annotation) -> list[Candidate]:
+    """By rank, with their molecules. One query."""
+    candidates = annotation.candidates.select_related("molecule").defer("molecule__fingerprint")
+    return list(candidates.order_by("rank"))
+
+
+def _with_entries(annotation: Annotation, candidates: Sequence[Candidate]) -> list[CandidateRow]:
+    """The candidates with their entries in the job's library version. One query."""
+    entries = LibraryEntry.objects.filter(
+        version_id=annotation.job.library_version_id,
+        molecule__in=[candidate.molecule_id for candidate in candidates],
+    )
+    entry_by_molecule = {entry.molecule_id: entry for entry in entries}
+    return [CandidateRow(candidate, entry_by_molecule.get(candidate.molecule_id)) for candidate in candidates]
+
+
+def _choose(
+    candidates: Sequence[Candidate], requested_rank: str | None, default_rank: int = 1
+) -> Candidate | None:
+    """The candidate of the requested rank; rank 1 if there is no such rank. None only without candidates."""
+    is_rank = requested_rank is not None and requested_rank.isdecimal() and len(requested_rank) < 6
+    rank = int(requested_rank) if is_rank and requested_rank else default_rank
+    first = candidates[0] if candidates else None
+    return next((candidate for candidate in candidates if candidate.rank == rank), first)
+
+
+def _panel(
+    annotation: Annotation, candidates: Sequence[Candidate], chosen: CandidateRow | None
+) -> SpectrumPanel:
+    """At most one query, for the spectrum that is explained."""
+    explanations = explanations_of(annotation, chosen.candidate) if chosen else None
+    return SpectrumPanel(
+        chosen=chosen,
+        evidence=evidence_rows(chosen.candidate, candidates) if chosen else [],
+        plot=plot_data(annotation.spectrum, explanations),
+        tolerance_ppm=from_json(annotation.job.params).precursor_tolerance_ppm,
+    )
+
+
+def _matches(annotation: Annotation, candidates: Sequence[Candidate]) -> list[MatchRow]:
+    """The most similar reference spectra of the same precursor. One query, none without a collection."""
+    by_molecule = {candidate.molecule_id: candidate for candidate in candidates}
     return [MatchRow(match, by_molecule.get(match.reference.molecule_id)) for match in matches_of(annotation)]
 
 
-def evidence_of(chosen: CandidateRow | None, rows: Sequence[CandidateRow]) -> list[EvidenceRow]:
-    return evidence_rows(chosen.candidate, [row.candidate for row in rows]) if chosen else []
-
-
-def proposals(generated: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
-    """Molecules beyond the library that fit the precursor, likeliest first, each once."""
-    once: dict[str, GeneratedMolecule] = {}
-    for molecule in generated:
-        if molecule.is_proposed:
-            once.setdefault(molecule.inchikey_first_block, molecule)
-    return list(once.values())
-
-
-def plot_of(annotation: Annotation, row: CandidateRow | None) -> Plot:
-    return draw(annotation.spectrum, explain(annotation, row.candidate) if row else None)
-
-
-def verdicts_of(annotation: Annotation) -> list[Verdict]:
-    """Latest first, so the current one is at the head."""
+def _verdicts(annotation: Annotation) -> list[Verdict]:
+    """Latest first. One query."""
     return list(
         annotation.verdicts.select_related("decided_by", "candidate__molecule")
         .defer("candidate__molecule__fingerprint")
         .order_by("-id")
     )
-
-
-def page_context(annotation: Annotation, asked_rank: str | None) -> dict[str, Any]:
-    rows = candidate_rows(annotation)
-    verdicts = verdicts_of(annotation)
-    current = verdicts[0] if verdicts else None
-    chosen = chosen_row(rows, asked_rank, current)
-    generated: list[GeneratedMolecule] = list(annotation.generated.order_by("beam_rank"))
-    return {
-        "annotation": annotation,
-        "spectrum": annotation.spectrum,
-        "job": annotation.job,
-        "rows": rows,
-        "chosen": chosen,
-        "has_probabilities": any(row.candidate.probability is not None for row in rows),
-        "evidence": evidence_of(chosen, rows),
-        "plot": plot_of(annotation, chosen),
-        "proposed": proposals(generated),
-        "matches": match_rows(annotation, rows),
-        "generated": generated,
-        "n_valid": sum(bool(molecule.smiles) for molecule in generated),
-        "verdicts": verdicts,
-        "current": current,
-        "neighbours": neighbours(annotation),
-    }

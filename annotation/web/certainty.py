@@ -1,4 +1,4 @@
-"""Lists by how sure rank 1 is: the choices of a filter, and the orders of the review queue."""
+"""Filters and orders of lists by the probability that rank 1 is right."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from django.db.models.functions import Abs
 
 Row = TypeVar("Row", bound=Model)
 
-SURE = (
-    ("", "However sure"),
+CERTAINTY_FILTERS = (
+    ("", "Any probability"),
     ("90", "At least 90 %"),
     ("75", "At least 75 %"),
     ("50", "At least 50 %"),
     ("below", "Below 50 %"),
     ("none", "None of these"),
-    ("missing", "Not given"),
+    ("missing", "No probability"),
 )
-# Near 50 % a look decides most: what is nearly certain is soon accepted, what is hopeless takes longest.
-ORDERS = (
-    ("", "Nearest to 50 % first"),
-    ("sure", "Most certain first"),
-    ("unsure", "Least certain first"),
+# A curator's decision adds most near 50 %: an almost certain rank 1 is accepted quickly anyway, and an
+# unlikely one takes long.
+QUEUE_ORDERS = (
+    ("", "Closest to 50 % first"),
+    ("sure", "Highest probability first"),
+    ("unsure", "Lowest probability first"),
     ("margin", "Smallest margin first"),
 )
 
 
-def filtered(rows: QuerySet[Row], sure: str, prefix: str = "") -> QuerySet[Row]:
-    """Those of the chosen certainty; all for a choice that there is not. `prefix` leads to the annotation."""
-    match sure:
+def filter_by_certainty(rows: QuerySet[Row], choice: str, prefix: str = "") -> QuerySet[Row]:
+    """The rows that match one of `CERTAINTY_FILTERS`; all rows for an unknown choice.
+
+    `prefix` is the lookup path from a row to its annotation, as in "annotation__".
+    """
+    match choice:
         case "90" | "75" | "50":
-            return rows.filter(Q((f"{prefix}p_right__gte", int(sure) / 100)))
+            return rows.filter(Q((f"{prefix}p_right__gte", int(choice) / 100)))
         case "below":
             return rows.filter(Q((f"{prefix}p_right__lt", 0.5)))
         case "none":
@@ -42,10 +46,10 @@ def filtered(rows: QuerySet[Row], sure: str, prefix: str = "") -> QuerySet[Row]:
             return rows
 
 
-def order(chosen: str) -> list[Any]:
-    """Of annotations. Those without a probability come after the others, by their margin."""
+def queue_order(choice: str) -> list[Any]:
+    """Columns of `Annotation` to order by. Annotations without a probability come last, by their margin."""
     margin = F("margin").asc(nulls_last=True)
-    match chosen:
+    match choice:
         case "sure":
             return [F("p_right").desc(nulls_last=True), margin, "pk"]
         case "unsure":

@@ -1,119 +1,125 @@
-"""What each channel of evidence says of a candidate, in plain words: for people, not for ranking."""
+"""The evidence for one candidate as the page shows it: each channel's label, value and position.
+
+The definitions of the channels are in docs/glossary.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from annotation.results.channels import current_names
 from annotation.results.models import Candidate
 
 
 @dataclass(frozen=True)
 class Channel:
-    name: str  # as results store it
+    name: str  # the column of `Candidate`, or the key in its `evidence`
     label: str
     help: str
 
 
-# Two similarities are columns of their own; the others are what the fused method adds.
+# Columns of `Candidate`: both methods give them.
 SIMILARITIES = (
     Channel(
         "embedding_similarity",
         "Spectrum similarity",
-        "Contrastive: cosine of spectrum and candidate in the model's space. It decides the order of the "
-        "pre-retrieval. Uncalibrated.",
+        "Cosine of the spectrum and the candidate in the model's embedding space. "
+        "It orders the pre-retrieval. Uncalibrated.",
     ),
     Channel(
         "generated_similarity",
         "Generated similarity",
-        "Cosine of the candidate and the molecules that the model wrote from the spectrum. Uncalibrated.",
+        "Cosine of the candidate and the molecules that the model generated from the spectrum. Uncalibrated.",
     ),
 )
-# Those of the fused method, which are named also where they have nothing to say of a spectrum.
-FURTHER = (
+# Channels of the `fused` method. The page lists them also where they have no value.
+FUSED_CHANNELS = (
     Channel(
         "fingerprint",
         "Fingerprint",
-        "How well the candidate's substructures fit those that a network reads from the peaks.",
+        "How well the candidate's substructures match those that a network predicts from the peaks.",
     ),
     Channel(
         "analogs",
         "Analog spectra",
-        "How alike the candidate is to the molecules of the most similar reference spectra. "
-        "Not given without reference spectra.",
+        "Similarity of the candidate to the molecules of the most similar reference spectra. "
+        "It has no value without reference spectra.",
     ),
     Channel(
         "fragments",
         "Fragments",
-        "How well the candidate's fragments fit the peaks: which bonds break, how precisely the masses fit.",
+        "How well the candidate's fragments match the peaks, by the bonds that break and by the mass errors.",
     ),
     Channel(
         "predicted",
         "Predicted peaks",
-        "How well the spectrum fits the peaks that a learnt model of fragmentation expects of the candidate, "
-        "with those that are missing counted too.",
+        "How well the spectrum matches the peaks that a trained fragmentation model predicts for the "
+        "candidate. Missing peaks count too.",
     ),
     Channel(
-        "explained",
-        "Intensity explained",
-        "Share of the spectrum's intensity that fits a fragment of the candidate: 1 is all of it.",
+        "fragment_coverage",
+        "Fragment coverage",
+        "Share of the square-root intensity of the 32 strongest peaks that fragments of the candidate "
+        "explain, from 0 to 1. “Intensity explained” beside the plot is another number: it takes all peaks "
+        "and raw intensities.",
     ),
 )
-OTHERS = (
+# Listed only where a candidate has a value.
+OPTIONAL_CHANNELS = (
     Channel(
         "likelihood",
         "Likelihood",
-        "How likely the language model finds the candidate, given the spectrum: a logarithm, so below 0.",
+        "Logarithm of the language model's probability for the candidate, given the spectrum. Below 0.",
     ),
 )
 
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """One channel's word on one candidate. `value` is None where the channel had nothing to say."""
+    """One channel's value for one candidate, and its position among all candidates."""
 
-    label: str
-    help: str
-    value: float | None
-    place: int | None  # 1: no other candidate has a better value in this channel
-    n_told: int  # candidates of which the channel said something
+    channel: Channel
+    value: float | None  # None: the channel has no value for this candidate
+    position: int | None  # 1: no other candidate has a larger value
+    n_values: int  # candidates for which the channel has a value
 
     @property
     def is_best(self) -> bool:
-        return self.place == 1 and self.n_told > 1
+        return self.position == 1 and self.n_values > 1
 
 
 def evidence_rows(candidate: Candidate, candidates: Sequence[Candidate]) -> list[EvidenceRow]:
-    """Every channel, with the candidate's place among all. No query."""
-    told = {one.pk: _values(one) for one in candidates}
-    return [_row(channel, told[candidate.pk], list(told.values())) for channel in _channels(candidates)]
+    """Every channel that the method knows, for a candidate that is one of `candidates`. No query."""
+    values = {other.pk: _values(other) for other in candidates}
+    return [
+        _row(channel, values[candidate.pk].get(channel.name), [v.get(channel.name) for v in values.values()])
+        for channel in _channels(candidates)
+    ]
 
 
-def _channels(candidates: Sequence[Candidate]) -> Iterator[Channel]:
-    """Those that the method knows: the two similarities, then the fused method's, unknown ones by name."""
-    yield from SIMILARITIES
-    names = {name for one in candidates for name in one.evidence}
-    if names or any(one.probability is not None for one in candidates):
-        yield from FURTHER
-    yield from (channel for channel in OTHERS if channel.name in names)
-    known = {channel.name for channel in (*SIMILARITIES, *FURTHER, *OTHERS)}
-    for name in sorted(names - known):
-        yield Channel(name, name.replace("_", " ").capitalize(), "")
+def _channels(candidates: Sequence[Candidate]) -> list[Channel]:
+    """The similarities, then the channels of the fused method, then channels that have no label here."""
+    names = {name for candidate in candidates for name in current_names(candidate.evidence)}
+    is_fused = bool(names) or any(candidate.probability is not None for candidate in candidates)
+    labelled = [
+        *SIMILARITIES,
+        *(FUSED_CHANNELS if is_fused else ()),
+        *(channel for channel in OPTIONAL_CHANNELS if channel.name in names),
+    ]
+    unlabelled = sorted(names - {channel.name for channel in labelled})
+    return labelled + [Channel(name, name.replace("_", " ").capitalize(), "") for name in unlabelled]
 
 
 def _values(candidate: Candidate) -> Mapping[str, float | None]:
-    similarities: dict[str, float | None] = {
+    return {
         "embedding_similarity": candidate.embedding_similarity,
         "generated_similarity": candidate.generated_similarity,
+        **current_names(candidate.evidence),
     }
-    further: dict[str, float] = candidate.evidence
-    return similarities | further
 
 
-def _row(
-    channel: Channel, own: Mapping[str, float | None], everyone: Sequence[Mapping[str, float | None]]
-) -> EvidenceRow:
-    value = own.get(channel.name)
-    told = [other for one in everyone if (other := one.get(channel.name)) is not None]
-    place = None if value is None else 1 + sum(other > value for other in told)
-    return EvidenceRow(channel.label, channel.help, value, place, len(told))
+def _row(channel: Channel, value: float | None, all_values: Sequence[float | None]) -> EvidenceRow:
+    given = [other for other in all_values if other is not None]
+    position = None if value is None else 1 + sum(other > value for other in given)
+    return EvidenceRow(channel, value, position, len(given))

@@ -1,4 +1,4 @@
-"""Which annotations wait for a curator, and in which order: unless asked, where a look decides most."""
+"""Which annotations wait for a curator, in which order, and what comes before and after one of them."""
 
 from __future__ import annotations
 
@@ -11,49 +11,53 @@ from django.http import QueryDict
 from annotation.accounts.models import Role
 from annotation.results.models import Annotation
 from annotation.review.models import Verdict
-from annotation.web import certainty, scope
+from annotation.web import scope
+from annotation.web.certainty import filter_by_certainty, queue_order
 
+# Query parameters that one sitting keeps from page to page.
 FILTERS = ("project", "job", "q", "sure", "order")
-# Nobody skips further than this in one sitting; beyond it, "next" begins again at the first.
-LOOKED_THROUGH = 2000
+# Nobody skips further than this in one sitting. Beyond it, "next" starts again at the first.
+MAX_LOOKAHEAD = 2000
 
 
-def review_queue(user: User, asked: QueryDict) -> QuerySet[Annotation]:
-    """Annotations without a verdict in projects where the person is a curator, in the order asked for.
+def review_queue(user: User, query: QueryDict) -> QuerySet[Annotation]:
+    """Annotations without a verdict in the projects where the user is a curator.
 
-    Those without a probability are ordered by margin, the smallest first; those without a margin either
-    (fewer than two candidates) come last: there is nothing to weigh.
+    Closest to 50 % first by default. Annotations without a probability come last, the smallest margin first;
+    an annotation with fewer than two candidates has no margin and comes at the very end.
     """
     decided = Verdict.objects.filter(annotation=OuterRef("pk"))
     waiting = Annotation.objects.filter(~Exists(decided), job__project__in=scope.projects(user, Role.CURATOR))
-    if project := asked.get("project"):
+    if project := query.get("project"):
         waiting = waiting.filter(job__project__slug=project)
-    if job := asked_job_id(asked):
+    if job := requested_job_id(query):
         waiting = waiting.filter(job__public_id=job)
-    if text := asked.get("q", "").strip():
+    if text := query.get("q", "").strip():
         waiting = waiting.filter(spectrum__title__icontains=text)
-    waiting = certainty.filtered(waiting, asked.get("sure", ""))
-    return waiting.order_by(*certainty.order(asked.get("order", "")))
+    waiting = filter_by_certainty(waiting, query.get("sure", ""))
+    return waiting.order_by(*queue_order(query.get("order", "")))
 
 
-def places_around(user: User, asked: QueryDict, shown: UUID) -> tuple[UUID | None, UUID | None]:
-    """What waits before and after an annotation, in the queue's order. One query.
+def queue_neighbours(user: User, query: QueryDict, shown: UUID) -> tuple[UUID | None, UUID | None]:
+    """The annotations before and after one, in the order of the queue. One query.
 
-    After one that waits no longer comes the first.
+    The first of the queue comes after an annotation that no longer waits.
     """
-    waiting = list(review_queue(user, asked).values_list("public_id", flat=True)[:LOOKED_THROUGH])
-    place = waiting.index(shown) if shown in waiting else -1
-    before = waiting[place - 1] if place > 0 else None
-    return before, waiting[place + 1] if place + 1 < len(waiting) else None
+    waiting = list(review_queue(user, query).values_list("public_id", flat=True)[:MAX_LOOKAHEAD])
+    index = waiting.index(shown) if shown in waiting else -1
+    previous = waiting[index - 1] if index > 0 else None
+    following = waiting[index + 1] if index + 1 < len(waiting) else None
+    return previous, following
 
 
-def kept_filters(asked: QueryDict) -> dict[str, str]:
-    """The filters as they stand, to be carried through the pages of one sitting."""
-    return {name: value for name in FILTERS if (value := asked.get(name, "").strip())}
+def active_filters(query: QueryDict) -> dict[str, str]:
+    """The filters that are set, to be carried through the pages of one sitting."""
+    return {name: value for name in FILTERS if (value := query.get(name, "").strip())}
 
 
-def asked_job_id(asked: QueryDict) -> UUID | None:
-    text = asked.get("job")
+def requested_job_id(query: QueryDict) -> UUID | None:
+    """None also for a text that is not an ID: the filter is then ignored."""
+    text = query.get("job")
     try:
         return UUID(text) if text else None
     except ValueError:

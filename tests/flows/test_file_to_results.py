@@ -193,7 +193,7 @@ def test_references_are_used_by_fused_and_named_in_the_result(
 
     work_until_idle()
 
-    assert [row.references for row in export.rows(job)] == ["ours"] * 4
+    assert [row["references"] for row in export.rows(job)] == ["ours"] * 4
     assert job.items.filter(state="done").count() == 2
 
 

@@ -1,227 +1,269 @@
-// The spectrum plot: redraws the server's sticks to the true width, and lets mouse, touch and keyboard
-// zoom, pan and read single peaks. Without this script the server's picture stands.
+// The spectrum plot. Draws the peaks that the page holds as JSON, and lets mouse, touch and keyboard zoom, pan and
+// read single peaks. Positions come from spectrum_layout.js. Without scripts the table of peaks stands alone.
+
+import {
+  MARGIN, clampRange, fullRange, linearScale, nearestPeak, placeLabels, precursorLabel, ticks,
+} from "./spectrum_layout.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 46, right: 14, top: 44, bottom: 40 };
-const LABEL_PX = { numbers: 62, names: 74 };
+const HEIGHT = { narrow: 270, wide: 340 };
+const MIN_WIDTH = 280;
+const DRAG_PX = 8; // a shorter movement is a click
 
-function make(name, attributes, text) {
+// The m/z range of each annotation's plot: another candidate replaces the panel, and the zoom stays.
+const ranges = new Map();
+
+function element(name, attributes, text) {
   const node = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   if (text !== undefined) node.textContent = text;
   return node;
 }
 
-// Round numbers within the range: steps of 1, 2 or 5 times a power of ten.
-function ticks(low, high, about) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / about));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => (high - low) / s <= about);
-  const values = [];
-  for (let n = Math.ceil(low / step); n * step <= high; n += 1) values.push(Number((n * step).toPrecision(10)));
-  return values;
+function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
 }
 
 class SpectrumPlot {
   constructor(frame) {
     this.frame = frame;
     this.svg = frame.querySelector("svg");
-    this.readout = frame.querySelector(".readout");
-    this.peaks = [...this.svg.querySelectorAll(".peak")].map((line) => ({
-      mz: Number(line.dataset.mz),
-      percent: Number(line.dataset.percent),
-      name: line.dataset.formula || "",
-      error: line.dataset.error || "",
-      atoms: line.dataset.atoms || "",
-    }));
-    this.full = { low: Number(this.svg.dataset.low), high: Number(this.svg.dataset.high) };
-    this.precursor = Number(this.svg.dataset.precursor) || null;
-    this.view = { ...this.full };
-    this.active = -1;
-    frame.classList.add("scripted");
-    frame.querySelectorAll("[data-plot]").forEach((button) =>
-      button.addEventListener("click", () => this.act(button.dataset.plot)));
-    this.svg.addEventListener("keydown", (event) => this.key(event));
-    this.listenToPointer();
-    new ResizeObserver(() => this.draw()).observe(this.svg.parentElement);
+    this.readout = frame.querySelector("[data-readout]");
+    const { peaks, precursor_mz: precursor } = JSON.parse(frame.dataset.spectrumPlot);
+    this.peaks = peaks;
+    this.precursor = precursor;
+    this.full = fullRange(peaks, precursor);
+    this.range = ranges.get(frame.dataset.annotation) ?? { ...this.full };
+    this.active = -1; // index of the peak that the readout describes
+    this.listen();
     this.draw();
+    this.describe();
+    new ResizeObserver(() => { if (this.width !== this.drawnWidth) this.draw(); }).observe(this.svg.parentElement);
+    frame.dataset.drawn = "true";
   }
 
-  get width() { return Math.max(this.svg.parentElement.clientWidth, 280); }
-  get height() { return this.width < 560 ? 270 : 340; }
-  x(mz) {
-    const inner = this.width - MARGIN.left - MARGIN.right;
-    return MARGIN.left + ((mz - this.view.low) / (this.view.high - this.view.low)) * inner;
+  get width() { return Math.max(this.svg.parentElement.clientWidth, MIN_WIDTH); }
+  get height() { return this.width < 560 ? HEIGHT.narrow : HEIGHT.wide; }
+  get isWhole() { return this.range.high - this.range.low > this.full.high - this.full.low - 1e-6; }
+
+  get x() {
+    return linearScale(this.range, { start: MARGIN.left, end: this.width - MARGIN.right });
   }
-  mz(x) {
-    const inner = this.width - MARGIN.left - MARGIN.right;
-    return this.view.low + ((x - MARGIN.left) / inner) * (this.view.high - this.view.low);
-  }
+
+  isInRange(peak) { return peak.mz >= this.range.low && peak.mz <= this.range.high; }
 
   draw() {
-    const { width, height, view } = this;
+    const { x, width, height } = this;
     const floor = height - MARGIN.bottom;
-    const shown = this.peaks.filter((p) => p.mz >= view.low && p.mz <= view.high);
-    const top = Math.max(...shown.map((p) => p.percent), 0.01);
-    const y = (percent) => floor - (percent / top) * (floor - MARGIN.top);
-    const nodes = [];
-    for (const part of [0, 0.25, 0.5, 0.75, 1]) {
-      const at = y(part * top);
-      nodes.push(make("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }));
-      const text = `${Number((part * top).toPrecision(3))}`;
-      nodes.push(make("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, text));
-    }
-    for (const value of ticks(view.low, view.high, Math.max(3, Math.floor(width / 100)))) {
-      const at = this.x(value);
-      nodes.push(make("line", { class: "axis", x1: at, x2: at, y1: floor, y2: floor + 5 }));
-      nodes.push(make("text", { x: at, y: floor + 19, "text-anchor": "middle" }, String(value)));
-    }
-    nodes.push(make("line", { class: "axis", x1: MARGIN.left, x2: width - MARGIN.right, y1: floor, y2: floor }));
-    const middle = (MARGIN.left + width - MARGIN.right) / 2;
-    nodes.push(make("text", { x: middle, y: height - 4, "text-anchor": "middle" }, "m/z"));
-    nodes.push(make("text", { x: 4, y: 14 }, "% of base peak"));
-    if (this.precursor && this.precursor >= view.low && this.precursor <= view.high) {
-      const at = this.x(this.precursor);
-      nodes.push(make("line", { class: "precursor", x1: at, x2: at, y1: MARGIN.top - 12, y2: floor }));
-      const label = `precursor ${this.precursor.toFixed(4)}`;
-      const side = at > width / 2 ? "end" : "start";
-      nodes.push(make("text", { class: "precursor-label", x: at, y: 14, "text-anchor": side }, label));
-    }
-    for (const peak of shown) {
-      const active = this.peaks[this.active] === peak ? " active" : "";
-      const css = `peak${peak.name ? " explained" : ""}${active}`;
-      nodes.push(make("line", { class: css, x1: this.x(peak.mz), x2: this.x(peak.mz), y1: floor, y2: y(peak.percent) }));
-    }
-    nodes.push(...this.labels(shown, top, y));
+    const shown = this.peaks.filter((peak) => this.isInRange(peak));
+    const highest = shown.reduce((most, peak) => Math.max(most, peak.percent), 0) || 100;
+    const y = linearScale({ low: 0, high: highest }, { start: floor, end: MARGIN.top });
+    const sticks = shown.map((peak) => ({ peak, x: x(peak.mz), y: y(peak.percent) }));
+    this.drawnWidth = width;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.svg.replaceChildren(...nodes);
+    this.svg.replaceChildren(
+      ...this.axes(x, y, highest, floor),
+      ...this.precursorMark(x, floor),
+      ...this.sticks(sticks, floor),
+      ...placeLabels(sticks, { left: MARGIN.left, right: width - MARGIN.right }).map((label) =>
+        this.label(label)),
+    );
+    this.frame.dataset.low = this.range.low.toFixed(4);
+    this.frame.dataset.high = this.range.high.toFixed(4);
   }
 
-  // The strongest peaks by name, explained ones first, none on top of another.
-  labels(shown, top, y) {
-    const worth = [...shown].sort((a, b) =>
-      (b.percent === 100) - (a.percent === 100) || !!b.name - !!a.name || b.percent - a.percent);
-    const taken = [];
-    const nodes = [];
-    for (const peak of worth) {
-      if (peak.percent < 0.03 * top || nodes.length >= 16) continue;
-      const at = this.x(peak.mz);
-      const need = peak.name ? LABEL_PX.names : LABEL_PX.numbers;
-      if (taken.some((other) => Math.abs(other - at) < need)) continue;
-      taken.push(at);
-      const x = Math.min(Math.max(at, MARGIN.left + 24), this.width - MARGIN.right - 24);
-      const css = `label${peak.name ? " explained" : ""}`;
-      nodes.push(make("text", { class: css, x, y: y(peak.percent) - 7 }, peak.name || peak.mz.toFixed(4)));
+  axes(x, y, highest, floor) {
+    const right = this.width - MARGIN.right;
+    const nodes = ticks(0, highest, 5).flatMap(({ value, text }) => [
+      element("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
+      element("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, text),
+    ]);
+    for (const { value, text } of ticks(this.range.low, this.range.high, Math.max(3, Math.floor(this.width / 100)))) {
+      nodes.push(
+        element("line", { class: "axis", x1: x(value), x2: x(value), y1: floor, y2: floor + 5 }),
+        element("text", { x: x(value), y: floor + 19, "text-anchor": "middle" }, text),
+      );
     }
+    nodes.push(
+      element("line", { class: "axis", x1: MARGIN.left, x2: right, y1: floor, y2: floor }),
+      element("text", { x: (MARGIN.left + right) / 2, y: this.height - 4, "text-anchor": "middle" }, "m/z"),
+      element("text", { x: 4, y: 14 }, "% of base peak"),
+    );
     return nodes;
   }
 
-  show(low, high) {
-    const least = 0.05;
-    const width = Math.min(Math.max(high - low, least), this.full.high - this.full.low);
-    const start = Math.min(Math.max(low, this.full.low), this.full.high - width);
-    this.view = { low: start, high: start + width };
-    this.draw();
+  precursorMark(x, floor) {
+    if (this.precursor === null || !this.isInRange({ mz: this.precursor })) return [];
+    const line = x(this.precursor);
+    const label = precursorLabel(line, this.width);
+    return [
+      element("line", { class: "precursor", x1: line, x2: line, y1: 20, y2: floor }),
+      element(
+        "text",
+        { class: "precursor-label", x: label.x, y: 14, "text-anchor": label.anchor },
+        `precursor ${this.precursor.toFixed(4)}`,
+      ),
+    ];
   }
 
-  zoom(factor, around = (this.view.low + this.view.high) / 2) {
-    this.show(around - (around - this.view.low) * factor, around + (this.view.high - around) * factor);
+  sticks(sticks, floor) {
+    this.lines = new Map(sticks.map(({ peak, x, y }) => [
+      peak,
+      element("line", { class: peak.formula ? "peak explained" : "peak", x1: x, x2: x, y1: floor, y2: y }),
+    ]));
+    this.lines.get(this.peaks[this.active])?.classList.add("active");
+    return this.lines.values();
+  }
+
+  label({ peak, text, x, y }) {
+    return element("text", { class: peak.formula ? "label explained" : "label", x, y }, text);
+  }
+
+  show(range) {
+    this.range = clampRange(range, this.full);
+    ranges.set(this.frame.dataset.annotation, this.range);
+    this.draw();
+    this.describe();
+  }
+
+  zoom(factor, centre = this.peaks[this.active]?.mz ?? (this.range.low + this.range.high) / 2) {
+    this.show({
+      low: centre - (centre - this.range.low) * factor,
+      high: centre + (this.range.high - centre) * factor,
+    });
   }
 
   pan(part) {
-    const by = (this.view.high - this.view.low) * part;
-    this.show(this.view.low + by, this.view.high + by);
+    const distance = (this.range.high - this.range.low) * part;
+    this.show({ low: this.range.low + distance, high: this.range.high + distance });
   }
 
-  act(name) {
-    const centre = this.peaks[this.active]?.mz;
-    if (name === "in") this.zoom(0.5, centre);
-    if (name === "out") this.zoom(2, centre);
-    if (name === "reset") this.show(this.full.low, this.full.high);
+  reset() { this.show(this.full); }
+
+  step(direction) {
+    const isShown = (peak) => peak !== undefined && this.isInRange(peak);
+    const next = isShown(this.peaks[this.active])
+      ? this.active + direction
+      : this.peaks.findIndex((peak) => this.isInRange(peak));
+    if (!this.peaks[next]) return;
+    if (!isShown(this.peaks[next])) this.pan(direction * 0.5);
+    if (!isShown(this.peaks[next])) this.centre(this.peaks[next].mz);
+    this.activate(next);
   }
 
-  key(event) {
+  centre(mz) {
+    const half = (this.range.high - this.range.low) / 2;
+    this.show({ low: mz - half, high: mz + half });
+  }
+
+  activate(index) {
+    if (index === this.active) return;
+    this.lines.get(this.peaks[this.active])?.classList.remove("active");
+    this.active = index;
+    const peak = this.peaks[index];
+    this.lines.get(peak)?.classList.add("active");
+    this.describe();
+    // page.js shows the fragment in the drawing of the candidate.
+    const atoms = (peak?.atoms ?? []).join(".");
+    this.frame.dispatchEvent(new CustomEvent("spectrum:peak", { bubbles: true, detail: { atoms } }));
+  }
+
+  // The active peak in words, else the range that a zoomed plot shows.
+  describe() {
+    const peak = this.peaks[this.active];
+    if (peak) {
+      const percent = peak.percent.toFixed(peak.percent < 1 ? 2 : 1);
+      const explanation = peak.formula ? `, explained as ${peak.formula} (${signed(peak.error_ppm)} ppm)` : "";
+      this.readout.textContent = `m/z ${peak.mz.toFixed(4)}, ${percent} % of base peak${explanation}`;
+    } else if (this.isWhole) {
+      this.readout.textContent = "";
+    } else {
+      const { low, high } = this.range;
+      const count = this.peaks.filter((shown) => this.isInRange(shown)).length;
+      const decimals = high - low < 5 ? 2 : 0;
+      this.readout.textContent =
+        `m/z ${low.toFixed(decimals)} to ${high.toFixed(decimals)}: ${count} of ${this.peaks.length} peaks`;
+    }
+  }
+
+  listen() {
+    const buttons = { in: () => this.zoom(0.5), out: () => this.zoom(2), reset: () => this.reset() };
+    this.frame.querySelectorAll("[data-zoom]").forEach((button) =>
+      button.addEventListener("click", buttons[button.dataset.zoom]));
+    this.svg.addEventListener("keydown", (event) => this.press(event));
+    this.listenToPointer();
+  }
+
+  press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const actions = {
-      ArrowRight: () => (event.shiftKey ? this.pan(0.2) : this.step(1)),
-      ArrowLeft: () => (event.shiftKey ? this.pan(-0.2) : this.step(-1)),
-      "+": () => this.act("in"), "=": () => this.act("in"), "-": () => this.act("out"),
-      0: () => this.act("reset"), Escape: () => this.act("reset"),
+      ArrowRight: () => (event.shiftKey ? this.pan(0.25) : this.step(1)),
+      ArrowLeft: () => (event.shiftKey ? this.pan(-0.25) : this.step(-1)),
+      "+": () => this.zoom(0.5),
+      "=": () => this.zoom(0.5),
+      "-": () => this.zoom(2),
+      0: () => this.reset(),
+      Escape: () => this.reset(),
     };
     if (!(event.key in actions)) return;
     event.preventDefault();
-    event.stopPropagation();
+    event.stopPropagation(); // the page has keys too
     actions[event.key]();
-  }
-
-  step(direction) {
-    const inView = (i) => this.peaks[i] && this.peaks[i].mz >= this.view.low && this.peaks[i].mz <= this.view.high;
-    let next = this.active < 0 || !inView(this.active) ? this.peaks.findIndex((_, i) => inView(i)) : this.active + direction;
-    if (next < 0 || next >= this.peaks.length) return;
-    if (!inView(next)) this.pan(direction * 0.5);
-    this.point(next);
-  }
-
-  point(index) {
-    if (index === this.active) return;
-    this.active = index;
-    const peak = this.peaks[index];
-    this.readout.textContent = peak
-      ? `m/z ${peak.mz.toFixed(4)}, ${peak.percent.toFixed(peak.percent < 1 ? 2 : 1)} % of base peak` +
-        (peak.name ? `, explained as ${peak.name} (${peak.error} ppm)` : "")
-      : "";
-    // Whoever draws the candidate may show the fragment (page.js does).
-    this.frame.dispatchEvent(new CustomEvent("spectrum:peak", { bubbles: true, detail: { atoms: peak?.atoms || "" } }));
-    this.draw();
   }
 
   listenToPointer() {
     let start = null;
-    const place = (event) => event.clientX - this.svg.getBoundingClientRect().left;
+    const isDrag = (x) => start !== null && Math.abs(x - start) > DRAG_PX;
+    const pixel = (event) => event.clientX - this.svg.getBoundingClientRect().left;
     this.svg.addEventListener("pointerdown", (event) => {
-      if (event.button === 0 && event.pointerType === "mouse") start = place(event);
+      this.activate(nearestPeak(this.peaks, this.x, pixel(event)));
+      if (event.button !== 0 || event.pointerType !== "mouse") return;
+      start = pixel(event);
+      this.svg.setPointerCapture(event.pointerId); // a drag may end outside the plot
     });
     this.svg.addEventListener("pointermove", (event) => {
-      const x = place(event);
-      if (start !== null && Math.abs(x - start) > 4) this.selection(start, x);
-      else this.point(this.nearest(x));
+      const x = pixel(event);
+      if (isDrag(x)) this.select(start, x);
+      else this.activate(nearestPeak(this.peaks, this.x, x));
     });
-    this.svg.addEventListener("pointerleave", () => { start = null; this.point(-1); });
     this.svg.addEventListener("pointerup", (event) => {
-      const x = place(event);
-      if (start !== null && Math.abs(x - start) > 8) this.show(this.mz(Math.min(start, x)), this.mz(Math.max(start, x)));
+      const x = pixel(event);
+      if (isDrag(x)) {
+        this.show({ low: this.x.invert(Math.min(start, x)), high: this.x.invert(Math.max(start, x)) });
+      }
       start = null;
+      this.deselect();
     });
-    this.svg.addEventListener("dblclick", () => this.act("reset"));
-    // Plain scrolling stays the page's own; with Ctrl (or a pinch) it zooms.
+    this.svg.addEventListener("pointercancel", () => { start = null; this.deselect(); });
+    this.svg.addEventListener("pointerleave", () => this.activate(-1));
+    this.svg.addEventListener("dblclick", () => this.reset());
+    // Plain scrolling moves the page; with Ctrl, or by a pinch, it zooms.
     this.svg.addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();
-      this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.mz(place(event)));
+      this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.x.invert(pixel(event)));
     }, { passive: false });
   }
 
-  nearest(x) {
-    let best = -1;
-    let distance = 12;
-    this.peaks.forEach((peak, index) => {
-      const away = Math.abs(this.x(peak.mz) - x);
-      if (away < distance || (away === distance && peak.percent > this.peaks[best]?.percent)) { best = index; distance = away; }
-    });
-    return best;
-  }
+  deselect() { this.svg.querySelector(".selection")?.remove(); }
 
-  selection(from, to) {
-    this.svg.querySelector(".window")?.remove();
-    const box = { class: "window", x: Math.min(from, to), width: Math.abs(to - from), y: MARGIN.top, height: this.height - MARGIN.top - MARGIN.bottom };
-    this.svg.append(make("rect", box));
+  // Marks the range that a drag selects.
+  select(from, to) {
+    this.deselect();
+    this.svg.append(element("rect", {
+      class: "selection",
+      x: Math.min(from, to),
+      width: Math.abs(to - from),
+      y: MARGIN.top,
+      height: this.height - MARGIN.top - MARGIN.bottom,
+    }));
   }
 }
 
 function start(root) {
-  root.querySelectorAll("[data-spectrum-plot]").forEach((frame) => {
-    if (!frame.classList.contains("scripted")) new SpectrumPlot(frame);
-  });
+  root.querySelectorAll("[data-spectrum-plot]:not([data-drawn])").forEach((frame) => new SpectrumPlot(frame));
 }
 
 start(document);
-document.addEventListener("htmx:load", (event) => start(event.target.parentElement || document));
+// htmx sends this for every element that it puts into the page.
+document.addEventListener("htmx:load", (event) => start(event.target.parentElement ?? document));

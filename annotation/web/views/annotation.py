@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,14 +20,28 @@ from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.rules import NAMES_A_STRUCTURE
 from annotation.web import scope
-from annotation.web.annotation_page import page_context
+from annotation.web.annotation_page import AnnotationPage, job_neighbours, load_page, load_panel
 from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
-from annotation.web.review_queue import kept_filters, places_around, review_queue
+from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
 from annotation.web.scope import SignedInRequest
 
-# Key on the keyboard for each decision, in the order of the panel.
-KEYS = dict(zip(Verdict.Decision.values, "acpwmir", strict=True))
+
+@dataclass(frozen=True)
+class DecisionOption:
+    decision: Verdict.Decision
+    key: str  # on the keyboard
+
+
+DECISION_OPTIONS = (
+    DecisionOption(Verdict.Decision.ACCEPT, "a"),
+    DecisionOption(Verdict.Decision.CHOOSE, "c"),
+    DecisionOption(Verdict.Decision.PROPOSE, "p"),
+    DecisionOption(Verdict.Decision.WRONG_ADDUCT, "w"),
+    DecisionOption(Verdict.Decision.MIXTURE, "m"),
+    DecisionOption(Verdict.Decision.INSUFFICIENT, "i"),
+    DecisionOption(Verdict.Decision.REJECT, "r"),
+)
 
 
 @login_required
@@ -37,10 +52,11 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @login_required
 def spectrum_panel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The plot and the chosen candidate alone, when another candidate is looked at."""
+    """The plot and the chosen candidate alone, for the page to swap in."""
     annotation = scope.annotation_or_404(request.user, public_id)
-    context = page_context(annotation, request.GET.get("candidate"))
-    return render(request, "annotation/_spectrum_and_chosen.html", context | {"swap": True})
+    panel = load_panel(annotation, request.GET.get("candidate"))
+    context = {"annotation": annotation, "job": annotation.job, "panel": panel, "is_swap": True}
+    return render(request, "annotation/_spectrum_swap.html", context)
 
 
 @login_required
@@ -54,43 +70,43 @@ def add_verdict(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     try:
         verdict = _decide(annotation, request, form)
     except StaleReview as stale:
-        return _page(request, annotation, form, status=409, stale=stale.current)
+        return _page(request, annotation, form, status=409, newer_verdict=stale.current)
     except InvalidVerdict as invalid:
-        for field, sentence in invalid.errors.items():
-            form.add_error(field if field in form.fields else None, sentence)
+        for field, message in invalid.errors.items():
+            form.add_error(field if field in form.fields else None, message)
         return _page(request, annotation, form, status=422)
     messages.success(request, f"Recorded: {verdict.get_decision_display().lower()}.")
     return _after_verdict(request, annotation)
 
 
 def _decide(annotation: Annotation, request: SignedInRequest, form: VerdictForm) -> Verdict:
-    """Fields that belong to another decision than the one taken are left out."""
-    given = form.cleaned_data
-    decision = given["decision"]
-    chosen = annotation.candidates.filter(rank=given["candidate"]).first()
+    """Ignores the fields that belong to another decision than the one taken."""
+    data = form.cleaned_data
+    decision = data["decision"]
+    candidate = annotation.candidates.filter(rank=data["candidate"]).first()
     return decide(
         annotation=annotation,
         user=request.user,
         decision=decision,
-        level=given["level"],
-        candidate=chosen if decision == Verdict.Decision.CHOOSE else None,
-        proposed_smiles=given["proposed_smiles"] if decision == Verdict.Decision.PROPOSE else "",
-        reason=given["reason"],
-        comment=given["comment"],
-        as_reference=given["as_reference"] and decision in NAMES_A_STRUCTURE,
-        seen_verdict_id=given["seen_verdict_id"],
+        level=data["level"],
+        candidate=candidate if decision == Verdict.Decision.CHOOSE else None,
+        proposed_smiles=data["proposed_smiles"] if decision == Verdict.Decision.PROPOSE else "",
+        reason=data["reason"],
+        comment=data["comment"],
+        as_reference=data["as_reference"] and decision in NAMES_A_STRUCTURE,
+        seen_verdict_id=data["seen_verdict_id"],
     )
 
 
 def _after_verdict(request: SignedInRequest, annotation: Annotation) -> HttpResponseRedirect:
-    """The next of the queue for someone who works through it, else this page again."""
-    if "queue" not in request.GET:
+    """On to the next of the queue in a review sitting, else back to this page."""
+    if not _is_in_queue(request):
         return redirect("annotation-detail", annotation.public_id)
     following = review_queue(request.user, request.GET).first()
-    kept = urlencode({"queue": "1"} | kept_filters(request.GET))
     if following is None:
-        return redirect(f"{reverse('review-queue')}?{kept}")
-    return redirect(f"{reverse('annotation-detail', args=[following.public_id])}?{kept}")
+        return redirect(f"{reverse('review-queue')}?{_queue_query(request)}")
+    url = reverse("annotation-detail", args=[following.public_id])
+    return redirect(f"{url}?{_queue_query(request)}")
 
 
 def _page(
@@ -99,27 +115,65 @@ def _page(
     form: VerdictForm | None,
     *,
     status: int = 200,
-    stale: Verdict | None = None,
+    newer_verdict: Verdict | None = None,
 ) -> HttpResponse:
-    context = page_context(annotation, request.GET.get("candidate") or request.POST.get("candidate"))
-    current, in_queue = context["current"], "queue" in request.GET
-    if in_queue:
-        before, after = places_around(request.user, request.GET, annotation.public_id)
-        context["neighbours"] = replace(context["neighbours"], previous=before, next=after)
-    seen = {"seen_verdict_id": current.pk if current else None}
-    context |= {
-        "form": _seeing_latest(form, seen) if form else VerdictForm(initial=seen),
-        "keys": [(*choice, KEYS[choice[0]]) for choice in Verdict.Decision.choices],
-        "may_review": scope.holds(request.user, annotation.job.project_id, Role.CURATOR),
-        "stale": stale,
-        "in_queue": in_queue,
-        "kept": urlencode({"queue": "1"} | kept_filters(request.GET)) if in_queue else "",
+    """`form` holds what a refused verdict entered; `newer_verdict` is the one that it had not seen."""
+    requested_rank = request.GET.get("candidate") or request.POST.get("candidate")
+    page = load_page(annotation, requested_rank)
+    context = {
+        "annotation": annotation,
+        "job": annotation.job,
+        "spectrum": annotation.spectrum,
+        "page": page,
+        "panel": page.panel,
         "is_computed": is_computed(annotation.spectrum),
+        **_navigation(request, annotation),
+        **_review(request, annotation, page, form, newer_verdict),
     }
     return render(request, "annotation/annotation.html", context, status=status)
 
 
-def _seeing_latest(form: VerdictForm, seen: dict[str, int | None]) -> VerdictForm:
-    """The form as it was filled in, now that its reader is shown the latest verdict."""
+def _navigation(request: SignedInRequest, annotation: Annotation) -> dict[str, Any]:
+    """The annotations before and after this one: of the queue in a review sitting, else of the job."""
+    is_in_queue = _is_in_queue(request)
+    if is_in_queue:
+        previous, following = queue_neighbours(request.user, request.GET, annotation.public_id)
+    else:
+        previous, following = job_neighbours(annotation)
+    return {
+        "previous": previous,
+        "following": following,
+        "is_in_queue": is_in_queue,
+        "queue_query": _queue_query(request) if is_in_queue else "",
+    }
+
+
+def _review(
+    request: SignedInRequest,
+    annotation: Annotation,
+    page: AnnotationPage,
+    form: VerdictForm | None,
+    newer_verdict: Verdict | None,
+) -> dict[str, Any]:
+    seen = {"seen_verdict_id": page.current_verdict.pk if page.current_verdict else None}
+    return {
+        "form": _with_latest_verdict(form, seen) if form else VerdictForm(initial=seen),
+        "decision_options": DECISION_OPTIONS,
+        "may_review": scope.holds(request.user, annotation.job.project_id, Role.CURATOR),
+        "newer_verdict": newer_verdict,
+    }
+
+
+def _with_latest_verdict(form: VerdictForm, seen: dict[str, int | None]) -> VerdictForm:
+    """The form as it was filled in. It names the latest verdict as seen, because the page now shows it."""
     form.data = {**form.data.dict(), "seen_verdict_id": seen["seen_verdict_id"] or ""}  # type: ignore[attr-defined]
     return form
+
+
+def _is_in_queue(request: SignedInRequest) -> bool:
+    return "queue" in request.GET
+
+
+def _queue_query(request: SignedInRequest) -> str:
+    """The query string that keeps a review sitting and its filters."""
+    return urlencode({"queue": "1"} | active_filters(request.GET))

@@ -1,4 +1,4 @@
-"""Structures as SVG pictures, each behind the same walls as the records that name it."""
+"""Structures as SVG pictures, for those who may see the record that names the molecule."""
 
 from __future__ import annotations
 
@@ -17,44 +17,47 @@ from annotation.web.scope import SignedInRequest
 from models_ml.molecules.depict import depict_svg
 
 WIDTH, HEIGHT = 300, 190
-MAX_ATOMS = 250
-# The drawing of a structure never changes; "private", since whether one may see it depends on the person.
-_kept = cache_control(private=True, max_age=7 * 24 * 3600)
+MAX_HIGHLIGHTED_ATOMS = 250
+# The picture of a structure never changes. It is private because access depends on the person.
+_cache_privately = cache_control(private=True, max_age=7 * 24 * 3600)
 
 
 @login_required
-@_kept
+@_cache_privately
 @vary_on_cookie
 def molecule_svg(request: SignedInRequest, inchikey_first_block: str) -> HttpResponse:
-    rows = scope.molecules(request.user).filter(inchikey_first_block=inchikey_first_block)
-    smiles = rows.values_list("smiles", flat=True).first()
-    return _drawn(smiles or "", _atoms(request.GET.get("atoms", "")))
-
-
-def _atoms(text: str) -> list[int]:
-    """Indices of a fragment's atoms, "0.1.5"; what is no index is left out."""
-    return [int(part) for part in text.split(".")[:MAX_ATOMS] if part.isdecimal() and len(part) < 4]
+    """A molecule of a library or reference collection that the person may see; `?atoms=0.1.5` marks atoms."""
+    molecules = scope.molecules(request.user).filter(inchikey_first_block=inchikey_first_block)
+    smiles = molecules.values_list("smiles", flat=True).first()
+    return _svg_response(smiles or "", _atom_indices(request.GET.get("atoms", "")))
 
 
 @login_required
-@_kept
+@_cache_privately
 @vary_on_cookie
 def generated_svg(request: SignedInRequest, public_id: UUID, beam_rank: int) -> HttpResponse:
     annotation = get_object_or_404(scope.visible_annotations(request.user), public_id=public_id)
     generated = get_object_or_404(annotation.generated.all(), beam_rank=beam_rank)
-    return _drawn(generated.smiles)
+    return _svg_response(generated.smiles)
 
 
 @login_required
-@_kept
+@_cache_privately
 @vary_on_cookie
 def proposed_svg(request: SignedInRequest, public_id: UUID, verdict_id: int) -> HttpResponse:
+    """The structure that a curator proposed in a verdict."""
     annotation = get_object_or_404(scope.visible_annotations(request.user), public_id=public_id)
     verdict = get_object_or_404(Verdict, annotation=annotation, pk=verdict_id)
-    return _drawn(verdict.proposed_smiles)
+    return _svg_response(verdict.proposed_smiles)
 
 
-def _drawn(smiles: str, highlighted: Sequence[int] = ()) -> HttpResponse:
+def _atom_indices(text: str) -> list[int]:
+    """Reads "0.1.5". Parts that are not an index are ignored."""
+    parts = text.split(".")[:MAX_HIGHLIGHTED_ATOMS]
+    return [int(part) for part in parts if part.isdecimal() and len(part) < 4]
+
+
+def _svg_response(smiles: str, highlighted: Sequence[int] = ()) -> HttpResponse:
     if not smiles:
-        raise Http404("No such structure here.")
+        raise Http404("There is no structure at this address.")
     return HttpResponse(depict_svg(smiles, WIDTH, HEIGHT, highlighted), content_type="image/svg+xml")

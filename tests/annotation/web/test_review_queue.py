@@ -1,92 +1,106 @@
-"""The review queue: least certain first, only one's own projects, and on to the next."""
+"""The review queue: its order, its filters, who has one, and the way from one annotation to the next."""
 
 from __future__ import annotations
 
-import re
-
+from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Annotation
 from tests.annotation.builders import make_annotation, make_job
+from tests.annotation.web.dom import Dom
 from tests.annotation.web.world import World
 
 
-def waiting(world: World) -> list[Annotation]:
-    """Three annotations in the queue's order."""
+def make_queue(world: World) -> list[Annotation]:
+    """Three annotations in the order of the queue."""
     job = make_job(2, project=world.project, user=world.people["submitter"], name="August batch")
     first, last = job.items.order_by("position")
     return [make_annotation(first, margin=0.001), world.annotation, make_annotation(last, margin=None)]
 
 
-def shown(html: str) -> list[str]:
-    return re.findall(r"/annotations/([0-9a-f-]{36})/\?queue=1[^\"]*\">scan", html)
+def queue(world: World, person: str = "curator", **query: str) -> Dom:
+    return Dom(world.client(person).get(reverse("review-queue"), query))
 
 
-def test_least_certain_first_and_no_margin_last(world: World) -> None:
-    expected = [str(a.public_id) for a in waiting(world)]
-    html = world.client("curator").get(reverse("review-queue")).content.decode()
-    assert shown(html) == expected
+def ids(*annotations: Annotation) -> list[str]:
+    return [str(annotation.public_id) for annotation in annotations]
+
+
+def shown(dom: Dom) -> list[str]:
+    return dom.values("tr[data-annotation]", "data-annotation")
+
+
+def accept(world: World, annotation: Annotation, query: str = "?queue=1") -> HttpResponse:
+    url = reverse("annotation-verdict", args=[annotation.public_id]) + query
+    return world.client("curator").post(url, {"decision": "accept"})
+
+
+def neighbours(world: World, annotation: Annotation, **query: str) -> dict[str, str]:
+    """The annotations that the page leads to, by "prev" and "next"."""
+    dom = Dom(world.client("curator").get(reverse("annotation-detail", args=[annotation.public_id]), query))
+    return {link.get("rel"): link.get("href").split("/")[2] for link in dom.all("a[rel=prev], a[rel=next]")}
+
+
+def test_smallest_margin_first_and_no_margin_last(world: World) -> None:
+    expected = ids(*make_queue(world))
+    assert shown(queue(world)) == expected
 
 
 def test_only_curators_have_a_queue(world: World) -> None:
-    for who in ("viewer", "submitter", "stranger"):
-        html = world.client(who).get(reverse("review-queue")).content.decode()
-        assert not shown(html)
+    for person in ("viewer", "submitter"):
+        assert queue(world, person).has('[data-empty="not-a-curator"]')
+    assert not shown(queue(world, "stranger"))  # a manager of another project
 
 
 def test_filters(world: World) -> None:
-    first, second, third = waiting(world)
-    client = world.client("curator")
-    by_job = client.get(reverse("review-queue"), {"job": str(first.job.public_id)}).content.decode()
-    assert shown(by_job) == [str(first.public_id), str(third.public_id)]
-    by_title = client.get(reverse("review-queue"), {"q": second.spectrum.title}).content.decode()
-    assert shown(by_title) == [str(second.public_id)]
-    assert not shown(client.get(reverse("review-queue"), {"project": "elsewhere"}).content.decode())
-    assert len(shown(client.get(reverse("review-queue"), {"job": "nonsense"}).content.decode())) == 3
+    first, second, third = make_queue(world)
+    assert shown(queue(world, job=str(first.job.public_id))) == ids(first, third)
+    assert shown(queue(world, q=second.spectrum.title)) == ids(second)
+    assert not shown(queue(world, project="elsewhere"))
+    assert len(shown(queue(world, job="nonsense"))) == 3
 
 
-def test_a_decision_leads_on_to_the_next(world: World) -> None:
-    first, second, third = waiting(world)
-    client = world.client("curator")
-    for annotation, following in ((first, second), (second, third)):
-        url = reverse("annotation-verdict", args=[annotation.public_id]) + "?queue=1"
-        response = client.post(url, {"decision": "accept"})
-        assert str(following.public_id) in response.headers["Location"]
-    url = reverse("annotation-verdict", args=[third.public_id]) + "?queue=1"
-    response = client.post(url, {"decision": "accept"})
-    assert response.headers["Location"].startswith(reverse("review-queue"))
-    assert "Nothing waits for a verdict" in client.get(response.headers["Location"]).content.decode()
+def test_a_filtered_queue_says_why_it_is_empty(world: World) -> None:
+    dom = queue(world, q="no such title")
+    assert dom.has('[data-empty="queue"]')
+    assert dom.values('[data-empty="queue"] a', "href") == [reverse("review-queue")]
 
 
-def neighbours(html: str) -> dict[str, str]:
-    found = re.findall(r'rel="(prev|next)" href="/annotations/([0-9a-f-]{36})/', html)
-    return dict(found)
+def test_a_verdict_leads_to_the_next_annotation(world: World) -> None:
+    first, second, third = make_queue(world)
+    assert str(second.public_id) in accept(world, first).headers["Location"]
+    assert str(third.public_id) in accept(world, second).headers["Location"]
+    url = accept(world, third).headers["Location"]
+    assert url.startswith(reverse("review-queue"))
+    assert Dom(world.client("curator").get(url)).has('[data-empty="queue"]')
 
 
-def test_previous_and_skip_follow_the_queue(world: World) -> None:
-    first, second, third = waiting(world)
-    client = world.client("curator")
-
-    def around(annotation: Annotation) -> dict[str, str]:
-        url = reverse("annotation-detail", args=[annotation.public_id])
-        return neighbours(client.get(url, {"queue": "1"}).content.decode())
-
-    assert around(first) == {"next": str(second.public_id)}
-    assert around(second) == {"prev": str(first.public_id), "next": str(third.public_id)}
-    assert around(third) == {"prev": str(second.public_id)}
-    client.post(reverse("annotation-verdict", args=[second.public_id]), {"decision": "accept"})
-    assert around(second) == {"next": str(first.public_id)}  # it waits no longer: on with the first
+def test_previous_and_next_follow_the_queue(world: World) -> None:
+    first, second, third = make_queue(world)
+    [first_id, second_id, third_id] = ids(first, second, third)
+    assert neighbours(world, first, queue="1") == {"next": second_id}
+    assert neighbours(world, second, queue="1") == {"prev": first_id, "next": third_id}
+    assert neighbours(world, third, queue="1") == {"prev": second_id}
+    accept(world, second)
+    assert neighbours(world, second, queue="1") == {"next": first_id}  # it no longer waits
 
 
-def test_rank_1_stands_by_the_name_that_its_own_library_gives(world: World) -> None:
-    assert "compound 1" in world.client("curator").get(reverse("review-queue")).content.decode()
+def test_previous_and_next_follow_the_job_outside_the_queue(world: World) -> None:
+    first, _, third = make_queue(world)
+    assert neighbours(world, first) == {"next": str(third.public_id)}
+    assert neighbours(world, third) == {"prev": str(first.public_id)}
+
+
+def test_a_row_names_rank_1_as_its_library_does(world: World) -> None:
+    row = queue(world).get(f'tr[data-annotation="{world.annotation.public_id}"] td[data-label="Rank 1"]')
+    assert "compound 1" in row.text_content()
 
 
 def test_queries_do_not_grow_with_rows(
     world: World, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    waiting(world)
+    make_queue(world)
     client = world.client("curator")
     with django_assert_max_num_queries(9):
         client.get(reverse("review-queue"))

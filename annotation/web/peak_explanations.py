@@ -1,0 +1,42 @@
+"""Which peaks of a spectrum the fragments of a candidate explain. For the plot only; ranks do not use it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from annotation.jobs.parameters import from_json
+from annotation.results.models import Annotation, Candidate
+from annotation.spectra.models import Spectrum
+from annotation.spectra.records import to_exchange
+from annotation.web.spectrum_plot_data import Explanation
+from models_ml.molecules.peak_explanations import explain_peaks
+from models_ml.molecules.structure_text import UnusableStructure
+
+# A curator returns to candidates seen a moment ago, and each recorded verdict shows the page again.
+CACHE_SIZE = 256
+
+
+def explanations_of(annotation: Annotation, candidate: Candidate) -> dict[int, Explanation] | None:
+    """Explanations by the index of the peak in the file, within the job's precursor tolerance.
+
+    None where the candidate cannot be fragmented. One query, none if cached.
+    """
+    tolerance_ppm = from_json(annotation.job.params).precursor_tolerance_ppm
+    explained = _explained(
+        annotation.spectrum_id, candidate.molecule.smiles, annotation.adduct, tolerance_ppm
+    )
+    return None if explained is None else dict(explained)
+
+
+# Spectra never change, so an entry never becomes wrong. Keys are IDs, because a cached row would keep its
+# peaks in memory.
+@lru_cache(maxsize=CACHE_SIZE)
+def _explained(
+    spectrum_id: int, smiles: str, adduct: str, tolerance_ppm: float
+) -> tuple[tuple[int, Explanation], ...] | None:
+    spectrum = to_exchange(Spectrum.objects.get(pk=spectrum_id))
+    try:
+        peaks = explain_peaks(spectrum, smiles, adduct, tolerance_ppm)
+    except (UnusableStructure, ValueError):
+        return None
+    return tuple((peak.peak_index, Explanation(peak.formula, peak.error_ppm, peak.atoms)) for peak in peaks)

@@ -1,0 +1,111 @@
+"""A spectrum as data for its plot and for the table of peaks beside it.
+
+`plot.js` draws the picture from these numbers; nothing here knows pixels, ticks or labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annotation.spectra.models import Spectrum
+
+# A plot is about as many pixels wide. The page states how many fainter peaks it leaves out.
+MAX_PEAKS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The fragment of a candidate that explains one peak."""
+
+    formula: str
+    error_ppm: float  # measured minus theoretical m/z
+    atoms: tuple[int, ...] = ()  # of the fragment, by their position in the candidate's SMILES
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    mz: float
+    intensity: float  # as in the file
+    percent: float  # of the base peak
+    explanation: Explanation | None = None
+
+    @property
+    def is_base(self) -> bool:
+        return self.percent == 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumPlotData:
+    """The peaks to draw and what the page states about all peaks.
+
+    "Intensity explained" is defined here: the summed intensity of the explained peaks as a share of the
+    summed intensity of all peaks. Intensities are those of the file. Peaks that are not drawn count.
+    """
+
+    peaks: tuple[Peak, ...]  # ascending m/z
+    n_peaks: int  # in the file
+    n_hidden: int  # not among `peaks` because they are the faintest
+    n_explained: int
+    explained_percent: float | None  # None: there is no candidate, or it cannot be fragmented
+    precursor_mz: float | None
+
+    @property
+    def strongest_first(self) -> list[Peak]:
+        return sorted(self.peaks, key=lambda peak: -peak.intensity)
+
+    @property
+    def base_peak(self) -> Peak | None:
+        return next((peak for peak in self.peaks if peak.is_base), None)
+
+    def as_json(self) -> str:
+        """What `plot.js` reads. m/z has the digits that a mass spectrometer resolves."""
+        peaks = [_as_json(peak) for peak in self.peaks]
+        return json.dumps({"precursor_mz": self.precursor_mz, "peaks": peaks}, separators=(",", ":"))
+
+
+def _as_json(peak: Peak) -> dict[str, Any]:
+    drawn: dict[str, Any] = {"mz": round(peak.mz, 5), "percent": round(peak.percent, 3)}
+    if peak.explanation is not None:
+        drawn |= {
+            "formula": peak.explanation.formula,
+            "error_ppm": round(peak.explanation.error_ppm, 2),
+            "atoms": peak.explanation.atoms,
+        }
+    return drawn
+
+
+def plot_data(spectrum: Spectrum, explanations: Mapping[int, Explanation] | None = None) -> SpectrumPlotData:
+    """`explanations` are by the index of the peak in the file.
+
+    Peaks without a finite m/z or a positive, finite intensity are left out. No query.
+    """
+    mz, intensity = spectrum.mz, spectrum.intensity
+    usable = np.flatnonzero(np.isfinite(mz) & np.isfinite(intensity) & (intensity > 0))
+    strongest = usable[np.argsort(-intensity[usable], kind="stable")[:MAX_PEAKS]]
+    drawn = strongest[np.argsort(mz[strongest], kind="stable")]
+    explanations_by_index = explanations or {}
+    explained = np.array([index for index in usable if int(index) in explanations_by_index], dtype=np.intp)
+    highest, total = intensity[usable].max(initial=0.0), intensity[usable].sum()
+    return SpectrumPlotData(
+        peaks=tuple(
+            Peak(
+                mz=float(mz[index]),
+                intensity=float(intensity[index]),
+                percent=float(100 * (intensity[index] / highest)),  # exactly 100 for the base peak
+                explanation=explanations_by_index.get(int(index)),
+            )
+            for index in drawn
+        ),
+        n_peaks=int(mz.size),
+        n_hidden=int(usable.size - drawn.size),
+        n_explained=int(explained.size),
+        explained_percent=(
+            float(100 * intensity[explained].sum() / total) if explanations is not None and total else None
+        ),
+        precursor_mz=spectrum.precursor_mz,
+    )
