@@ -1,4 +1,4 @@
-"""The admin: people and projects can be edited; what was computed or decided can only be read."""
+"""The admin: people, projects and libraries can be edited; results and verdicts can only be read."""
 
 from annotation.admin import accounts, jobs, libraries, references, results, review, spectra
 

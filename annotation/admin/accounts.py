@@ -1,4 +1,4 @@
-"""Projects with their people; API tokens, issued here with the secret shown once, revoked, never edited."""
+"""Projects with their members, and API tokens: issued with the secret shown once, revoked, never edited."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class IssueForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     scopes = forms.MultipleChoiceField(
         choices=ApiToken.Scope.choices,
         widget=forms.CheckboxSelectMultiple,
-        help_text="The least that the machine needs. It never gets more than the person's role.",
+        help_text="Choose only what the client needs. A token never allows more than the role of its owner.",
     )
 
     class Meta:
@@ -69,11 +69,11 @@ class ApiTokenAdmin(ModelAdmin):
     actions = ("revoke",)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        # The list needs the permission for its action; a single token is only shown.
+        # The list needs this permission for its action. A single token can only be read.
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False  # a revoked token still says who did what
+        return False  # a revoked token still identifies who did what
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         token, secret = issue(
@@ -84,9 +84,9 @@ class ApiTokenAdmin(ModelAdmin):
             expires_at=obj.expires_at,
         )
         obj.__dict__.update(token.__dict__)
-        messages.warning(request, f"The secret, shown only this once: {secret}")
+        messages.warning(request, f"Copy the secret now; it is not shown again: {secret}")
 
     @admin.action(description="Revoke the selected tokens")
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         n = tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
-        self.message_user(request, f"{n} tokens revoked. They stop working at once.")
+        self.message_user(request, f"{n} tokens revoked. They no longer work.")

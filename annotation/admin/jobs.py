@@ -1,4 +1,4 @@
-"""Jobs, their items with errors, and workers. Only the ledger changes them, by cancel and retry too."""
+"""Jobs, their items with errors, and workers. Jobs can be cancelled and retried, but not edited."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JobAdmin(ReadOnlyAdmin):
     def n_failed(self, job: Job) -> SafeString:
         return _items_link(job, "&state__exact=failed", job.n_bad)  # type: ignore[attr-defined]
 
-    @admin.display(description="on the site")
+    @admin.display(description="page")
     def on_site(self, job: Job) -> SafeString:
         return format_html('<a href="{}">open</a>', reverse("job-detail", args=[job.public_id]))
 
@@ -48,12 +48,14 @@ class JobAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         for job in jobs:
             actions.cancel(job, _person(request))
-        self.message_user(request, "Cancelled; what a worker holds ends with its next batch.")
+        self.message_user(
+            request, "Cancelled. Spectra that a worker is processing end with its next mini-batch."
+        )
 
-    @admin.action(description="Retry what failed in the selected jobs")
+    @admin.action(description="Retry the failed spectra of the selected jobs")
     def retry_failed(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         n = sum(actions.retry_failed(job, _person(request)) for job in jobs)
-        self.message_user(request, f"{n} spectra wait for a worker again.")
+        self.message_user(request, f"{n} spectra are queued again.")
 
 
 def _person(request: HttpRequest) -> User:
@@ -80,7 +82,7 @@ class JobItemAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("spectrum").defer(*raw)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Jobs link here with their own id; a filter over all jobs would be a list without end.
+        # Jobs link here with their id. A filter in the sidebar would list all jobs, which are too many.
         return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
 

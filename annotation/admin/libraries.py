@@ -1,4 +1,4 @@
-"""Libraries may be described and assigned; their versions, entries and molecules are only read."""
+"""Libraries can be described and assigned to a project; versions, entries and molecules can only be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Admin pages for records that are written once and never changed by hand."""
+"""Admin pages for records that are written once and never edited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 
 class ReadOnly:
-    """No adding, changing or deleting; looking needs the usual permission."""
+    """Nobody can add, change or delete rows. To view them needs the usual permission."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -29,7 +29,7 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
-    # An exact count of a million rows on every page helps nobody.
+    # Counting a million rows for every page is slow and of no use.
     show_full_result_count = False
 
 

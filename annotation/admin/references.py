@@ -1,4 +1,4 @@
-"""Reference collections may be described and assigned; their versions and spectra are only read."""
+"""Reference collections can be described and assigned to a project; their contents can only be read."""
 
 from __future__ import annotations
 

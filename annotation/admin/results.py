@@ -1,4 +1,4 @@
-"""Model versions and annotations with their provenance. The one thing to choose here is the default model."""
+"""Model versions and annotations with their provenance. Only the default model can be changed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from annotation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from annotation.admin.read_only import ReadOnlyAdmin
+from annotation.admin.view_inline import ViewInline
 from annotation.checkpoints.models import ModelVersion
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.view import CandidateView, GeneratedView, VerdictView
 from annotation.review.models import Verdict
 
 
@@ -36,42 +38,29 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         self.message_user(request, f"{models.get()} is preselected now.")
 
 
-class CandidateInline(ReadOnlyInline):
+class CandidateInline(ViewInline):
     model = Candidate
-    fields = (
-        "rank", "molecule", "probability", "mass_error_ppm", "retrieval_rank", "embedding_similarity",
-        "generated_similarity", "evidence",
-    )  # fmt: skip
-    readonly_fields = fields
+    view = CandidateView
+    leave_out = frozenset({"name"})  # known to the library only, not to the row
+    links = ("molecule",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
         rows = super().get_queryset(request).select_related("molecule").defer("molecule__fingerprint")
         return rows.order_by("rank")
 
 
-class GeneratedInline(ReadOnlyInline):
+class GeneratedInline(ViewInline):
     model = GeneratedMolecule
-    fields = ("beam_rank", "text", "log_likelihood", "formula", "mass_error_ppm", "in_library", "is_proposed")
-    readonly_fields = fields
+    view = GeneratedView
 
 
-class VerdictInline(ReadOnlyInline):
+class VerdictInline(ViewInline):
     model = Verdict
-    fields = (
-        "decision",
-        "level",
-        "candidate",
-        "proposed_smiles",
-        "reason",
-        "comment",
-        "as_reference",
-        "decided_by",
-        "decided_at",
-    )
-    readonly_fields = fields
+    view = VerdictView
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
-        return super().get_queryset(request).select_related("decided_by", "candidate")
+        rows = super().get_queryset(request).select_related("decided_by", "candidate__molecule")
+        return rows.defer("candidate__molecule__fingerprint")
 
 
 @admin.register(Annotation)
@@ -97,9 +86,9 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="spectrum", ordering="spectrum__title")
     def title(self, annotation: Annotation) -> str:
-        """Cut, since a title without spaces would push every other column off the screen."""
+        """Shortened, because a long title without spaces pushes the other columns off the screen."""
         return Truncator(annotation.spectrum).chars(60)
 
-    @admin.display(description="on the site")
+    @admin.display(description="page")
     def on_site(self, annotation: Annotation) -> SafeString:
         return format_html('<a href="{}">open</a>', reverse("annotation-detail", args=[annotation.public_id]))

@@ -1,4 +1,4 @@
-"""Verdicts, to be read. They are added on the site, and the database refuses to change or drop one."""
+"""Verdicts can only be read here. They are added on the web pages, and the database never changes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads and what was read from them: nothing here can be changed."""
+"""Uploads and the spectra in them can only be read."""
 
 from __future__ import annotations
 

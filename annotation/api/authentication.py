@@ -1,4 +1,4 @@
-"""Who is calling: a machine by its token, or a person by the session of the web pages, CSRF checked."""
+"""Identify the caller: a machine by its token, a person by the session of the web pages with CSRF check."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BearerToken(BaseAuthentication):
 
 
 class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the OpenAPI document names it."""
+    """The token in the OpenAPI schema."""
 
     target_class = BearerToken
     name = "token"
@@ -48,8 +48,8 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         return {"type": "http", "scheme": "bearer", "bearerFormat": "glmr_<prefix>_<secret>"}
 
 
-class PerCaller(SimpleRateThrottle):
-    """So many requests a minute for each token, or each signed-in person (setting GLMR_API_RATE)."""
+class RatePerCaller(SimpleRateThrottle):
+    """Rate limit per minute for each token, or for each signed-in person (setting GLMR_API_RATE)."""
 
     cache = cache
     scope = "caller"
@@ -60,6 +60,5 @@ class PerCaller(SimpleRateThrottle):
     def get_cache_key(self, request: Request, view: APIView) -> str:
         if isinstance(request.auth, ApiToken):
             return f"api-rate/token/{request.auth.pk}"
-        if request.user.is_authenticated:
-            return f"api-rate/user/{request.user.pk}"
-        return f"api-rate/address/{self.get_ident(request)}"
+        # Permissions are checked before the rate, so the caller is never anonymous.
+        return f"api-rate/user/{request.user.pk}"

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says alike about many operations: pages, problems, idempotency, 202 answers."""
+"""Parts of the OpenAPI schema that many operations share: pages, problems, idempotency and 202 answers."""
 
 from __future__ import annotations
 
@@ -13,93 +13,99 @@ from annotation.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 MEDIA_TYPE = "application/problem+json"
 
 
-class FieldError(serializers.Serializer[Any]):
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field of the request."""
+
     pointer = serializers.CharField(allow_blank=True, help_text="JSON pointer (RFC 6901) into the request.")
     detail = serializers.CharField()
 
 
-class ProblemDetails(serializers.Serializer[Any]):
-    """RFC 9457. Some problems carry members of their own besides these."""
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457). Some problems have further members."""
 
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
-    detail = serializers.CharField()
-    instance = serializers.CharField()
-    errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a member of RFC 9457
+    detail = serializers.CharField(help_text="What is wrong, and how to fix it.")
+    instance = serializers.CharField(help_text="The path of the request.")
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # the name is in RFC 9457
 
 
 def _problem(description: str) -> OpenApiResponse:
-    return OpenApiResponse(ProblemDetails, description)
+    return OpenApiResponse(ProblemSerializer, description)
 
 
 PROBLEMS: dict[Any, Any] = {
-    (400, MEDIA_TYPE): _problem("Malformed."),
-    (401, MEDIA_TYPE): _problem("No token or session, or one that is not valid."),
-    (403, MEDIA_TYPE): _problem("Visible, but not allowed."),
-    (404, MEDIA_TYPE): _problem("Absent, or of a project that you cannot see."),
-    (406, MEDIA_TYPE): _problem("No representation that you accept."),
-    (422, MEDIA_TYPE): _problem("Understood, but not possible; `errors` points to each fault."),
-    (429, MEDIA_TYPE): _problem("Too many requests; Retry-After says when to come back."),
+    (400, MEDIA_TYPE): _problem("The request is malformed."),
+    (401, MEDIA_TYPE): _problem("The token or session is missing or invalid."),
+    (403, MEDIA_TYPE): _problem("You may see this, but you may not do this."),
+    (404, MEDIA_TYPE): _problem("Does not exist, or belongs to a project that you cannot see."),
+    (406, MEDIA_TYPE): _problem("The server has no representation that you accept."),
+    (422, MEDIA_TYPE): _problem("The request is well-formed but invalid. `errors` points to each mistake."),
+    (429, MEDIA_TYPE): _problem("Too many requests. Retry-After states the seconds to wait."),
 }
 WRITE_PROBLEMS: dict[Any, Any] = {
     **PROBLEMS,
-    (409, MEDIA_TYPE): _problem("The first request with this Idempotency-Key is still being answered."),
-    (413, MEDIA_TYPE): _problem("Too large."),
-    (415, MEDIA_TYPE): _problem("Neither JSON nor multipart/form-data."),
+    (409, MEDIA_TYPE): _problem("The first request with this Idempotency-Key is still in progress."),
+    (413, MEDIA_TYPE): _problem("The request is too large."),
+    (415, MEDIA_TYPE): _problem("The request is neither JSON nor multipart/form-data."),
 }
 REVIEW_PROBLEMS: dict[Any, Any] = {
     **WRITE_PROBLEMS,
     (412, MEDIA_TYPE): _problem(
-        "Someone decided in between; `current` is the verdict that you have not seen."
+        "Another verdict was added after you looked. `current` is the latest verdict."
     ),
-    (428, MEDIA_TYPE): _problem("If-Match is missing."),
+    (428, MEDIA_TYPE): _problem("The If-Match header is missing."),
 }
 PAGE = [
-    OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
+    OpenApiParameter("cursor", str, description="Taken from `next` or `previous` of another page."),
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
-        description="Rows a page.",
+        description="Rows per page.",
     ),
 ]
+ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200, 201],
+    description="Send it in If-Match with a verdict.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag of the annotation as you saw it.",
+)
 
 
-def page_of(shape: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
-    """A page of such rows."""
+def page_of(row: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
+    """A page of these rows: the component `PaginatedJobList` for `JobSerializer`."""
     return inline_serializer(
-        f"PageOf{shape.__name__.removesuffix('Shape')}s",
+        f"Paginated{row.__name__.removesuffix('Serializer')}List",
         {
             "next": serializers.URLField(allow_null=True),
             "previous": serializers.URLField(allow_null=True),
-            "results": shape(many=True),
+            "results": row(many=True),
         },
     )
 
 
 def idempotency_key(*, required: bool) -> OpenApiParameter:
+    """The header that makes retries of a POST safe."""
     return OpenApiParameter(
         "Idempotency-Key",
         OpenApiTypes.STR,
         OpenApiParameter.HEADER,
         required=required,
-        description="New for each request that means something new; a retry with the same key and body "
-        "gets the first answer again, with the header Idempotent-Replayed. Not needed for a dry run.",
+        description="A new key for each new request. A retry with the same key and body gets the first "
+        "answer again, with the header Idempotent-Replayed. A dry run needs no key.",
     )
 
 
-def accepted(shape: type[serializers.BaseSerializer[Any]]) -> OpenApiResponse:
-    return OpenApiResponse(shape, "Accepted; Location is where to watch, Retry-After when to look.")
-
-
-RESPONSE_HEADERS = [
-    OpenApiParameter(
-        "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[202], description="The job."
-    ),
-    OpenApiParameter(
-        "Retry-After", OpenApiTypes.INT, OpenApiParameter.HEADER, response=[202], description="Seconds."
-    ),
-]
-ETAG = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="For If-Match of a verdict."
-)
+def accepted(answer: type[serializers.BaseSerializer[Any]]) -> OpenApiResponse:
+    """A 202 answer."""
+    description = "Accepted. Poll the address in Location after the seconds in Retry-After."
+    return OpenApiResponse(answer, description)

@@ -1,4 +1,4 @@
-"""Pages by cursor: stable while rows are added, and as quick on the last page as on the first."""
+"""Pages by cursor: stable while rows are added, and as fast on the last page as on the first."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ LARGEST_LIMIT = 500
 
 
 class Pages(CursorPagination):
-    """`limit` rows a page; `next` is the address of the next page, null on the last."""
+    """`limit` rows per page. `next` is the address of the next page, null on the last."""
 
     page_size = DEFAULT_LIMIT
     max_page_size = LARGEST_LIMIT
     page_size_query_param = "limit"
-    page_size_query_description = f"Rows a page, {DEFAULT_LIMIT} unless told, at most {LARGEST_LIMIT}."
-    cursor_query_description = "Taken from `next` or `previous` of another page; no client makes its own."
     template = None
 
     def __init__(self, ordering: Sequence[str] = ("id",)) -> None:
@@ -43,7 +41,7 @@ class Pages(CursorPagination):
         try:
             return super().decode_cursor(request)
         except NotFound:
-            raise _strange_cursor() from None
+            raise _invalid_cursor() from None
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: APIView | None = None
@@ -51,16 +49,21 @@ class Pages(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, ValidationError):
-            # A cursor's position is a value of the column that orders the rows; this one is not.
+            # A cursor holds a value of the column that orders the rows. This one does not.
             if "cursor" not in request.query_params:
                 raise
-            raise _strange_cursor() from None
+            raise _invalid_cursor() from None
+
+    def rows(self, queryset: Any, request: Request) -> list[Any]:
+        """The rows of the requested page."""
+        return self.paginate_queryset(queryset, request) or []
 
     def answer(self, rows: Any) -> Response:
+        """The page with these serialized rows."""
         return Response(
             {"next": self.get_next_link(), "previous": self.get_previous_link(), "results": list(rows)}
         )
 
 
-def _strange_cursor() -> Problem:
-    return Problem(400, "The cursor is not one of ours. Start again without it.")
+def _invalid_cursor() -> Problem:
+    return Problem(400, "The cursor is invalid. Start again without 'cursor'.")

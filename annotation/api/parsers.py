@@ -1,4 +1,4 @@
-"""Bodies of requests, bounded before they are read."""
+"""Request bodies, with their size checked before they are read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotation.api.problems import Problem
 
 
 class BoundedJSON(JSONParser):
-    """JSON of at most GLMR_MAX_JSON_BYTES; NaN and Infinity are no JSON."""
+    """JSON of at most GLMR_MAX_JSON_BYTES, without NaN and Infinity."""
 
     strict = True
 
@@ -24,13 +24,13 @@ class BoundedJSON(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        announced = _announced((parser_context or {}).get("request"))
+        length = _content_length((parser_context or {}).get("request"))
         limit = settings.GLMR_MAX_JSON_BYTES
-        if announced > limit:
+        if length > limit:
             raise Problem(
                 413,
-                f"The request announces {announced:,} bytes of JSON; at most {limit:,} are taken. "
-                "Send the spectra in several jobs, or as a file (multipart/form-data).",
+                f"The JSON has {length:,} bytes; the limit is {limit:,}. Send the spectra in several jobs, "
+                "or as a file (multipart/form-data).",
             )
         try:
             return super().parse(stream, media_type, parser_context)
@@ -38,7 +38,7 @@ class BoundedJSON(JSONParser):
             raise ParseError("The JSON is nested too deeply.") from None
 
 
-def _announced(request: Request | None) -> int:
-    """Bytes of the body by the request's own word, which is all that the server will read of it."""
+def _content_length(request: Request | None) -> int:
+    """Bytes of the body according to its header. The server reads no more than that."""
     length = str(request.META.get("CONTENT_LENGTH") or "") if request is not None else ""
     return int(length) if length.isdigit() else 0

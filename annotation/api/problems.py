@@ -1,6 +1,6 @@
-"""Every error of the interface as RFC 9457 problem details, never as a page for people.
+"""Every error of the REST interface as problem details (RFC 9457), never as an HTML page.
 
-An unforeseen error is logged with its traceback and told to the client as a bare 500.
+An unexpected error is logged with its traceback; the client gets status 500 without details.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ from rest_framework.response import Response
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+SERVER_ERROR = (
+    "An error occurred on the server; nothing of this request was stored. The administrator finds the cause "
+    "in the server's log."
+)
 
 
 class Problem(exceptions.APIException):
-    """A refusal with everything that its answer says. `extra` adds members of the problem's own."""
+    """A refused request. `extra` adds members to the problem details."""
 
     def __init__(
         self,
@@ -44,19 +48,18 @@ class Problem(exceptions.APIException):
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
-    """The exception handler of all views of the interface."""
+    """The exception handler of all views of the REST interface."""
     request = context["request"]
     problem = _as_problem(error)
     if problem is None:
-        log.exception("Unforeseen error at %s %s", request.method, request.path, exc_info=error)
+        log.exception("Unexpected error at %s %s", request.method, request.path, exc_info=error)
         got_request_exception.send(sender=type(context["view"]), request=request._request)
-        detail = "The server failed; nothing of this request was stored. The log of the server says why."
-        problem = Problem(500, detail)
+        problem = Problem(500, SERVER_ERROR)
     return answer(problem, request)
 
 
 def answer(problem: Problem, request: Request) -> Response:
-    """For a view that must not raise, because what it stored is to stay."""
+    """The response. For a view that must not raise, because a raised error rolls back what it stored."""
     return Response(
         body(problem, request.path),
         status=problem.status_code,
@@ -70,7 +73,7 @@ def body(problem: Problem, instance: str) -> dict[str, Any]:
     code = problem.get_codes()
     generic = code == status.name.lower()
     return {
-        # about:blank says that the status tells all (RFC 9457, 4.2.1); a URN names our own kinds.
+        # about:blank: the status code is the whole type (RFC 9457, 4.2.1). A URN names a more specific type.
         "type": "about:blank" if generic else f"urn:glmr:problem:{code}",
         "title": status.phrase,
         "status": int(status),
@@ -87,16 +90,14 @@ def _as_problem(error: Exception) -> Problem | None:
             return error
         case exceptions.ValidationError():
             return Problem(
-                422, "The request cannot be understood as it stands.", errors=pointed(error.detail)
+                422, "The request is invalid. `errors` points to each mistake.", errors=pointed(error.detail)
             )
         case DjangoValidationError():
             return Problem(400, " ".join(error.messages))
         case Http404():
-            return Problem(
-                404, "There is no such thing here, or it belongs to a project that you cannot see."
-            )
+            return Problem(404, "This does not exist, or it belongs to a project that you cannot see.")
         case PermissionDenied():
-            return Problem(403, str(error) or "You may not do this.")
+            return Problem(403, str(error) or "You do not have permission to do this.")
         case RequestDataTooBig():
             return Problem(413, "The request is too large. Split it, or send the spectra as a file.")
         case exceptions.APIException():
@@ -115,14 +116,14 @@ def _from_framework(error: exceptions.APIException) -> Problem:
 
 
 def pointed(detail: Any, pointer: str = "") -> list[dict[str, str]]:
-    """A serializer's nested errors as a flat list, each with the JSON pointer (RFC 6901) of its field."""
+    """The nested errors of a serializer as a list, each with the JSON pointer (RFC 6901) to its field."""
     if isinstance(detail, Mapping):
         parts = ((_step(key), value) for key, value in detail.items())
         return [error for step, value in parts for error in pointed(value, pointer + step)]
     if isinstance(detail, (list, tuple)):
         nested = [
-            (f"/{place}" if isinstance(value, (Mapping, list)) else "", value)
-            for place, value in enumerate(detail)
+            (f"/{index}" if isinstance(value, (Mapping, list)) else "", value)
+            for index, value in enumerate(detail)
         ]
         return [error for step, value in nested for error in pointed(value, pointer + step)]
     return [{"pointer": pointer, "detail": str(detail)}]

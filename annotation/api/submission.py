@@ -16,10 +16,10 @@ from rest_framework.request import Request
 
 from annotation.accounts.models import Project
 from annotation.api.access import caller, libraries, project_to_submit_to
+from annotation.api.addresses import address
 from annotation.api.problems import Problem
-from annotation.api.serializers.jobs import JobFromFile, JobFromSpectra
-from annotation.api.serializers.results import address
-from annotation.api.serializers.uploads import Report
+from annotation.api.serializers.jobs import JobFileInputSerializer, JobInputSerializer
+from annotation.api.serializers.uploads import ReportSerializer
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions
 from annotation.jobs.models import Job
@@ -112,7 +112,7 @@ def dry_run(request: Request) -> dict[str, Any]:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in COUNTS}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
-    return dict(Report({"format": found.format, "issues": issues[:ISSUES_SHOWN], **counts}).data)
+    return dict(ReportSerializer({"format": found.format, "issues": issues[:ISSUES_SHOWN], **counts}).data)
 
 
 def report_of(upload: Upload) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def report_of(upload: Upload) -> dict[str, Any]:
 
 def understand(request: Request) -> Asked:
     multipart = (request.content_type or "").startswith("multipart/")
-    form = JobFromFile(data=request.data) if multipart else JobFromSpectra(data=request.data)
+    form = JobFileInputSerializer(data=request.data) if multipart else JobInputSerializer(data=request.data)
     form.is_valid(raise_exception=True)
     data = dict(form.validated_data)
     params = AnnotateParams(**data.pop("params"))

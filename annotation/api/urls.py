@@ -1,4 +1,4 @@
-"""Addresses of the REST interface, under /api/v1/."""
+"""Routes of the REST interface, under /api/v1/."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/items", jobs.ItemsView.as_view(), name="job-items"),
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
     path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
-    path("annotations/<uuid:public_id>", results.AnnotationView.as_view(), name="annotation"),
+    path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
     path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),

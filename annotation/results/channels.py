@@ -1,6 +1,7 @@
-"""Names of the evidence channels. Stored results are immutable, so channels that were renamed are translated here.
+"""Names of the evidence channels. Stored results never change, so old channel names are translated here.
 
-This is the only place that knows an old name: every view of a result reads its evidence through `current_names`.
+This is the only place that knows an old name: every view of a result reads its evidence through
+`current_names`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # Stored name -> current name. "explained" was easy to confuse with the page's "Intensity explained", which is
-# another number: the channel is the share of the summed square-root intensity of the 32 strongest peaks that a
-# fragment of the candidate explains.
+# another number: the channel is the share of the summed square-root intensity of the 32 strongest peaks that
+# a fragment of the candidate explains.
 LEGACY_CHANNEL_NAMES = {"explained": "fragment_coverage"}
 
 

@@ -1,4 +1,4 @@
-"""What a run found: annotations with full provenance, candidates, generated molecules."""
+"""Results: annotations with full provenance, their candidates and generated molecules."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from django.utils import timezone
 
 
 class Annotation(models.Model):
-    """The answer for one spectrum in one job. Written once, with the end of its item; never changed."""
+    """The answer for one spectrum in one job. Written once, when its item ends, and never changed."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.OneToOneField("annotation.JobItem", on_delete=models.PROTECT, related_name="annotation")
     job = models.ForeignKey("annotation.Job", on_delete=models.PROTECT, related_name="annotations")
     spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="annotations")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # What was asked
+    # The search
     adduct = models.CharField(max_length=40)
     adduct_assumed = models.BooleanField(default=False)
     neutral_mass = models.FloatField()
     n_in_window = models.PositiveIntegerField(help_text="Molecules of the library in the precursor window.")
     n_candidates = models.PositiveIntegerField()
     proposed_level = models.CharField(
-        max_length=4, default="3", help_text="Machine's proposal; people set levels."
+        max_length=4, default="3", help_text="Confidence level that the server proposes. Curators set levels."
     )
-    # What ranked; not what was asked for, where the model has no ranker for it
+    # The method that ranked. It differs from the requested method if the model cannot rank with that.
     method = models.CharField(max_length=20, default="glmr")
-    # How far to trust rank 1, calibrated; null where the method says nothing of it
+    # Calibrated confidence; null if the method gives none
     p_right = models.FloatField(null=True, help_text="Probability that rank 1 is the molecule.")
     p_close = models.FloatField(
         null=True, help_text="Probability that rank 1 is at least 0.6 Tanimoto-similar."
     )
     p_absent = models.FloatField(null=True, help_text="Probability that the molecule is not a candidate.")
     abstains = models.BooleanField(null=True, help_text="“None of these” is the better answer.")
-    # Rank 1, repeated here so that lists and sorting need no join
+    # Rank 1 again, so that lists and sorting need no join
     top_molecule = models.ForeignKey(
         "annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+"
     )
     top_generated_similarity = models.FloatField(null=True)
     top_embedding_similarity = models.FloatField(null=True)
-    margin = models.FloatField(null=True, help_text="Rank 1's deciding score less rank 2's.")
-    # Provenance; model, library, parameters, submitter and time of submission are the job's
+    margin = models.FloatField(null=True, help_text="Rank 1 minus rank 2 of the score that ranked.")
+    # Provenance. Model, library, parameters, submitter and time of submission belong to the job.
     code_version = models.CharField(max_length=60)
     rdkit_version = models.CharField(max_length=20)
     torch_version = models.CharField(max_length=40)
@@ -59,7 +59,7 @@ class Annotation(models.Model):
 
 
 class Candidate(models.Model):
-    """A ranked library molecule, each score by its own name."""
+    """A ranked molecule of the library, with each score under its own name."""
 
     annotation = models.ForeignKey(
         Annotation, on_delete=models.CASCADE, related_name="candidates", db_index=False
@@ -70,9 +70,9 @@ class Candidate(models.Model):
     retrieval_rank = models.PositiveSmallIntegerField()
     embedding_similarity = models.FloatField()
     generated_similarity = models.FloatField(null=True)
-    probability = models.FloatField(null=True, help_text="Calibrated, that this is the molecule.")
+    probability = models.FloatField(null=True, help_text="Calibrated probability that this is the molecule.")
     evidence = models.JSONField(
-        default=dict, help_text="Raw score of each further channel by its name; larger is better."
+        default=dict, help_text="Raw score of each evidence channel; larger is better."
     )
 
     class Meta:
@@ -84,7 +84,7 @@ class Candidate(models.Model):
 
 
 class GeneratedMolecule(models.Model):
-    """A beam of the language model, valid or not."""
+    """A beam of the language model, a valid molecule or not."""
 
     annotation = models.ForeignKey(
         Annotation, on_delete=models.CASCADE, related_name="generated", db_index=False
@@ -97,9 +97,11 @@ class GeneratedMolecule(models.Model):
     formula = models.CharField(max_length=100, blank=True)
     exact_mass = models.FloatField(null=True)
     mass_error_ppm = models.FloatField(null=True)
-    in_library = models.BooleanField(default=False, help_text="The job's library version holds it.")
+    in_library = models.BooleanField(
+        default=False, help_text="The library version of the job contains the molecule."
+    )
     is_proposed = models.BooleanField(
-        default=False, help_text="Outside the library and of the precursor's mass. Never ranked."
+        default=False, help_text="Not in the library, and its mass fits the precursor. Never ranked."
     )
 
     class Meta:

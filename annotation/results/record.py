@@ -1,4 +1,4 @@
-"""Write what a batch gave: results and ends of items in one transaction, and only for items still held."""
+"""Record the outcomes of a batch: results and item states in one transaction, only for items still held."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models_ml.outcomes import GeneratedMolecule as Generated
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made a result besides the job's pins. Field names are those of `Annotation`."""
+    """The software and the worker that computed a result. The field names are those of `Annotation`."""
 
     code_version: str
     rdkit_version: str
@@ -33,19 +33,19 @@ class Provenance:
 class Recorded:
     done: int
     failed: int
-    lost: int  # items that another worker holds or ended by now; nothing was written for them
+    lost: int  # another worker holds or ended these items in the meantime; nothing was written for them
 
 
 def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) -> Recorded:
-    """Record each item's outcome once. Calling it twice, or late, writes nothing more. One transaction."""
+    """Record the outcome of each item once. A second or late call writes nothing. One transaction."""
     with transaction.atomic():
         held = set(
             JobItem.objects.held(batch.items).select_for_update().order_by("pk").values_list("pk", flat=True)
         )
         current = [pair for pair in zip(batch.items, outcomes, strict=True) if pair[0].id in held]
-        answered = [(item, outcome) for item, outcome in current if isinstance(outcome, Annotated)]
-        _write(batch, answered, provenance)
-        JobItem.objects.held(item for item, _ in answered).end(
+        annotated = [(item, outcome) for item, outcome in current if isinstance(outcome, Annotated)]
+        _write(batch, annotated, provenance)
+        JobItem.objects.held(item for item, _ in annotated).end(
             JobItem.State.DONE, error_code="", error="", isolated=False
         )
         for item, outcome in current:
@@ -55,15 +55,15 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
                 )
         ledger.close_finished({item.job_id for item, _ in current})
     return Recorded(
-        done=len(answered), failed=len(current) - len(answered), lost=len(batch.items) - len(current)
+        done=len(annotated), failed=len(current) - len(annotated), lost=len(batch.items) - len(current)
     )
 
 
-def _write(batch: Batch, answered: Sequence[tuple[ClaimedItem, Annotated]], provenance: Provenance) -> None:
+def _write(batch: Batch, annotated: Sequence[tuple[ClaimedItem, Annotated]], provenance: Provenance) -> None:
     annotations = Annotation.objects.bulk_create(
-        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in answered
+        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in annotated
     )
-    written = list(zip(annotations, (outcome for _, outcome in answered), strict=True))
+    written = list(zip(annotations, (outcome for _, outcome in annotated), strict=True))
     Candidate.objects.bulk_create(
         Candidate(
             annotation=annotation,
@@ -74,7 +74,7 @@ def _write(batch: Batch, answered: Sequence[tuple[ClaimedItem, Annotated]], prov
             embedding_similarity=candidate.embedding_similarity,
             generated_similarity=candidate.generated_similarity,
             probability=candidate.probability,
-            evidence=_told(candidate.evidence),
+            evidence=_finite(candidate.evidence),
         )
         for annotation, outcome in written
         for candidate in outcome.candidates
@@ -96,13 +96,13 @@ def _generated(annotation: Annotation, generated: Generated, *, is_known: bool) 
     return GeneratedMolecule(annotation=annotation, **fields)
 
 
-def _told(evidence: Mapping[str, float]) -> dict[str, float]:
-    """What JSON can hold: a channel that gave no finite number had nothing to say."""
+def _finite(evidence: Mapping[str, float]) -> dict[str, float]:
+    """Without channels that have no finite value, which JSON cannot hold."""
     return {name: float(value) for name, value in evidence.items() if math.isfinite(value)}
 
 
 def _annotation(
-    item: ClaimedItem, outcome: Annotated, asked_method: str, provenance: Provenance
+    item: ClaimedItem, outcome: Annotated, requested_method: str, provenance: Provenance
 ) -> Annotation:
     best = outcome.candidates[0] if outcome.candidates else None
     confidence = outcome.confidence
@@ -115,9 +115,10 @@ def _annotation(
         neutral_mass=outcome.neutral_mass,
         n_in_window=outcome.n_in_window,
         n_candidates=len(outcome.candidates),
-        # Schymanski: in-silico ranks alone are tentative candidates; without any, only a mass is known.
+        # Schymanski et al. 2014: candidates that only a computer ranked are tentative (level 3). Without
+        # candidates, only the mass is known (level 5).
         proposed_level="3" if best else "5",
-        method=_method(asked_method, best),
+        method=_method(requested_method, best),
         p_right=confidence.p_right if confidence else None,
         p_close=confidence.p_close if confidence else None,
         p_absent=confidence.p_absent if confidence else None,
@@ -132,13 +133,16 @@ def _annotation(
     )
 
 
-def _method(asked: str, best: RankedCandidate | None) -> str:
-    """What ranked: a model without a ranker answers `fused` as `glmr`, without probabilities."""
-    return "glmr" if best is not None and best.probability is None else asked
+def _method(requested: str, best: RankedCandidate | None) -> str:
+    """The method that ranked. A model without a ranker answers `fused` with `glmr`, without probabilities."""
+    return "glmr" if best is not None and best.probability is None else requested
 
 
 def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
-    """Rank 1 less rank 2 in what ranked them: the probability, else similarity to what was generated."""
+    """Rank 1 minus rank 2 of the score that ranked them.
+
+    That is the probability, else the similarity to the generated molecules, else the embedding similarity.
+    """
     if len(candidates) < 2:
         return None
     first, second = candidates[0], candidates[1]

@@ -1,4 +1,4 @@
-"""The reference spectra that resemble an annotated spectrum: what a curator calls a library match."""
+"""The reference spectra that resemble an annotated spectrum: library matches, in the words of curators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from annotation.spectra.records import to_exchange
 
 
 def matches_of(annotation: Annotation) -> list[Match]:
-    """The most similar spectra of the collection that the job names; none if it names none. One query."""
+    """The most similar spectra of the job's reference collection; none if it uses none. One query."""
     version_id = annotation.job.reference_version_id
     if version_id is None:
         return []

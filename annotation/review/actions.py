@@ -1,12 +1,11 @@
 """What a curator does to an annotation: add a verdict, under a lock, with the list as it was shown.
 
-Refuses a verdict from someone who has not seen the latest one, and levels without their evidence.
+Refuses a verdict from a curator who has not seen the latest one, and levels without their evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,23 +16,24 @@ from annotation.accounts.roles import may
 from annotation.jobs.models import Job
 from annotation.results.models import Annotation, Candidate
 from annotation.review.models import Verdict
-from annotation.review.rules import InvalidVerdict, Proposal, checked
+from annotation.review.rules import InvalidVerdict, Proposal, validate
+from annotation.review.snapshot import snapshot
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-__all__ = ["InvalidVerdict", "StaleReview", "decide", "latest_verdicts"]
+__all__ = ["InvalidVerdict", "StaleReview", "decide"]
 
 
 class StaleReview(Exception):
-    """Someone decided in between; `current` is the verdict that the caller has not seen."""
+    """The curator has not seen the latest verdict. `current` is that verdict, None if there is none."""
 
     def __init__(self, current: Verdict | None) -> None:
-        what = "The verdict that you saw is not this annotation's latest one"
+        cause = "The verdict that you saw is not the latest one"
         if current is not None:
-            when = f"{current.decided_at:%Y-%m-%d %H:%M} UTC"
-            what = f"Since you looked, {current.decided_by} decided {current.decision!r} ({when})"
-        super().__init__(f"{what}. Look at the annotation again, then decide.")
+            time = f"{current.decided_at:%Y-%m-%d %H:%M} UTC"
+            cause = f"{current.decided_by} added the verdict {current.decision!r} after you looked ({time})"
+        super().__init__(f"{cause}. Look at the annotation again, then decide.")
         self.current = current
 
 
@@ -51,25 +51,13 @@ def decide(
     as_reference: bool = False,
     seen_verdict_id: int | None,
 ) -> Verdict:
-    """Add a verdict. `seen_verdict_id` is the latest one that the curator saw, None for none.
+    """Add a verdict. `seen_verdict_id` is the latest verdict that the curator saw, None for none.
 
     Raises PermissionDenied, `StaleReview`, or `InvalidVerdict` with an error for each field.
     """
-    # The row is locked so that of two curators who press at once one is told about the other.
-    locked = (
-        Annotation.objects.select_for_update(of=("self",))
-        .select_related("job__project")
-        .get(pk=annotation.pk)
-    )
-    if not may(user, locked.job.project, Role.CURATOR):
-        raise PermissionDenied(
-            f"Verdicts in {locked.job.project} need the role of a curator. Ask its manager."
-        )
-    current = latest_verdicts([locked.pk]).get(locked.pk)
-    if (current.pk if current else None) != seen_verdict_id:
-        raise StaleReview(current)
+    locked = _locked(annotation, user, seen_verdict_id)
     candidates = list(locked.candidates.select_related("molecule").order_by("rank"))
-    proposal = checked(
+    proposal = validate(
         Proposal(decision, level, candidate, proposed_smiles, reason, comment, as_reference),
         locked,
         candidates,
@@ -84,53 +72,22 @@ def decide(
         comment=proposal.comment,
         as_reference=proposal.as_reference,
         decided_by=user,
-        shown=_as_shown(locked, candidates),
+        shown=snapshot(locked, candidates),
     )
-    # A client that polls for changed jobs must learn of verdicts too.
+    # Clients that poll for changed jobs must notice verdicts too.
     Job.objects.filter(pk=locked.job_id).update(updated_at=timezone.now())
     return verdict
 
 
-def latest_verdicts(annotation_ids: Collection[int]) -> dict[int, Verdict]:
-    """The current verdict of each annotation that has one. One query."""
-    verdicts = (
-        Verdict.objects.filter(annotation_id__in=annotation_ids)
-        .select_related("decided_by", "candidate__molecule")
-        .order_by("annotation_id", "-id")
-        .distinct("annotation_id")
-    )
-    return {verdict.annotation_id: verdict for verdict in verdicts}
-
-
-def _as_shown(annotation: Annotation, candidates: list[Candidate]) -> dict[str, Any]:
-    return {
-        "job": str(annotation.job.public_id),
-        "adduct": annotation.adduct,
-        "adduct_assumed": annotation.adduct_assumed,
-        "proposed_level": annotation.proposed_level,
-        "method": annotation.method,
-        "p_right": annotation.p_right,
-        "p_close": annotation.p_close,
-        "p_absent": annotation.p_absent,
-        "abstains": annotation.abstains,
-        "candidates": [
-            {
-                "rank": candidate.rank,
-                "inchikey_first_block": candidate.molecule.inchikey_first_block,
-                "smiles": candidate.molecule.smiles,
-                "formula": candidate.molecule.formula,
-                "mass_error_ppm": candidate.mass_error_ppm,
-                "retrieval_rank": candidate.retrieval_rank,
-                "embedding_similarity": candidate.embedding_similarity,
-                "generated_similarity": candidate.generated_similarity,
-                "probability": candidate.probability,
-                "evidence": candidate.evidence,
-            }
-            for candidate in candidates
-        ],
-        "generated": list(
-            annotation.generated.order_by("beam_rank").values(
-                "beam_rank", "smiles", "text", "log_likelihood", "is_proposed"
-            )
-        ),
-    }
+def _locked(annotation: Annotation, user: User, seen_verdict_id: int | None) -> Annotation:
+    """The annotation with its row locked, so that of two curators at the same time the second is refused."""
+    rows = Annotation.objects.select_for_update(of=("self",)).select_related("job__project")
+    locked = rows.get(pk=annotation.pk)
+    if not may(user, locked.job.project, Role.CURATOR):
+        raise PermissionDenied(
+            f"Only curators of {locked.job.project} can add verdicts. Ask its manager for the role."
+        )
+    current = Verdict.objects.latest_of([locked.pk]).get(locked.pk)
+    if (current.pk if current else None) != seen_verdict_id:
+        raise StaleReview(current)
+    return locked

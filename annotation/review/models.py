@@ -1,16 +1,35 @@
-"""What people decided: verdicts, append-only; the current one is the latest."""
+"""The decisions of curators: append-only verdicts. The latest one is the current one."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 
-class Verdict(models.Model):
-    """One decision of one curator on one annotation, with the list exactly as it was shown.
+class VerdictQuerySet(models.QuerySet["Verdict"]):
+    def latest_of(self, annotation_ids: Collection[int]) -> dict[int, Verdict]:
+        """The current verdict of each annotation that has one, by annotation. One query."""
+        verdicts = (
+            self.filter(annotation_id__in=annotation_ids)
+            .with_decision()
+            .order_by("annotation_id", "-id")
+            .distinct("annotation_id")
+        )
+        return {verdict.annotation_id: verdict for verdict in verdicts}
 
-    A trigger in the database refuses UPDATE and DELETE: to change one's mind is to add a verdict.
+    def with_decision(self) -> VerdictQuerySet:
+        """With the curator and the chosen molecule loaded."""
+        rows = self.select_related("decided_by", "candidate__molecule")
+        return rows.defer("candidate__molecule__fingerprint")
+
+
+class Verdict(models.Model):
+    """The decision of a curator on an annotation, with the list exactly as it was shown.
+
+    A trigger in the database refuses UPDATE and DELETE. To change a decision, add a verdict.
     """
 
     class Decision(models.TextChoices):
@@ -40,19 +59,26 @@ class Verdict(models.Model):
     proposed_smiles = models.TextField(blank=True)
     level = models.CharField(max_length=2, choices=Level.choices, blank=True)
     as_reference = models.BooleanField(
-        default=False, help_text="The curator lets the spectrum serve as a reference for this structure."
+        default=False, help_text="The spectrum may serve as a reference for this structure."
     )
-    reason = models.TextField(blank=True, help_text="Required wherever the curator departs from the machine.")
+    reason = models.TextField(blank=True, help_text="Required for every decision but accept.")
     comment = models.TextField(blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="verdicts"
     )
     decided_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Ranks and scores as they stood on the page, so that the record of a decision needs no other row.
+    # Ranks and scores as the page showed them, so that the record of a decision needs no other row.
     shown = models.JSONField()
+
+    objects = VerdictQuerySet.as_manager()
 
     class Meta:
         ordering = ["annotation", "id"]
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.decided_by} on {self.decided_at:%Y-%m-%d}"
+
+    @property
+    def smiles(self) -> str:
+        """The structure that was chosen or drawn; empty if the decision names none."""
+        return self.proposed_smiles or (self.candidate.molecule.smiles if self.candidate else "")

@@ -1,4 +1,4 @@
-"""Spectra that curators accepted as references become a version of their project's own collection."""
+"""Publish the spectra that curators accepted as references, as a version of their project's collection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from models_ml.molecules.standardise import identify
 
 
 class NothingToPublish(Exception):
-    """No version was made, and why."""
+    """No version was made. The message gives the reason."""
 
 
 def accepted(project: Project) -> QuerySet[Verdict]:
-    """The verdicts that make a spectrum a reference; one that was decided anew counts by its last verdict."""
+    """The verdicts that make a spectrum a reference. Only the latest verdict of an annotation counts."""
     later = Verdict.objects.filter(annotation=OuterRef("annotation"), pk__gt=OuterRef("pk"))
     return Verdict.objects.filter(
         ~Exists(later), annotation__job__project=project, as_reference=True
@@ -28,7 +28,7 @@ def accepted(project: Project) -> QuerySet[Verdict]:
 
 
 def publish(project: Project, user: User) -> ReferenceVersion:
-    """A new version of the project's accepted spectra. Raises NothingToPublish."""
+    """Make a new version from the accepted spectra of the project. Raises `NothingToPublish`."""
     verdicts = accepted(project).select_related("annotation__spectrum", "candidate__molecule", "decided_by")
     with transaction.atomic():
         collection, _ = ReferenceCollection.objects.get_or_create(
@@ -43,7 +43,7 @@ def publish(project: Project, user: User) -> ReferenceVersion:
         n = sum(store.add_spectra(version, _rows(verdicts)))
         if not n:
             raise NothingToPublish(
-                f"No verdict in {project} makes its spectrum a reference. Curators choose it with a verdict "
+                f"No verdict in {project} makes its spectrum a reference. Curators choose this in a verdict "
                 "of level 1, 2a or 2b."
             )
         version.n_found = n
@@ -51,14 +51,14 @@ def publish(project: Project, user: User) -> ReferenceVersion:
         same = collection.versions.filter(content_sha256=version.content_sha256).exclude(pk=version.pk)
         if (last := same.order_by("-number").first()) is not None:
             noun = "spectrum" if n == 1 else f"{n} spectra"
-            raise NothingToPublish(f"{last} holds exactly the same {noun} already.")
+            raise NothingToPublish(f"{last} already contains exactly the same {noun}.")
     return version
 
 
 def _rows(verdicts: QuerySet[Verdict]) -> Iterator[store.Row]:
     for position, verdict in enumerate(verdicts):
         annotation, spectrum = verdict.annotation, verdict.annotation.spectrum
-        molecule = identify(verdict.proposed_smiles or verdict.candidate.molecule.smiles)  # type: ignore[union-attr]
+        molecule = identify(verdict.smiles)
         if molecule is None or spectrum.precursor_mz is None:
             continue
         row = ReferenceSpectrum(

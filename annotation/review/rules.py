@@ -1,4 +1,4 @@
-"""What makes a verdict valid: which fields each decision needs, and the evidence behind each level."""
+"""The rules of a valid verdict: the fields that each decision needs and the evidence that a level needs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from models_ml.molecules.standardise import canonical_smiles
 Decision = Verdict.Decision
 Level = Verdict.Level
 
-# Levels with evidence beyond a machine's rank: good enough to let other spectra be judged by this one.
+# Levels with evidence beyond computed ranks: good enough to compare other spectra with this one.
 REFERENCE_LEVELS = (Level.L1, Level.L2A, Level.L2B)
 NAMES_A_STRUCTURE = (Decision.ACCEPT, Decision.CHOOSE, Decision.PROPOSE)
 LONGEST_TEXT = 10_000
-# A machine's rank alone never reaches beyond level 3 (Schymanski et al. 2014), so a better level
-# must say what else there is. These look for the words, not for their truth.
+# Computed ranks alone never give more than level 3 (Schymanski et al. 2014). A better level needs further
+# evidence, stated in the reason. These patterns check that it is stated, not that it is true.
 STANDARD = re.compile(r"\bstandards?\b", re.IGNORECASE)
 RETENTION_TIME = re.compile(r"\b(rt|retention)\b", re.IGNORECASE)
 REFERENCE_ID = re.compile(r"(?<![\w-])(?=[\w:.-]*\d)[A-Za-z][\w:.-]{4,}")
 
 
 class InvalidVerdict(Exception):
-    """`errors` names each field that is wrong, with a sentence that says how to mend it."""
+    """`errors` holds a text for each invalid field: what is wrong and how to fix it."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
@@ -34,7 +34,7 @@ class InvalidVerdict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A verdict as it was asked for."""
+    """A verdict as the curator entered it."""
 
     decision: str
     level: str
@@ -45,11 +45,11 @@ class Proposal:
     as_reference: bool = False
 
 
-def checked(proposal: Proposal, annotation: Annotation, candidates: Sequence[Candidate]) -> Proposal:
-    """The proposal with its blanks filled (rank 1 for accept, the level); `InvalidVerdict` otherwise."""
+def validate(proposal: Proposal, annotation: Annotation, candidates: Sequence[Candidate]) -> Proposal:
+    """The proposal with its defaults filled in (rank 1 for accept, the level). Raises `InvalidVerdict`."""
     if proposal.decision not in Decision.values:
         raise InvalidVerdict({"decision": f"Must be one of {', '.join(Decision.values)}."})
-    proposal = _filled(proposal, annotation, candidates)
+    proposal = _with_defaults(proposal, annotation, candidates)
     errors = {
         **_text_errors(proposal),
         **_structure_errors(proposal, candidates),
@@ -57,19 +57,19 @@ def checked(proposal: Proposal, annotation: Annotation, candidates: Sequence[Can
         **_reference_errors(proposal),
     }
     if proposal.decision != Decision.ACCEPT and not proposal.reason:
-        errors.setdefault("reason", "Say why: this verdict departs from the machine's answer.")
+        errors.setdefault("reason", "Give a reason: this verdict differs from rank 1.")
     if errors:
         raise InvalidVerdict(errors)
     return proposal
 
 
-def _filled(proposal: Proposal, annotation: Annotation, candidates: Sequence[Candidate]) -> Proposal:
+def _with_defaults(proposal: Proposal, annotation: Annotation, candidates: Sequence[Candidate]) -> Proposal:
     candidate = proposal.candidate
     if candidate is None and proposal.decision == Decision.ACCEPT and candidates:
         candidate = candidates[0]
     level = proposal.level
     if not level and proposal.decision in NAMES_A_STRUCTURE:
-        # What a curator chose or drew is again no better than tentative until evidence is stated.
+        # Another structure than rank 1 is tentative until evidence is stated.
         accepted = proposal.decision == Decision.ACCEPT and annotation.proposed_level in Level.values
         level = annotation.proposed_level if accepted else Level.L3
     return replace(
@@ -89,7 +89,7 @@ def _text_errors(proposal: Proposal) -> dict[str, str]:
         if len(text) > LONGEST_TEXT:
             errors[name] = f"At most {LONGEST_TEXT:,} characters; this has {len(text):,}."
         elif "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            errors[name] = "Contains a character that is not text. Paste it again without it."
+            errors[name] = "Contains a character that is not text, such as NUL. Remove it."
     return errors
 
 
@@ -100,20 +100,22 @@ def _structure_errors(proposal: Proposal, candidates: Sequence[Candidate]) -> di
     if proposal.candidate is not None and rank is None:
         errors["candidate"] = "Not a candidate of this annotation. Choose one from its list."
     elif proposal.decision == Decision.ACCEPT and rank != 1:
-        errors["candidate"] = "Accept means rank 1, and there is none; choose another decision."
+        errors["candidate"] = (
+            "The decision 'accept' means rank 1, but there are no candidates. Use another decision."
+        )
         if candidates:
-            errors["candidate"] = "Accept means rank 1. To take another rank, use the decision 'choose'."
+            errors["candidate"] = "The decision 'accept' means rank 1. For another rank, use 'choose'."
     elif proposal.decision == Decision.CHOOSE and (rank is None or rank == 1):
-        errors["candidate"] = "Name the candidate to choose: any rank but 1, which is 'accept'."
+        errors["candidate"] = "Name a candidate of rank 2 or higher. For rank 1, use 'accept'."
     elif proposal.decision not in NAMES_A_STRUCTURE and proposal.candidate is not None:
-        errors["candidate"] = f"The decision {proposal.decision!r} names no candidate. Leave it out."
+        errors["candidate"] = f"The decision {proposal.decision!r} takes no candidate. Leave it out."
     if proposal.decision == Decision.PROPOSE:
         if proposal.candidate is not None:
-            errors["candidate"] = "A structure of your own is no candidate. Leave the candidate out."
+            errors["candidate"] = "The decision 'propose' takes no candidate. Leave it out."
         if canonical_smiles(proposal.proposed_smiles) is None:
-            errors["proposed_smiles"] = "Not a structure that can be read. Give one valid SMILES."
+            errors["proposed_smiles"] = "Not a valid structure. Enter one valid SMILES."
     elif proposal.proposed_smiles:
-        errors["proposed_smiles"] = "Only the decision 'propose' takes a structure of your own."
+        errors["proposed_smiles"] = "Only the decision 'propose' takes a SMILES. Leave it out."
     return errors
 
 
@@ -122,8 +124,8 @@ def _reference_errors(proposal: Proposal) -> dict[str, str]:
         return {}
     if proposal.decision not in NAMES_A_STRUCTURE or proposal.level not in REFERENCE_LEVELS:
         return {
-            "as_reference": "Only a structure at level 1, 2a or 2b makes a reference. Give the level "
-            "with its evidence, or leave this out."
+            "as_reference": "Only a structure at level 1, 2a or 2b can be a reference. Give the level with "
+            "its evidence, or leave this out."
         }
     return {}
 
@@ -135,17 +137,17 @@ def _level_errors(proposal: Proposal) -> dict[str, str]:
     if proposal.decision not in NAMES_A_STRUCTURE:
         if level and level not in (Level.L4, Level.L5):
             return {
-                "level": "Without a structure only level 4 (formula), 5 (exact mass) or none can be given."
+                "level": "Without a structure, the level can only be 4 (formula), 5 (exact mass) or empty."
             }
         return {}
     if level == Level.L1 and not (STANDARD.search(reason) and RETENTION_TIME.search(reason)):
         return {
-            "reason": "Level 1 needs a reference standard and its retention time: name both in the reason."
+            "reason": "Level 1 needs a reference standard and its retention time. State both in the reason."
         }
     if level == Level.L2A and not REFERENCE_ID.search(reason):
         return {
-            "reason": "Level 2a needs the reference spectrum: give its ID (MSBNK-…) or SPLASH in the reason."
+            "reason": "Level 2a needs a reference spectrum. State its ID (MSBNK-…) or SPLASH in the reason."
         }
     if level == Level.L2B and not reason:
-        return {"reason": "Level 2b needs diagnostic evidence: say in the reason which."}
+        return {"reason": "Level 2b needs diagnostic evidence. State it in the reason."}
     return {}

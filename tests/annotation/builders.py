@@ -291,3 +291,16 @@ def make_annotation(item: JobItem | None = None, *, fused: bool = False, **overr
         state=JobItem.State.DONE, attempts=1, fence=1, finished_at=annotation.created_at
     )
     return annotation
+
+
+def add_candidate(annotation: Annotation, **overrides: Any) -> Candidate:
+    """A further candidate behind the others: a new molecule, ranked last."""
+    rank = annotation.candidates.count() + 1
+    fields: dict[str, Any] = {
+        "rank": rank,
+        "molecule": make_molecule("C" * rank),
+        "mass_error_ppm": 0.5,
+        "retrieval_rank": rank,
+        "embedding_similarity": 0.1,
+    }
+    return Candidate.objects.create(annotation=annotation, **(fields | overrides))

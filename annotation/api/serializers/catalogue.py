@@ -1,19 +1,27 @@
-"""Libraries, models, projects and the server's own state, as the interface shows them."""
+"""Libraries, reference collections, models, projects and the status of the server in the REST interface."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.accounts.models import Project
-from annotation.api.serializers.results import address
+from annotation.api.addresses import address
+from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import Library, LibraryVersion
 from annotation.references.models import ReferenceCollection, ReferenceVersion
 
+SERVER_STATES = (("ok", "OK"), ("degraded", "Degraded"))
+PROJECT_HELP = "Slug of the project that owns it; null if every project may use it."
 
-class VersionShape(serializers.ModelSerializer[LibraryVersion]):
+
+class LibraryVersionSerializer(ReadOnlyModelSerializer[LibraryVersion]):
+    """An immutable version of a candidate library."""
+
     url = serializers.SerializerMethodField()
 
     class Meta:
@@ -35,20 +43,25 @@ class VersionShape(serializers.ModelSerializer[LibraryVersion]):
             "finished_at",
         )
 
+    @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, version: LibraryVersion) -> str:
         return address(self.context["request"], "api:library-version", version.library.name, version.number)
 
 
-class LibraryShape(serializers.ModelSerializer[Library]):
-    project = serializers.CharField(source="project.slug", allow_null=True, default=None)
-    versions = VersionShape(many=True)
+class LibrarySerializer(ReadOnlyModelSerializer[Library]):
+    """A candidate library with its versions, newest first."""
+
+    project = serializers.CharField(source="project.slug", allow_null=True, help_text=PROJECT_HELP)
+    versions = LibraryVersionSerializer(many=True)
 
     class Meta:
         model = Library
         fields: tuple[str, ...] = ("name", "description", "license", "project", "created_at", "versions")
 
 
-class ReferenceVersionShape(serializers.ModelSerializer[ReferenceVersion]):
+class ReferenceVersionSerializer(ReadOnlyModelSerializer[ReferenceVersion]):
+    """An immutable version of a collection of reference spectra."""
+
     class Meta:
         model = ReferenceVersion
         fields: tuple[str, ...] = (
@@ -67,9 +80,11 @@ class ReferenceVersionShape(serializers.ModelSerializer[ReferenceVersion]):
         )
 
 
-class CollectionShape(serializers.ModelSerializer[ReferenceCollection]):
-    project = serializers.CharField(source="project.slug", allow_null=True, default=None)
-    versions = ReferenceVersionShape(many=True)
+class ReferenceCollectionSerializer(ReadOnlyModelSerializer[ReferenceCollection]):
+    """A collection of reference spectra with its versions, newest first."""
+
+    project = serializers.CharField(source="project.slug", allow_null=True, help_text=PROJECT_HELP)
+    versions = ReferenceVersionSerializer(many=True)
 
     class Meta:
         model = ReferenceCollection
@@ -78,23 +93,29 @@ class CollectionShape(serializers.ModelSerializer[ReferenceCollection]):
         )  # fmt: skip
 
 
-class EmbeddedFor(serializers.Serializer[Any]):
+class LibraryEmbeddingSerializer(serializers.Serializer[Any]):
+    """The progress of embedding a library version for one model."""
+
     model = serializers.CharField(source="model_version.name")
     checkpoint_sha256 = serializers.CharField(source="model_version.checkpoint_sha256")
-    n_embedded = serializers.IntegerField()
-    finished_at = serializers.DateTimeField(allow_null=True)
+    n_embedded = serializers.IntegerField(help_text="Molecules embedded so far.")
+    finished_at = serializers.DateTimeField(allow_null=True, help_text="Null until all are embedded.")
 
 
-class VersionWhole(VersionShape):
+class LibraryVersionDetailSerializer(LibraryVersionSerializer):
+    """A version of a candidate library, with the models that it is embedded for."""
+
     library = serializers.CharField(source="library.name")
     license = serializers.CharField(source="library.license")
-    embeddings = EmbeddedFor(many=True, help_text="How far workers are with each model.")
+    embeddings = LibraryEmbeddingSerializer(many=True)
 
-    class Meta(VersionShape.Meta):
-        fields = ("library", "license", *VersionShape.Meta.fields, "embeddings")
+    class Meta(LibraryVersionSerializer.Meta):
+        fields = ("library", "license", *LibraryVersionSerializer.Meta.fields, "embeddings")
 
 
-class ModelShape(serializers.ModelSerializer[ModelVersion]):
+class ModelVersionSerializer(ReadOnlyModelSerializer[ModelVersion]):
+    """A registered checkpoint with its hashes, training data and metrics."""
+
     config = serializers.DictField()
     training = serializers.DictField()
     metrics = serializers.DictField()
@@ -117,28 +138,36 @@ class ModelShape(serializers.ModelSerializer[ModelVersion]):
         )
 
 
-class ProjectShape(serializers.ModelSerializer[Project]):
+class ProjectSerializer(ReadOnlyModelSerializer[Project]):
+    """A project that the caller may see."""
+
     class Meta:
         model = Project
         fields: tuple[str, ...] = ("slug", "name", "description")
 
 
-class Check(serializers.Serializer[Any]):
+class ServiceCheckSerializer(serializers.Serializer[Any]):
+    """Whether a service answers."""
+
     ok = serializers.BooleanField()
     detail = serializers.CharField()
 
 
-class WorkerShape(serializers.Serializer[Any]):
+class WorkerSerializer(serializers.Serializer[Any]):
+    """A worker process and its last heartbeat."""
+
     name = serializers.CharField()
     device = serializers.CharField()
     alive = serializers.BooleanField()
     last_seen_at = serializers.DateTimeField()
     activity = serializers.CharField()
-    problem = serializers.CharField(help_text="Why it cannot work, and the remedy; empty while it can.")
+    problem = serializers.CharField(help_text="Why it cannot work, and how to fix it; empty if it can.")
     model = serializers.CharField(allow_null=True)
 
 
-class QueueShape(serializers.Serializer[Any]):
+class QueueSerializer(serializers.Serializer[Any]):
+    """Spectra that wait for a worker or are being processed, in all projects."""
+
     pending = serializers.IntegerField()
     running = serializers.IntegerField()
     oldest_pending_s = serializers.FloatField(
@@ -146,11 +175,18 @@ class QueueShape(serializers.Serializer[Any]):
     )
 
 
-class StatusShape(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(choices=["ok", "degraded"])
-    database = Check()
-    broker = Check()
-    workers = WorkerShape(many=True)
-    queue = QueueShape()
+class ServerStatusSerializer(serializers.Serializer[Any]):
+    """The status of the server."""
+
+    state = serializers.ChoiceField(
+        choices=SERVER_STATES,
+        help_text="`degraded`: the broker, a working worker or a default model is missing. No data are lost.",
+    )
+    database = ServiceCheckSerializer()
+    broker = ServiceCheckSerializer()
+    workers = WorkerSerializer(many=True)
+    queue = QueueSerializer()
     default_model = serializers.CharField(allow_null=True)
-    model_loaded = serializers.BooleanField(help_text="A living worker holds the default model.")
+    model_loaded = serializers.BooleanField(
+        help_text="At least one worker that is alive has loaded the default model."
+    )

@@ -1,61 +1,81 @@
-"""Jobs as the interface takes and shows them."""
+"""Jobs in the REST interface: how they are submitted, and how they are shown."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from annotation.api.serializers.results import address
-from annotation.api.serializers.uploads import Report
+from annotation.api.addresses import address
+from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.serializers.uploads import ReportSerializer
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.progress import Progress
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
+ION_MODES = ("positive", "negative")
+METHOD_HELP = (
+    "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
+    "ranks them as the GLMR paper describes, without probabilities."
+)
+LARGEST_NUMBER = 2**31 - 1  # of an integer in the database
+LINKS = {
+    "self": "api:job",
+    "items": "api:job-items",
+    "results": "api:job-results",
+    "results_csv": "api:job-csv",
+    "cancel": "api:job-cancel",
+    "retry": "api:job-retry",
+}
 
 
-class AssumedAdducts(serializers.Serializer[Any]):
+class AssumedAdductsSerializer(serializers.Serializer[Any]):
+    """The adduct for spectra that state none, by ion mode."""
+
     positive = serializers.CharField(required=False, max_length=40)
     negative = serializers.CharField(required=False, max_length=40)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        understood, errors = {}, {}
+        normalised, errors = {}, {}
         for ion_mode, text in attrs.items():
             adduct = adducts.normalise(text, ion_mode)
             if adduct is None or (adducts.parse(adduct).charge > 0) != (ion_mode == "positive"):
-                errors[ion_mode] = f"{text!r} is no {ion_mode} adduct that can be read. Write it like [M+H]+."
+                errors[ion_mode] = f"{text!r} is not a valid {ion_mode} adduct. Write it like [M+H]+."
             else:
-                understood[ion_mode] = adduct
+                normalised[ion_mode] = adduct
         if errors:
             raise serializers.ValidationError(errors)
-        return understood
+        return normalised
 
 
-class Params(serializers.Serializer[Any]):
-    """All that changes a result, apart from spectrum, model and library. What is left out has its default."""
+class ParametersSerializer(serializers.Serializer[Any]):
+    """Everything that changes a result, apart from spectrum, model, library and references."""
 
     method = serializers.ChoiceField(
         choices=METHODS,
         default=DEFAULTS.method,
-        help_text="How candidates are ranked: `fused` by the channels of evidence together, with calibrated "
-        "probabilities; `glmr` by what its paper describes, without.",
-        error_messages={"invalid_choice": f"{{input!r}} is no method. It is one of {', '.join(METHODS)}."},
+        help_text=METHOD_HELP,
+        error_messages={
+            "invalid_choice": f"{{input!r}} is not a method. The methods are {', '.join(METHODS)}."
+        },
     )
     precursor_tolerance_ppm = serializers.FloatField(
         min_value=0.01, max_value=1000, default=DEFAULTS.precursor_tolerance_ppm
     )
     n_candidates = serializers.IntegerField(
-        min_value=1, max_value=200, default=DEFAULTS.n_candidates, help_text="K of the pre-retrieval."
+        min_value=1,
+        max_value=200,
+        default=DEFAULTS.n_candidates,
+        help_text="Number of molecules that the pre-retrieval takes from the library.",
     )
     beam_size = serializers.IntegerField(min_value=1, max_value=20, default=DEFAULTS.beam_size)
     max_tokens = serializers.IntegerField(min_value=8, max_value=256, default=DEFAULTS.max_tokens)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=DEFAULTS.seed)
-    assumed_adducts = AssumedAdducts(
-        required=False, default=dict, help_text="Adduct taken for spectra that name none, by ion mode."
-    )
+    assumed_adducts = AssumedAdductsSerializer(required=False, default=dict)
 
     def validate_precursor_tolerance_ppm(self, value: float) -> float:
         if not math.isfinite(value):
@@ -64,19 +84,24 @@ class Params(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError({str(name): "There is no such parameter." for name in unknown})
+            raise serializers.ValidationError(
+                {str(name): "This parameter does not exist." for name in unknown}
+            )
         return super().to_internal_value(data)
 
 
-class PeaksSpectrum(serializers.Serializer[Any]):
-    """One spectrum as JSON. For the OpenAPI document: the reader of JSON files checks each one by itself."""
+@extend_schema_serializer(component_name="Spectrum")  # as a request: SpectrumRequest
+class SpectrumInputSerializer(serializers.Serializer[Any]):
+    """One spectrum as JSON. Only for the OpenAPI schema: the reader of JSON files checks each spectrum."""
 
-    external_id = serializers.CharField(required=False, help_text="Your own identifier, echoed everywhere.")
+    external_id = serializers.CharField(
+        required=False, help_text="Your identifier of the spectrum. It is part of every answer and export."
+    )
     title = serializers.CharField(required=False)
     precursor_mz = serializers.FloatField()
     charge = serializers.IntegerField(required=False, help_text="Signed: -1 for a singly charged anion.")
-    adduct = serializers.CharField(required=False, help_text="In any common spelling, such as [M+H]+.")
-    ion_mode = serializers.ChoiceField(choices=["positive", "negative"], required=False)
+    adduct = serializers.CharField(required=False, help_text="In any common notation, such as [M+H]+.")
+    ion_mode = serializers.ChoiceField(choices=ION_MODES, required=False)
     collision_energy = serializers.CharField(required=False, help_text="With its unit, such as 30 eV.")
     retention_time_s = serializers.FloatField(required=False)
     instrument = serializers.CharField(required=False)
@@ -88,102 +113,141 @@ class PeaksSpectrum(serializers.Serializer[Any]):
     )
 
 
-class JobRequest(serializers.Serializer[Any]):
-    """Fields that both ways of submitting share."""
+class SubmissionSerializer(serializers.Serializer[Any]):
+    """The fields that both ways of submitting share."""
 
-    name = serializers.CharField(required=False, max_length=200, default="")
-    external_id = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+    name = serializers.CharField(
+        required=False, max_length=200, default="", help_text="Default: `external_id`, or the file name."
+    )
+    external_id = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, default="", help_text="Your identifier of the job."
+    )
     project = serializers.SlugField(
-        required=False, max_length=80, default="", help_text="Only needed where a person has several."
+        required=False,
+        max_length=80,
+        default="",
+        help_text="Slug of the project. Needed only if you may submit to several.",
     )
     library = serializers.CharField(max_length=120, help_text="Name of the candidate library.")
     library_version = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=2**31 - 1, default=None,
-        help_text="Pin a version; the newest ready one unless told.",
-    )  # fmt: skip
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=LARGEST_NUMBER,
+        default=None,
+        help_text="Default: the newest ready version.",
+    )
     references = serializers.CharField(
-        required=False, allow_blank=True, max_length=120, default="",
-        help_text="Name of a collection of reference spectra, or `none`; the newest ready one unless told.",
-    )  # fmt: skip
+        required=False,
+        allow_blank=True,
+        max_length=120,
+        default="",
+        help_text="Name of a collection of reference spectra, or `none`. Default: the newest ready version "
+        "that the project may use.",
+    )
     references_version = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=2**31 - 1, default=None,
-        help_text="Pin a version of the collection named in `references`; its newest ready one unless told.",
-    )  # fmt: skip
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=LARGEST_NUMBER,
+        default=None,
+        help_text="A version of the collection in `references`. Default: its newest ready version.",
+    )
     model = serializers.CharField(
-        required=False, allow_blank=True, max_length=100, default="",
-        help_text="Name of a model, or the beginning of its checkpoint's SHA-256; else the default model.",
-    )  # fmt: skip
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        default="",
+        help_text="Name of a model, or the first characters of its `checkpoint_sha256`. Default: the default "
+        "model of the server.",
+    )
 
 
-class JobFromSpectra(JobRequest):
-    """Spectra in the body."""
+@extend_schema_serializer(component_name="Job")  # as a request: JobRequest
+class JobInputSerializer(SubmissionSerializer):
+    """A new job with its spectra as JSON."""
 
-    params = Params(required=False)
-    spectra = PeaksSpectrum(many=True)
+    params = ParametersSerializer(required=False)
+    spectra = SpectrumInputSerializer(many=True)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Without looking into the spectra: one that is malformed is reported, and the others are used."""
-        shared = JobRequest(data=data)
-        params = Params(data=data.get("params") or {}) if isinstance(data, dict) else Params(data={})
+        """Leaves the spectra unchecked: a malformed spectrum is reported later, and the others are used."""
+        shared = SubmissionSerializer(data=data)
+        params = (data.get("params") or {}) if isinstance(data, dict) else {}
+        parameters = ParametersSerializer(data=params)
         errors = {} if shared.is_valid() else dict(shared.errors)
-        if not params.is_valid():
-            errors["params"] = params.errors
+        if not parameters.is_valid():
+            errors["params"] = parameters.errors
         spectra = data.get("spectra") if isinstance(data, dict) else None
         if not isinstance(spectra, list) or not spectra:
             errors["spectra"] = ["Must be a list of at least one spectrum."]
         if errors:
             raise serializers.ValidationError(errors)
-        return {**shared.validated_data, "params": params.validated_data, "spectra": spectra}
+        return {**shared.validated_data, "params": parameters.validated_data, "spectra": spectra}
 
 
-class JobFromFile(JobRequest):
-    """Spectra in a file: MGF, MSP, MassBank, mzML, mzXML or JSON, also packed; told by its content."""
+@extend_schema_serializer(component_name="JobFile")  # as a request: JobFileRequest
+class JobFileInputSerializer(SubmissionSerializer):
+    """A new job with its spectra in a file: MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed.
+
+    The format is recognised by the content of the file.
+    """
 
     file = serializers.FileField(allow_empty_file=True, max_length=255)
-    params = serializers.JSONField(required=False, default=dict, help_text="The parameters, as JSON text.")
+    params = serializers.JSONField(required=False, default=dict, help_text="The parameters as JSON text.")
 
     def validate_params(self, value: Any) -> dict[str, Any]:
-        params = Params(data=value)
+        params = ParametersSerializer(data=value)
         params.is_valid(raise_exception=True)
         return dict(params.validated_data)
 
 
-class ProgressShape(serializers.Serializer[Progress]):
+class JobProgressSerializer(serializers.Serializer[Progress]):
+    """The progress of a job, in spectra."""
+
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
     running = serializers.IntegerField()
     done = serializers.IntegerField()
     failed = serializers.IntegerField()
     cancelled = serializers.IntegerField()
-    percent = serializers.FloatField(help_text="Rounded down: 100 means all of it.")
-    stalled = serializers.BooleanField(help_text="Work is open and no worker gives a sign of life.")
-    waiting_for = serializers.CharField(help_text="What is waited for; empty while nothing is.")
+    percent = serializers.FloatField(help_text="Rounded down: 100 means that every spectrum has ended.")
+    stalled = serializers.BooleanField(help_text="Spectra are open and no worker sends heartbeats.")
+    waiting_for = serializers.CharField(help_text="What the job waits for; empty if it waits for nothing.")
     last_heartbeat = serializers.DateTimeField(allow_null=True, help_text="Of any worker.")
-    rate_per_s = serializers.FloatField(allow_null=True)
-    eta_s = serializers.FloatField(allow_null=True)
-    ahead_in_queue = serializers.IntegerField(help_text="Open spectra of jobs submitted before.")
+    rate_per_s = serializers.FloatField(allow_null=True, help_text="Spectra per second over the last minute.")
+    eta_s = serializers.FloatField(allow_null=True, help_text="Expected time to the end of the job.")
+    ahead_in_queue = serializers.IntegerField(help_text="Open spectra of jobs that were submitted earlier.")
 
 
-class PinnedLibrary(serializers.Serializer[Any]):
+class PinnedLibrarySerializer(serializers.Serializer[Any]):
+    """The library version that the job searches."""
+
     name = serializers.CharField(source="library.name")
     version = serializers.IntegerField(source="number")
     content_sha256 = serializers.CharField()
 
 
-class PinnedReferences(serializers.Serializer[Any]):
+class PinnedReferencesSerializer(serializers.Serializer[Any]):
+    """The version of a reference collection that the job uses."""
+
     name = serializers.CharField(source="collection.name")
     version = serializers.IntegerField(source="number")
     content_sha256 = serializers.CharField()
 
 
-class PinnedModel(serializers.Serializer[Any]):
+class PinnedModelSerializer(serializers.Serializer[Any]):
+    """The model version that the job uses."""
+
     name = serializers.CharField()
-    method = serializers.CharField(help_text="The model's family; what ranks is `params.method`.")
+    method = serializers.CharField(help_text="Family of the model. The ranking method is in `params.method`.")
     checkpoint_sha256 = serializers.CharField()
-    ranking_sha256 = serializers.CharField(help_text="Empty: the model ranks by glmr alone.")
+    ranking_sha256 = serializers.CharField(help_text="Empty if the model can rank only with method `glmr`.")
 
 
-class Links(serializers.Serializer[Any]):
+class JobLinksSerializer(serializers.Serializer[Any]):
+    """Addresses of the job and of what belongs to it."""
+
     self = serializers.URLField()
     items = serializers.URLField()
     results = serializers.URLField()
@@ -192,14 +256,16 @@ class Links(serializers.Serializer[Any]):
     retry = serializers.URLField()
 
 
-class JobShape(serializers.ModelSerializer[Job]):
+class JobSerializer(ReadOnlyModelSerializer[Job]):
+    """A batch of spectra that were submitted together. The context maps jobs to their `progress`, by id."""
+
     id = serializers.UUIDField(source="public_id")
     project = serializers.CharField(source="project.slug")
     state = serializers.ChoiceField(choices=Job.State.choices)
-    progress = ProgressShape(source="known_progress")
-    library = PinnedLibrary(source="library_version")
-    references = PinnedReferences(source="reference_version", allow_null=True)
-    model = PinnedModel(source="model_version")
+    progress = serializers.SerializerMethodField()
+    library = PinnedLibrarySerializer(source="library_version")
+    references = PinnedReferencesSerializer(source="reference_version", allow_null=True)
+    model = PinnedModelSerializer(source="model_version")
     params = serializers.DictField()
     submitted_by = serializers.CharField(source="submitted_by.username")
     links = serializers.SerializerMethodField()
@@ -226,32 +292,45 @@ class JobShape(serializers.ModelSerializer[Job]):
             "links",
         )
 
-    def get_links(self, job: Job) -> Links:
+    @extend_schema_field(JobProgressSerializer)
+    def get_progress(self, job: Job) -> dict[str, Any]:
+        return dict(JobProgressSerializer(self.context["progress"][job.pk]).data)
+
+    @extend_schema_field(JobLinksSerializer)
+    def get_links(self, job: Job) -> dict[str, str]:
         request = self.context["request"]
-        names = {"self": "job", "items": "job-items", "results": "job-results", "results_csv": "job-csv",
-                 "cancel": "job-cancel", "retry": "job-retry"}  # fmt: skip
-        # The annotation is what the OpenAPI document shows.
-        return {key: address(request, f"api:{name}", job.public_id) for key, name in names.items()}  # type: ignore[return-value]
+        return {key: address(request, route, job.public_id) for key, route in LINKS.items()}
 
 
-class JobAccepted(JobShape):
-    """The job, and what became of the spectra that were sent."""
+class SubmittedJobSerializer(JobSerializer):
+    """The new job, and what was found in its spectra. The context holds `upload` and `report`."""
 
-    upload = serializers.URLField()
-    report = Report()
+    upload = serializers.SerializerMethodField()
+    report = serializers.SerializerMethodField()
 
-    class Meta(JobShape.Meta):
-        fields = (*JobShape.Meta.fields, "upload", "report")
+    class Meta(JobSerializer.Meta):
+        fields = (*JobSerializer.Meta.fields, "upload", "report")
+
+    def get_upload(self, job: Job) -> str:
+        return address(self.context["request"], "api:upload", self.context["upload"].pk)
+
+    @extend_schema_field(ReportSerializer)
+    def get_report(self, job: Job) -> dict[str, Any]:
+        report: dict[str, Any] = self.context["report"]
+        return report
 
 
-class Retried(serializers.Serializer[Any]):
+class JobRetrySerializer(serializers.Serializer[Any]):
+    """How many failed spectra were queued again, and the job."""
+
     n_retried = serializers.IntegerField()
-    job = JobShape()
+    job = JobSerializer()
 
 
 class JobFilters(serializers.Serializer[Any]):
     updated_since = serializers.DateTimeField(
-        required=False, help_text="Jobs changed at or after this time, oldest change first. For polling."
+        required=False,
+        help_text="Only jobs that changed at or after this time, oldest change first. For polling.",
     )
     external_id = serializers.CharField(required=False, max_length=200)
     state = serializers.ChoiceField(choices=Job.State.choices, required=False)

@@ -1,4 +1,4 @@
-"""Uploads and what was found in them, as the interface shows it."""
+"""Uploads in the REST interface, and what was found in them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.spectra.models import SpectrumIssue, Upload
 
 
-class IssueShape(serializers.ModelSerializer[SpectrumIssue]):
+class UploadIssueSerializer(ReadOnlyModelSerializer[SpectrumIssue]):
+    """A spectrum of the file that was rejected, repaired or skipped."""
+
     class Meta:
         model = SpectrumIssue
         fields: tuple[str, ...] = (
@@ -23,8 +26,11 @@ class IssueShape(serializers.ModelSerializer[SpectrumIssue]):
         )
 
 
-class UploadShape(serializers.ModelSerializer[Upload]):
-    """What was found in a file. found = ms2 + skipped; ms2 = usable + rejected; repaired are usable."""
+class UploadSerializer(ReadOnlyModelSerializer[Upload]):
+    """What was found in a file.
+
+    found = ms2 + skipped, and ms2 = usable + rejected. Repaired spectra are usable.
+    """
 
     project = serializers.CharField(source="project.slug")
     uploaded_by = serializers.CharField(source="uploaded_by.username")
@@ -53,19 +59,21 @@ class UploadShape(serializers.ModelSerializer[Upload]):
         )
 
 
-class Rejected(serializers.Serializer[Any]):
-    """A spectrum that was not taken, or taken after a repair; `pointer` leads to it in a JSON request."""
+class ReportIssueSerializer(serializers.Serializer[Any]):
+    """A spectrum that was rejected, repaired or skipped."""
 
-    pointer = serializers.CharField(allow_blank=True)
-    position = serializers.CharField()
-    severity = serializers.CharField()
+    pointer = serializers.CharField(
+        allow_blank=True, help_text="JSON pointer into the request; empty for spectra from a file."
+    )
+    position = serializers.CharField(help_text="Where in the file or in the list.")
+    severity = serializers.CharField(help_text="`rejected`, `repaired` or `skipped`.")
     code = serializers.CharField()
-    detail = serializers.CharField()
-    remedy = serializers.CharField()
+    detail = serializers.CharField(help_text="What is wrong.")
+    remedy = serializers.CharField(help_text="How to fix it.")
     title = serializers.CharField()
 
 
-class Report(serializers.Serializer[Any]):
+class ReportSerializer(serializers.Serializer[Any]):
     """The pre-flight report: what was found, and each spectrum that was rejected, repaired or skipped."""
 
     format = serializers.CharField()
@@ -75,4 +83,4 @@ class Report(serializers.Serializer[Any]):
     n_repaired = serializers.IntegerField()
     n_rejected = serializers.IntegerField()
     n_skipped = serializers.IntegerField()
-    issues = Rejected(many=True, help_text="The first thousand; the upload lists all.")
+    issues = ReportIssueSerializer(many=True, help_text="The first thousand. The upload lists all.")

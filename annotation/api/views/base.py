@@ -1,4 +1,4 @@
-"""What all views of the interface share: who may call, what is spoken, and answers to repeated POSTs."""
+"""What all views of the REST interface share: authentication, formats, and answers to repeated POSTs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from annotation.accounts.models import ApiToken
 from annotation.api import problems
 from annotation.api.access import HasScope, caller
-from annotation.api.authentication import BearerToken, PerCaller
+from annotation.api.authentication import BearerToken, RatePerCaller
 from annotation.api.parsers import BoundedJSON
 from annotation.api.problems import Problem
 from annotation.integration.idempotency import LONGEST_KEY, Answer, KeyReused, StillInFlight, claim_key
@@ -34,11 +34,11 @@ KEPT_HEADERS = ("Location", "Retry-After", "ETag")
 
 
 class View(APIView):
-    """Base of every view. `write_scope` is what a token needs for anything but reading."""
+    """Base of every view. `write_scope` is the scope that a token needs for every method but reading."""
 
     authentication_classes = (BearerToken, SessionAuthentication)
     permission_classes = (HasScope,)
-    throttle_classes = (PerCaller,)
+    throttle_classes = (RatePerCaller,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parser_classes = (BoundedJSON, MultiPartParser)
     write_scope = ApiToken.Scope.SUBMIT
@@ -48,45 +48,44 @@ class View(APIView):
 
 
 def idempotent(*, required: bool) -> Callable[[Handler[V, P]], Handler[V, P]]:
-    """Honour Idempotency-Key: the same key and body get the first answer again, and work is done once."""
+    """Honour Idempotency-Key: the same key and body get the first answer again, and the work is done once."""
 
     def decorate(handler: Handler[V, P]) -> Handler[V, P]:
         @functools.wraps(handler)
-        def once(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Response:
+        def handle_once(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Response:
             key = request.headers.get("Idempotency-Key", "")
             if not key and not required:
                 return handler(view, request, *args, **kwargs)
-            _check(key)
-            token = request.auth if isinstance(request.auth, ApiToken) else None
-            try:
-                with claim_key(
-                    user=caller(request), token=token, key=key, request_sha256=digest(request)
-                ) as mine:
-                    if mine.answer is not None:
-                        headers = {**mine.answer.headers, "Idempotent-Replayed": "true"}
-                        return Response(mine.answer.body, status=mine.answer.status, headers=headers)
-                    response = handler(view, request, *args, **kwargs)
-                    if response.status_code < 400:
-                        mine.keep(_answer(response))
-                    return response
-            except KeyReused:
-                detail = (
-                    "This Idempotency-Key came before with another request. Use a new key for a new request."
-                )
-                raise Problem(422, detail, code="idempotency-key-reused") from None
-            except StillInFlight:
-                detail = (
-                    "The first request with this Idempotency-Key is still being answered. Try again shortly."
-                )
-                raise Problem(409, detail, code="in-flight", headers={"Retry-After": "2"}) from None
+            _check_key(key)
+            return _answer_once(key, request, lambda: handler(view, request, *args, **kwargs))
 
-        return once
+        return handle_once
 
     return decorate
 
 
+def _answer_once(key: str, request: Request, work: Callable[[], Response]) -> Response:
+    """The kept answer to the key, or the answer of `work`, which is kept if it is a success."""
+    token = request.auth if isinstance(request.auth, ApiToken) else None
+    try:
+        with claim_key(user=caller(request), token=token, key=key, request_sha256=digest(request)) as claim:
+            if claim.answer is not None:
+                headers = {**claim.answer.headers, "Idempotent-Replayed": "true"}
+                return Response(claim.answer.body, status=claim.answer.status, headers=headers)
+            response = work()
+            if response.status_code < 400:
+                claim.keep(_answer(response))
+            return response
+    except KeyReused:
+        detail = "This Idempotency-Key was used with another request. Use a new key for a new request."
+        raise Problem(422, detail, code="idempotency-key-reused") from None
+    except StillInFlight:
+        detail = "The first request with this Idempotency-Key is still in progress. Try again shortly."
+        raise Problem(409, detail, code="in-flight", headers={"Retry-After": "2"}) from None
+
+
 def digest(request: Request) -> str:
-    """SHA-256 over method, address and body; a file counts by its content, read in chunks."""
+    """SHA-256 of method, address and body. A file counts by its name and content, read in chunks."""
     sha256 = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     data = request.data
     if not isinstance(data, QueryDict):
@@ -112,7 +111,7 @@ def _answer(response: Response) -> Answer:
     return Answer(response.status_code, headers, json.loads(json.dumps(response.data, cls=JSONEncoder)))
 
 
-def _check(key: str) -> None:
+def _check_key(key: str) -> None:
     if not key:
         detail = "Send an Idempotency-Key header, new for each job, so that a retry cannot submit twice."
         raise Problem(400, detail, code="idempotency-key-missing")

@@ -1,4 +1,4 @@
-"""The interface's own description: OpenAPI 3.1, and pages that explain it without a network. Open to all."""
+"""The OpenAPI 3.1 schema of the REST interface and a page that shows it. Both work offline, for everybody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SchemaView(SpectacularAPIView):
 
 
 class DocsView(SpectacularSwaggerSplitView):
-    """Swagger UI, its script apart from the page, as the content security policy demands."""
+    """Swagger UI, with its script in a file: the content security policy forbids inline scripts."""
 
     authentication_classes = ()
     permission_classes = ()

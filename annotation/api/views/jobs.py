@@ -1,4 +1,4 @@
-"""Jobs: submit, list, watch, cancel, retry."""
+"""Jobs: submit, list, poll, cancel, retry."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from rest_framework.response import Response
 from annotation.accounts.models import ApiToken
 from annotation.api import openapi, problems, submission
 from annotation.api.access import caller, projects, require
+from annotation.api.addresses import address
 from annotation.api.pagination import Pages
 from annotation.api.serializers.jobs import (
     ItemFilters,
-    JobAccepted,
+    JobFileInputSerializer,
     JobFilters,
-    JobFromFile,
-    JobFromSpectra,
-    JobShape,
-    Retried,
+    JobInputSerializer,
+    JobRetrySerializer,
+    JobSerializer,
+    SubmittedJobSerializer,
 )
-from annotation.api.serializers.results import ItemShape, address
-from annotation.api.serializers.uploads import Report
+from annotation.api.serializers.results import JobItemSerializer
+from annotation.api.serializers.uploads import ReportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
@@ -38,6 +39,19 @@ STATES: dict[str, dict[str, Any]] = {
     Job.State.DONE: {"finished_at__isnull": False, "cancel_requested_at": None},
     Job.State.CANCELLED: {"finished_at__isnull": False, "cancel_requested_at__isnull": False},
 }
+ITEM_COLUMNS = (
+    "job_id",
+    "position",
+    "state",
+    "attempts",
+    "error_code",
+    "error",
+    "worker",
+    "started_at",
+    "finished_at",
+    "spectrum__external_id",
+    "spectrum__title",
+)
 
 
 def visible_jobs(request: Request) -> QuerySet[Job]:
@@ -54,15 +68,14 @@ def job_or_404(request: Request, job_id: UUID) -> Job:
     return get_object_or_404(visible_jobs(request), public_id=job_id)
 
 
-def shown(
-    request: Request, job: Job, known_progress: Progress, shape: type[JobShape] = JobShape
-) -> dict[str, Any]:
-    job.known_progress = known_progress  # type: ignore[attr-defined]  # what JobShape reads
-    return dict(shape(job, context={"request": request}).data)
+def job_json(request: Request, job: Job, known: Progress) -> dict[str, Any]:
+    """One job with its progress."""
+    context = {"request": request, "progress": {job.pk: known}}
+    return dict(JobSerializer(job, context=context).data)
 
 
-def poll_again_s(known: Progress) -> int:
-    """When a client had better ask again: soon for short jobs, at most once a minute for long ones."""
+def poll_after_s(known: Progress) -> int:
+    """Seconds until a client should poll again: few for short jobs, at most a minute for long ones."""
     return max(2, min(60, (known.pending + known.running) // 20))
 
 
@@ -70,23 +83,24 @@ class JobsView(View):
     @extend_schema(
         operation_id="list_jobs",
         parameters=[JobFilters, *openapi.PAGE],
-        responses={200: openapi.page_of(JobShape), **openapi.PROBLEMS},
+        responses={200: openapi.page_of(JobSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request) -> Response:
-        """The jobs of your projects, newest first; with `updated_since` the oldest change first."""
+        """List the jobs of your projects, newest first; with `updated_since`, oldest change first."""
         filters = JobFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
-        wanted = filters.validated_data
+        values = filters.validated_data
         jobs = visible_jobs(request)
-        if "external_id" in wanted:
-            jobs = jobs.filter(external_id=wanted["external_id"])
-        if "state" in wanted:
-            jobs = jobs.filter(**STATES[wanted["state"]])
+        if "external_id" in values:
+            jobs = jobs.filter(external_id=values["external_id"])
+        if "state" in values:
+            jobs = jobs.filter(**STATES[values["state"]])
         pages = Pages(("-id",))
-        if "updated_since" in wanted:
-            jobs, pages = jobs.filter(updated_at__gte=wanted["updated_since"]), Pages(("updated_at", "id"))
-        rows = with_progress(pages.paginate_queryset(jobs, request, view=self) or [])
-        return pages.answer([shown(request, job, known) for job, known in rows])
+        if "updated_since" in values:
+            jobs, pages = jobs.filter(updated_at__gte=values["updated_since"]), Pages(("updated_at", "id"))
+        rows = pages.rows(jobs, request)
+        context = {"request": request, "progress": {job.pk: known for job, known in with_progress(rows)}}
+        return pages.answer(JobSerializer(rows, many=True, context=context).data)
 
     @extend_schema(
         operation_id="submit_job",
@@ -94,11 +108,18 @@ class JobsView(View):
             openapi.idempotency_key(required=True),
             OpenApiParameter("dry_run", OpenApiTypes.BOOL, description="Only report; store nothing."),
         ],
-        request={"application/json": JobFromSpectra, "multipart/form-data": JobFromFile},
-        responses={200: Report, 202: openapi.accepted(JobAccepted), **openapi.WRITE_PROBLEMS},
+        request={"application/json": JobInputSerializer, "multipart/form-data": JobFileInputSerializer},
+        responses={
+            200: ReportSerializer,
+            202: openapi.accepted(SubmittedJobSerializer),
+            **openapi.WRITE_PROBLEMS,
+        },
     )
     def post(self, request: Request) -> Response:
-        """Submit spectra for annotation, in a file or as JSON. One bad spectrum never sinks the others."""
+        """Submit spectra for annotation, in a file or as JSON.
+
+        Spectra that cannot be used are reported; the job runs with the others.
+        """
         if request.query_params.get("dry_run", "").lower() in ("1", "true", "yes"):
             return Response(submission.dry_run(request))
         return self._submit(request)
@@ -110,23 +131,27 @@ class JobsView(View):
         except submission.NothingUsable as refusal:
             return problems.answer(refusal, request)
         known = progress(job)
-        job.upload = address(request, "api:upload", upload.pk)  # type: ignore[attr-defined]
-        job.report = submission.report_of(upload)  # type: ignore[attr-defined]
+        context = {
+            "request": request,
+            "progress": {job.pk: known},
+            "upload": upload,
+            "report": submission.report_of(upload),
+        }
         headers = {
             "Location": address(request, "api:job", job.public_id),
-            "Retry-After": str(poll_again_s(known)),
+            "Retry-After": str(poll_after_s(known)),
         }
-        return Response(shown(request, job, known, JobAccepted), status=202, headers=headers)
+        return Response(SubmittedJobSerializer(job, context=context).data, status=202, headers=headers)
 
 
 class JobView(View):
-    @extend_schema(operation_id="get_job", responses={200: JobShape, **openapi.PROBLEMS})
+    @extend_schema(operation_id="get_job", responses={200: JobSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, job_id: UUID) -> Response:
-        """How a job stands. While it is open, Retry-After says when to ask again."""
+        """Show a job and its progress. While it is open, Retry-After states when to poll again."""
         job = job_or_404(request, job_id)
         known = progress(job)
-        headers = {} if known.is_final else {"Retry-After": str(poll_again_s(known))}
-        return Response(shown(request, job, known), headers=headers)
+        headers = {} if known.is_final else {"Retry-After": str(poll_after_s(known))}
+        return Response(job_json(request, job, known), headers=headers)
 
 
 class CancelView(View):
@@ -134,16 +159,19 @@ class CancelView(View):
         operation_id="cancel_job",
         parameters=[openapi.idempotency_key(required=False)],
         request=None,
-        responses={200: JobShape, **openapi.WRITE_PROBLEMS},
+        responses={200: JobSerializer, **openapi.WRITE_PROBLEMS},
     )
     @idempotent(required=False)
     def post(self, request: Request, job_id: UUID) -> Response:
-        """End what is pending now, and what runs at the worker's next mini-batch. Results so far stay."""
+        """Cancel a job.
+
+        Pending spectra end now, running ones at the next mini-batch of their worker. Existing results stay.
+        """
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
         actions.cancel(job, caller(request))
         job = job_or_404(request, job_id)
-        return Response(shown(request, job, progress(job)))
+        return Response(job_json(request, job, progress(job)))
 
 
 class RetryView(View):
@@ -151,46 +179,30 @@ class RetryView(View):
         operation_id="retry_job",
         parameters=[openapi.idempotency_key(required=False)],
         request=None,
-        responses={200: Retried, **openapi.WRITE_PROBLEMS},
+        responses={200: JobRetrySerializer, **openapi.WRITE_PROBLEMS},
     )
     @idempotent(required=False)
     def post(self, request: Request, job_id: UUID) -> Response:
-        """Try the failed spectra of the job again."""
+        """Process the failed spectra of a job again."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
         n_retried = actions.retry_failed(job, caller(request))
         job = job_or_404(request, job_id)
-        return Response({"n_retried": n_retried, "job": shown(request, job, progress(job))})
+        return Response({"n_retried": n_retried, "job": job_json(request, job, progress(job))})
 
 
 class ItemsView(View):
     @extend_schema(
         operation_id="list_job_items",
         parameters=[ItemFilters, *openapi.PAGE],
-        responses={200: openapi.page_of(ItemShape), **openapi.PROBLEMS},
+        responses={200: openapi.page_of(JobItemSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        """The job's spectra in the order of submission: state, attempts, and why one failed."""
+        """List the spectra of a job in the order of submission, with state, attempts and errors."""
         filters = ItemFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         items = JobItem.objects.filter(job=job_or_404(request, job_id), **filters.validated_data)
         # The peaks stay in the database: a page of long spectra would be megabytes.
         items = items.select_related("spectrum").only(*ITEM_COLUMNS)
         pages = Pages(("position",))
-        rows = pages.paginate_queryset(items, request, view=self) or []
-        return pages.answer(ItemShape(rows, many=True).data)
-
-
-ITEM_COLUMNS = (
-    "job_id",
-    "position",
-    "state",
-    "attempts",
-    "error_code",
-    "error",
-    "worker",
-    "started_at",
-    "finished_at",
-    "spectrum__external_id",
-    "spectrum__title",
-)
+        return pages.answer(JobItemSerializer(pages.rows(items, request), many=True).data)

@@ -1,12 +1,12 @@
-"""Results: one row a spectrum, as pages and as CSV; a whole annotation; verdicts on it."""
+"""Results: one row for each spectrum, as pages and as CSV; annotations in detail; verdicts on them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -21,75 +21,49 @@ from annotation.api.pagination import Pages
 from annotation.api.problems import Problem
 from annotation.api.serializers.jobs import CsvFilters, ResultFilters
 from annotation.api.serializers.results import (
-    AnnotationWhole,
-    ResultShape,
-    VerdictRequest,
-    VerdictShape,
-    VerdictWithList,
+    AnnotationDetail,
+    AnnotationDetailSerializer,
+    ResultSerializer,
+    SpectrumDetail,
+    VerdictDetail,
+    VerdictDetailSerializer,
+    VerdictInputSerializer,
+    VerdictSerializer,
 )
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
-from annotation.exports.table import csv_name, stream_csv
-from annotation.jobs.models import JobItem
-from annotation.results.compound_names import compound_names
+from annotation.exports.table import csv_download
+from annotation.results.load import items_with_results, load_results
 from annotation.results.models import Annotation, Candidate
-from annotation.results.proposed import proposed_smiles
 from annotation.results.reference_matches import matches_of
-from annotation.review.actions import InvalidVerdict, StaleReview, decide, latest_verdicts
+from annotation.results.view_fields import as_dict, from_row
+from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
+from annotation.review.reviewed_results import reviewed_results, verdict_view
+from annotation.spectra.models import Spectrum
 
 
 class ResultsView(View):
     @extend_schema(
         operation_id="list_results",
         parameters=[ResultFilters, *openapi.PAGE],
-        responses={200: openapi.page_of(ResultShape), **openapi.PROBLEMS},
+        responses={200: openapi.page_of(ResultSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        """Every spectrum of the job in its order, with its best candidates or the reason why it has none."""
+        """List every spectrum of a job, each with its best candidates or the reason why it has none."""
         filters = ResultFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         job = job_or_404(request, job_id)
-        items = JobItem.objects.filter(job=job).select_related("spectrum", "annotation")
-        items = items.defer("spectrum__mz_bytes", "spectrum__intensity_bytes", "spectrum__metadata")
+        items = items_with_results(job)
         if "state" in filters.validated_data:
             items = items.filter(state=filters.validated_data["state"])
         pages = Pages(("position",))
-        rows = pages.paginate_queryset(items, request, view=self) or []
-        _complete(rows, job.library_version_id, filters.validated_data["top"])
-        return pages.answer(ResultShape(rows, many=True, context={"request": request}).data)
-
-
-def _complete(items: Sequence[JobItem], version_id: int, top: int) -> None:
-    """Give each item its annotation with candidates, names, proposals and verdict. Four queries for all."""
-    found = {item.annotation.pk: item.annotation for item in items if hasattr(item, "annotation")}
-    candidates = list(
-        Candidate.objects.filter(annotation_id__in=found, rank__lte=top)
-        .select_related("molecule")
-        .order_by("annotation_id", "rank")
-    )
-    _name(candidates, version_id)
-    of_annotation: dict[int, list[Candidate]] = {pk: [] for pk in found}
-    for candidate in candidates:
-        of_annotation[candidate.annotation_id].append(candidate)
-    verdicts, proposed = latest_verdicts(list(found)), proposed_smiles(list(found))
-    for item in items:
-        annotation = getattr(item, "annotation", None)
-        item.found = annotation  # type: ignore[attr-defined]  # what ResultShape reads
-        if annotation is not None:
-            annotation.shown_candidates = of_annotation[annotation.pk]
-            annotation.proposed_smiles = proposed.get(annotation.pk, ())
-            annotation.latest_verdict = verdicts.get(annotation.pk)
-
-
-def _name(candidates: Sequence[Candidate], version_id: int) -> None:
-    names = compound_names(version_id, [candidate.molecule_id for candidate in candidates])
-    for candidate in candidates:
-        candidate.name = names.get(candidate.molecule_id, "")  # type: ignore[attr-defined]
+        rows = reviewed_results(job, pages.rows(items, request), top=filters.validated_data["top"])
+        return pages.answer(ResultSerializer(rows, many=True, context={"request": request}).data)
 
 
 class Csv(JSONRenderer):
-    """For content negotiation: the rows are streamed past it, and it renders problems alone, as JSON."""
+    """For content negotiation only: the rows are streamed past it, and it renders problems as JSON."""
 
     media_type = "text/csv"
     format = "csv"
@@ -100,21 +74,22 @@ class CsvView(View):
 
     @extend_schema(
         operation_id="get_results_csv",
-        parameters=[CsvFilters],
+        parameters=[CsvFilters, OpenApiParameter("format", exclude=True)],
         responses={(200, "text/csv"): OpenApiTypes.STR, **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
-        """The job as CSV: a row for each spectrum and rank, failed spectra with their reason included."""
+        """Download a job as CSV, with a row for each spectrum and rank.
+
+        Failed spectra have a row with the reason.
+        """
         filters = CsvFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
-        job = job_or_404(request, job_id)
-        lines = stream_csv(job, top=filters.validated_data["top"])
-        headers = {"Content-Disposition": f'attachment; filename="{csv_name(job)}"'}
-        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+        return csv_download(job_or_404(request, job_id), top=filters.validated_data["top"])
 
 
 def visible_annotations(request: Request) -> QuerySet[Annotation]:
     return Annotation.objects.filter(job__project__in=projects(request)).select_related(
+        "item",
         "spectrum",
         "job__project",
         "job__submitted_by",
@@ -125,90 +100,101 @@ def visible_annotations(request: Request) -> QuerySet[Annotation]:
 
 
 def etag(annotation: Annotation, latest: Verdict | None) -> str:
-    """Changes with each verdict; nothing else about an annotation ever changes."""
+    """Changes with each verdict. Nothing else about an annotation ever changes."""
     return f'"{annotation.public_id.hex}.{latest.pk if latest else 0}"'
 
 
-class AnnotationView(View):
+class AnnotationDetailView(View):
     @extend_schema(
         operation_id="get_annotation",
         parameters=[openapi.ETAG],
-        responses={200: AnnotationWhole, 304: None, **openapi.PROBLEMS},
+        responses={200: AnnotationDetailSerializer, 304: None, **openapi.PROBLEMS},
     )
     def get(self, request: Request, public_id: UUID) -> Response:
-        """All about an annotation: spectrum, candidates, written molecules, matches, provenance, verdicts."""
-        verdicts = Verdict.objects.select_related("decided_by", "candidate__molecule").order_by("pk")
-        annotation = get_object_or_404(
-            visible_annotations(request).prefetch_related(
-                "generated", Prefetch("verdicts", verdicts, to_attr="all_verdicts")
-            ),
-            public_id=public_id,
-        )
-        decided: list[Verdict] = annotation.all_verdicts  # type: ignore[attr-defined]  # of the prefetch
-        annotation.latest_verdict = decided[-1] if decided else None  # type: ignore[attr-defined]
-        tag = etag(annotation, decided[-1] if decided else None)
+        """Show an annotation in detail.
+
+        With its spectrum, candidates, generated molecules, reference matches, provenance and verdicts.
+        """
+        annotation = get_object_or_404(visible_annotations(request), public_id=public_id)
+        verdicts = list(Verdict.objects.filter(annotation=annotation).with_decision().order_by("pk"))
+        tag = etag(annotation, verdicts[-1] if verdicts else None)
         if tag in _tags(request.headers.get("If-None-Match", "").replace("W/", "")):
             return Response(status=304, headers={"ETag": tag})
-        candidates = list(annotation.candidates.select_related("molecule").order_by("rank"))
-        _name(candidates, annotation.job.library_version_id)
-        annotation.shown_candidates = candidates  # type: ignore[attr-defined]
-        annotation.proposed_smiles = proposed_smiles([annotation.pk]).get(annotation.pk, ())  # type: ignore[attr-defined]
-        annotation.reference_matches = matches_of(annotation)  # type: ignore[attr-defined]
-        return Response(AnnotationWhole(annotation, context={"request": request}).data, headers={"ETag": tag})
+        detail = _detail(annotation, verdicts)
+        data = AnnotationDetailSerializer(detail, context={"request": request}).data
+        return Response(data, headers={"ETag": tag})
+
+
+def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail:
+    """Four queries at most. `verdicts` are all of the annotation, oldest first."""
+    latest = {annotation.pk: verdict_view(verdicts[-1])} if verdicts else {}
+    item, spectrum = annotation.item, annotation.spectrum
+    item.spectrum = spectrum  # already loaded
+    (result,) = load_results(annotation.job, [item], all_generated=True, verdicts=latest)
+    assert result.annotation is not None  # the item has one
+    return AnnotationDetail(
+        **as_dict(result.annotation),
+        job=result.job,
+        spectrum=from_row(SpectrumDetail, spectrum, peaks=_peaks(spectrum)),
+        reference_matches=tuple(matches_of(annotation)),
+        verdicts=tuple(from_row(VerdictDetail, verdict) for verdict in verdicts),
+    )
+
+
+def _peaks(spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(spectrum.mz.tolist(), spectrum.intensity.tolist(), strict=True))
 
 
 class VerdictsView(View):
     write_scope = ApiToken.Scope.REVIEW
 
     @extend_schema(
-        operation_id="decide",
-        parameters=[
-            OpenApiParameter(
-                "If-Match",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="The ETag of the annotation as you saw it.",
-            ),
-            openapi.idempotency_key(required=False),
-            openapi.ETAG,
-        ],
-        request=VerdictRequest,
-        responses={201: VerdictWithList, **openapi.REVIEW_PROBLEMS},
+        operation_id="create_verdict",
+        parameters=[openapi.IF_MATCH, openapi.idempotency_key(required=False), openapi.ETAG],
+        request=VerdictInputSerializer,
+        responses={201: VerdictDetailSerializer, **openapi.REVIEW_PROBLEMS},
     )
     @idempotent(required=False)
     def post(self, request: Request, public_id: UUID) -> Response:
-        """Add a verdict. None is ever overwritten: one that others gave in between refuses yours with 412."""
+        """Add a verdict to an annotation.
+
+        Verdicts are never overwritten. If another was added after you looked, yours is refused with 412.
+        """
         annotation = get_object_or_404(visible_annotations(request), public_id=public_id)
         require(request, annotation.job.project, ApiToken.Scope.REVIEW)
         seen = _seen_verdict(request, annotation)
-        form = VerdictRequest(data=request.data)
+        form = VerdictInputSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        asked = dict(form.validated_data)
-        candidate = _candidate(annotation, asked.pop("candidate_rank"))
-        try:
-            verdict = decide(
-                annotation=annotation,
-                user=caller(request),
-                candidate=candidate,
-                seen_verdict_id=seen.pk if seen else None,
-                **asked,
-            )
-        except StaleReview as stale:
-            raise _stale(str(stale), stale.current) from None
-        except InvalidVerdict as invalid:
-            raise _invalid(invalid) from None
-        headers = {"ETag": etag(annotation, verdict)}
-        return Response(VerdictWithList(verdict).data, status=201, headers=headers)
+        verdict = _decide(request, annotation, seen, dict(form.validated_data))
+        data = VerdictDetailSerializer(from_row(VerdictDetail, verdict)).data
+        return Response(data, status=201, headers={"ETag": etag(annotation, verdict)})
+
+
+def _decide(
+    request: Request, annotation: Annotation, seen: Verdict | None, values: dict[str, Any]
+) -> Verdict:
+    candidate = _candidate(annotation, values.pop("candidate_rank"))
+    try:
+        return decide(
+            annotation=annotation,
+            user=caller(request),
+            candidate=candidate,
+            seen_verdict_id=seen.pk if seen else None,
+            **values,
+        )
+    except StaleReview as stale:
+        raise _stale(str(stale), stale.current) from None
+    except InvalidVerdict as invalid:
+        raise _invalid(invalid) from None
 
 
 def _seen_verdict(request: Request, annotation: Annotation) -> Verdict | None:
-    """The latest verdict, if If-Match names the annotation with it; 428 without the header, 412 otherwise."""
+    """The latest verdict, if If-Match names it. Raises 428 without the header, 412 if it names another."""
     header = request.headers.get("If-Match", "")
     if not header.strip():
-        detail = "Send If-Match with the ETag of the annotation as you saw it, so that none is overwritten."
+        detail = "Send If-Match with the annotation's ETag. It shows that you saw the latest verdict."
         raise Problem(428, detail)
-    latest = latest_verdicts([annotation.pk]).get(annotation.pk)
+    latest = Verdict.objects.latest_of([annotation.pk]).get(annotation.pk)
     if etag(annotation, latest) not in _tags(header):
         raise _stale("The annotation has changed since you looked. Look again, then decide.", latest)
     return latest
@@ -229,7 +215,8 @@ def _candidate(annotation: Annotation, rank: int | None) -> Candidate | None:
 
 
 def _stale(detail: str, current: Verdict | None) -> Problem:
-    return Problem(412, detail, extra={"current": VerdictShape(current).data if current else None})
+    shown = VerdictSerializer(verdict_view(current)).data if current else None
+    return Problem(412, detail, extra={"current": shown})
 
 
 def _invalid(invalid: InvalidVerdict) -> Problem:
@@ -237,4 +224,4 @@ def _invalid(invalid: InvalidVerdict) -> Problem:
     errors = [
         {"pointer": f"/{names.get(field, field)}", "detail": text} for field, text in invalid.errors.items()
     ]
-    return Problem(422, "The verdict cannot be recorded as it stands.", errors=errors)
+    return Problem(422, "The verdict is invalid. `errors` points to each mistake.", errors=errors)

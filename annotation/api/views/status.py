@@ -1,4 +1,4 @@
-"""How the server is: database, broker, workers, queue, model. Tells what is, not what a process claims."""
+"""The status of the server: database, broker, workers, queue and default model, checked at each request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api import openapi
-from annotation.api.serializers.catalogue import StatusShape
+from annotation.api.serializers.catalogue import ServerStatusSerializer
 from annotation.api.views.base import View
 from annotation.checkpoints.models import ModelVersion
 from annotation.integration.broker import broker_answers
@@ -21,16 +21,16 @@ from annotation.jobs.models import JobItem, WorkerHeartbeat
 
 
 class StatusView(View):
-    @extend_schema(operation_id="get_status", responses={200: StatusShape, **openapi.PROBLEMS})
+    @extend_schema(operation_id="get_status", responses={200: ServerStatusSerializer, **openapi.PROBLEMS})
     def get(self, request: Request) -> Response:
-        """Degraded means that something is missing that work waits for; nothing is lost meanwhile."""
-        return Response(StatusShape(status()).data)
+        """Show the status of the server. `degraded` means that jobs have to wait; no data are lost."""
+        return Response(ServerStatusSerializer(status()).data)
 
 
 def status() -> dict[str, Any]:
     """Four queries and one connection to the broker."""
     workers, queue, broker = _workers(), _queue(), _broker()
-    model = ModelVersion.objects.filter(is_default=True).first()
+    model = ModelVersion.objects.default()
     alive = [worker for worker in workers if worker["alive"] and not worker["problem"]]
     return {
         "state": "ok" if broker["ok"] and alive and model else "degraded",
@@ -52,12 +52,13 @@ def _database() -> dict[str, Any]:
 def _broker() -> dict[str, Any]:
     if broker_answers():
         return {"ok": True, "detail": "The broker answers."}
-    return {"ok": False, "detail": "The broker does not answer; work waits for the next ring."}
+    return {"ok": False, "detail": "The broker does not answer. Jobs are stored and start when it is back."}
 
 
 def _workers() -> list[dict[str, Any]]:
-    # A worker that stopped long ago is history, not status.
-    recent = WorkerHeartbeat.objects.filter(last_seen_at__gte=timezone.now() - timedelta(days=1))
+    # A worker that stopped long ago is no longer of interest.
+    a_day_ago = timezone.now() - timedelta(days=1)
+    recent = WorkerHeartbeat.objects.with_liveness().filter(last_seen_at__gte=a_day_ago)
     return [
         {
             "name": worker.name,

@@ -1,4 +1,4 @@
-"""Speed alone: see the tests of the pages."""
+"""For speed only: see the fixture in the tests of the pages."""
 
 from tests.annotation.web.conftest import _static_files_unscanned
 

@@ -1,4 +1,4 @@
-"""A large job streams out in memory that does not grow with it (measured besides: 50,000 spectra)."""
+"""The export of a large job needs no more memory than that of a small one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 
 import pytest
 
-from annotation.exports.table import ExportRow, rows
+from annotation.exports.table import rows
 from annotation.models import Annotation, Candidate, Job, JobItem, Spectrum
 from tests.annotation.builders import make_job, make_library_version, make_spectrum
 
@@ -22,16 +22,16 @@ def test_memory_does_not_grow_with_the_job() -> None:
     table = rows(large_job())
     tracemalloc.start()
     assert n_rows(islice(table, 1_000)) == 1_000  # two rounds
-    _, peak_of_some = tracemalloc.get_traced_memory()
+    _, first_peak = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     assert n_rows(table) == N_SPECTRA - 1_000
-    _, peak_of_all = tracemalloc.get_traced_memory()
+    _, later_peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak_of_all < 1.5 * peak_of_some
+    assert later_peak < 1.5 * first_peak
 
 
-def n_rows(table: Iterable[ExportRow]) -> int:
-    """Rows that know each other die with the collector, whose own time is chance: give it a fixed one."""
+def n_rows(table: Iterable[object]) -> int:
+    """Collects garbage at fixed rows: left to itself, the collector frees cycles at random times."""
     n = 0
     for n, _ in enumerate(table, 1):
         if n % 250 == 0:
@@ -40,7 +40,7 @@ def n_rows(table: Iterable[ExportRow]) -> int:
 
 
 def large_job() -> Job:
-    """All annotated, by the shortest way into the tables."""
+    """All spectra annotated, written straight into the tables."""
     first = make_spectrum()
     version = make_library_version()
     job = make_job(spectra=[first], library_version=version)
@@ -62,7 +62,7 @@ def large_job() -> Job:
     )
     entry = version.entries.first()
     assert entry is not None
-    about = {
+    values = {
         "adduct": "[M+H]+",
         "neutral_mass": 180.0423,
         "n_in_window": 1,
@@ -76,14 +76,16 @@ def large_job() -> Job:
         "attempt": 1,
     }
     annotations = Annotation.objects.bulk_create(
-        [Annotation(item=item, job=job, spectrum_id=item.spectrum_id, **about) for item in job.items.all()],
+        [Annotation(item=item, job=job, spectrum_id=item.spectrum_id, **values) for item in job.items.all()],
         batch_size=2000,
     )
     scores = {"mass_error_ppm": 0.5, "embedding_similarity": 0.8, "generated_similarity": 0.9}
     Candidate.objects.bulk_create(
         [
-            Candidate(annotation=one, rank=1, retrieval_rank=1, molecule_id=entry.molecule_id, **scores)
-            for one in annotations
+            Candidate(
+                annotation=annotation, rank=1, retrieval_rank=1, molecule_id=entry.molecule_id, **scores
+            )
+            for annotation in annotations
         ],
         batch_size=5000,
     )

@@ -1,4 +1,4 @@
-"""The bytes of one CSV export, so that nothing about the table changes by accident.
+"""The bytes of a CSV export, so that nothing about the table changes by accident.
 
 The job holds one spectrum of each kind: ranked by fused and by glmr, reviewed in three ways, failed, pending,
 cancelled and without candidates.

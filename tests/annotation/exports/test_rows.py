@@ -1,4 +1,4 @@
-"""The table of a job: every spectrum in it, every row complete, nothing that a spreadsheet would run."""
+"""The table of a job: all spectra, each row complete, and no cell that a spreadsheet program runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotation.exports import table as export
-from annotation.exports.table import COLUMNS, csv_name, rows, safe, stream_csv, write_json
+from annotation.exports.columns import CANDIDATE_COLUMNS, COLUMNS, JOB_COLUMNS, RELEASE_0_1
+from annotation.exports.csv_text import csv_cell, csv_lines
+from annotation.exports.table import csv_name, rows, stream_csv, write_csv, write_json
 from annotation.models import Job, JobItem
 from annotation.review.actions import decide
-from tests.annotation.builders import make_annotation, make_job, make_spectrum, make_upload, make_user
+from tests.annotation.builders import (
+    add_candidate,
+    make_annotation,
+    make_job,
+    make_spectrum,
+    make_upload,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +42,7 @@ def job() -> Job:
     job = make_job(5, user=make_user("submitter", is_superuser=True))
     make_annotation(job.items.get(position=0))
     states = JobItem.State
-    job.items.filter(position=1).update(state=states.FAILED, error_code="no_adduct", error="It names none.")
+    job.items.filter(position=1).update(state=states.FAILED, error_code="no_adduct", error="No adduct.")
     job.items.filter(position=3).update(state=states.CANCELLED)
     make_annotation(job.items.get(position=4), n_candidates=0).candidates.all().delete()
     return job
@@ -48,11 +57,11 @@ def test_every_spectrum_has_a_row(job: Job) -> None:
         ("3", "cancelled", ""),
         ("4", "done", ""),
     ]
-    assert (found[1]["error_code"], found[1]["error"]) == ("no_adduct", "It names none.")
+    assert (found[1]["error_code"], found[1]["error"]) == ("no_adduct", "No adduct.")
     assert found[4]["n_candidates"] == "0"
 
 
-def test_as_many_ranks_as_asked_for(job: Job) -> None:
+def test_top_sets_the_number_of_ranks(job: Job) -> None:
     ranks = [row["rank"] for row in table(job, top=3) if row["position"] == "0"]
     assert ranks == ["1", "2", "3"]
 
@@ -81,7 +90,7 @@ def test_confidence_evidence_and_proposals_are_in_the_table(job: Job) -> None:
     )  # fmt: skip
     assert json.loads(row["evidence"]) == {"fingerprint": 2.0, "fragments": 0.5}
     assert row["proposed_smiles"] == "CC(=O)Oc1cccc(C(=O)O)c1"
-    old = table(job)[0]  # what the method did not give is empty, not 0
+    old = table(job)[0]  # values that the method does not give are empty, not 0
     assert (old["method"], old["p_right"], old["probability"], old["evidence"], old["abstains"]) == (
         "glmr", "", "", "", ""
     )  # fmt: skip
@@ -122,23 +131,23 @@ def test_the_latest_verdict_is_carried(job: Job) -> None:
     assert first["verdict_comment"] == 'He said "yes"'
 
 
-def test_rounds_join_without_a_seam(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(rows(job, top=3))
+def test_rounds_lose_no_row(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_rows = list(rows(job, top=3))
     monkeypatch.setattr(export, "SPECTRA_PER_ROUND", 2)
-    assert list(rows(job, top=3)) == whole
+    assert list(rows(job, top=3)) == all_rows
 
 
-def test_queries_grow_with_rounds_only() -> None:
+def test_the_number_of_queries_grows_only_with_rounds() -> None:
     job = make_job(8)
     for item in job.items.all():
         make_annotation(item)
-    job = Job.objects.select_related("library_version__library", "model_version").get()
+    job = Job.objects.select_related("submitted_by", "library_version__library", "model_version").get()
     with CaptureQueriesContext(connection) as captured:
         assert len(list(rows(job))) == 8
-    assert len(captured) == 6  # items, candidates, names, verdicts, proposals; a look for more items
+    assert len(captured) == 5  # items, verdicts, candidates, names, proposed molecules
 
 
-def test_nothing_runs_in_a_spreadsheet() -> None:
+def test_no_cell_is_a_formula() -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "plain", "C-C", ""]
     upload = make_upload()
     job = make_job(spectra=[make_spectrum(upload, title=text) for text in texts])
@@ -147,8 +156,8 @@ def test_nothing_runs_in_a_spreadsheet() -> None:
 
 
 @given(st.text())
-def test_text_is_never_a_formula_and_loses_nothing(text: str) -> None:
-    cell = safe(text)
+def test_text_is_never_a_formula_and_keeps_its_characters(text: str) -> None:
+    cell = csv_cell(text)
     assert cell[:1] not in tuple("=+-@\t\r\n")
     assert cell.removeprefix("'") == text.removeprefix("'")
 
@@ -157,18 +166,38 @@ def test_text_is_never_a_formula_and_loses_nothing(text: str) -> None:
     ("value", "cell"),
     [(None, ""), (-1.5, "-1.5"), (1e-7, "1e-07"), (True, "true"), (False, "false"), (-3, "-3")],
 )
-def test_numbers_are_left_alone(value: Any, cell: str) -> None:
-    assert safe(value) == cell
+def test_numbers_stay_numbers(value: Any, cell: str) -> None:
+    assert csv_cell(value) == cell
 
 
-def test_columns_are_named_once() -> None:
+def test_column_names_are_unique() -> None:
     assert len(set(COLUMNS)) == len(COLUMNS)
-    assert set(export.CANDIDATE_COLUMNS) | set(export.JOB_COLUMNS) < set(COLUMNS)
+    assert {column.name for column in (*CANDIDATE_COLUMNS, *JOB_COLUMNS)} < set(COLUMNS)
+
+
+def test_new_columns_follow_those_of_release_0_1() -> None:
+    assert COLUMNS[: len(RELEASE_0_1)] == RELEASE_0_1
+
+
+def test_evidence_has_the_current_channel_names(job: Job) -> None:
+    annotation = job.annotations.get(item__position=4)
+    add_candidate(annotation, evidence={"explained": 0.25})
+    assert table(job)[4]["evidence"] == '{"fragment_coverage": 0.25}'
+
+
+def test_every_csv_has_the_same_guard() -> None:
+    (text,) = csv_lines(["name"], [["=1+1"], [None], [-1]])
+    assert text == 'name\r\n\'=1+1\r\n""\r\n-1\r\n'
+
+
+def test_a_file_counts_spectra_not_rows(job: Job, tmp_path: Path) -> None:
+    assert write_csv(job, tmp_path / "results.csv", top=3) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", 'a"b\r\nX: y', "Überlauf № 7", "", "x" * 200])
-def test_file_name_is_harmless(name: str) -> None:
-    text = csv_name(make_job(0, name=name))
-    assert text.endswith(".csv")
-    assert not set(text) & set('/\\"\r\n ')
-    assert len(text) < 80
+def test_the_file_name_is_valid_everywhere(name: str) -> None:
+    file_name = csv_name(make_job(0, name=name))
+    assert file_name.endswith(".csv")
+    assert not set(file_name) & set('/\\"\r\n ')
+    assert len(file_name) < 80

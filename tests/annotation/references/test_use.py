@@ -119,7 +119,7 @@ def test_provenance_names_the_collection(version: ReferenceVersion) -> None:
     job = make_job(1, project=world.project, reference_version=version)
     annotation = make_annotation(job.items.get())
     (row,) = export.rows(job)
-    assert (row.references, row.references_version, row.references_sha256) == (
+    assert (row["references"], row["references_version"], row["references_sha256"]) == (
         "public", 1, version.content_sha256
     )  # fmt: skip
     client = world.client("viewer")

@@ -1,4 +1,4 @@
-"""What the database itself refuses to change: verdicts, results, spectra, ready library versions."""
+"""Triggers in the database refuse to change verdicts, results, spectra and ready library versions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def annotation() -> Annotation:
 
 def truncate_verdicts() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # pending checks would refuse it before the trigger
+        cursor.execute(
+            "SET CONSTRAINTS ALL IMMEDIATE"
+        )  # otherwise pending checks refuse it before the trigger
         cursor.execute("TRUNCATE annotation_verdict")
 
 
@@ -50,7 +52,7 @@ def add_entry() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda: Verdict.objects.update(comment="never said"),
+        lambda: Verdict.objects.update(comment="changed"),
         lambda: Verdict.objects.all().delete(),
         truncate_verdicts,
         lambda: Annotation.objects.update(adduct="[M+Na]+"),
@@ -74,7 +76,7 @@ def add_entry() -> None:
         "change a ready version",
     ],
 )
-def test_refused(annotation: Annotation, change: Callable[[], object]) -> None:
+def test_the_database_refuses(annotation: Annotation, change: Callable[[], object]) -> None:
     with pytest.raises(DatabaseError, match=r"refused|cannot truncate"), transaction.atomic():
         change()
     annotation.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Recording: once, complete, and only for items that are still held."""
+"""Results are recorded once, completely, and only for items that the worker still holds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def claimed(lease_s: float | None = None) -> Batch:
 
 
 def annotated(*similarities: float | None) -> Annotated:
-    """The molecules of the builders' library, ranked, with these similarities to what was generated."""
+    """The molecules of the builders' library, ranked, with these similarities to the generated molecules."""
     candidates = tuple(
         RankedCandidate(
             rank=rank,
@@ -89,7 +89,7 @@ def test_a_batch_is_recorded_with_candidates_generated_molecules_and_the_end_of_
     assert job.state == Job.State.DONE
 
 
-def test_without_a_valid_generated_molecule_the_margin_is_that_of_the_embedding() -> None:
+def test_without_a_valid_generated_molecule_the_margin_comes_from_the_embedding() -> None:
     make_job(n_spectra=1)
 
     record.finish(claimed(), [annotated(None, None)], PROVENANCE)
@@ -98,17 +98,17 @@ def test_without_a_valid_generated_molecule_the_margin_is_that_of_the_embedding(
 
 
 def fused(*probabilities: float) -> Annotated:
-    """As `annotated`, by the fused method; its second generated molecule is a proposal."""
+    """Like `annotated`, with method fused. The first two generated molecules are marked as proposed."""
     plain = annotated(*(0.5 for _ in probabilities))
-    told = {"fingerprint": 2.5, "analogs": float("nan")}
+    evidence = {"fingerprint": 2.5, "analogs": float("nan")}
     return replace(
         plain,
         candidates=tuple(
-            replace(candidate, probability=probability, evidence=told)
+            replace(candidate, probability=probability, evidence=evidence)
             for candidate, probability in zip(plain.candidates, probabilities, strict=True)
         ),
         generated=(
-            replace(plain.generated[0], is_proposed=True),  # which the library holds, though
+            replace(plain.generated[0], is_proposed=True),  # but the library contains it
             replace(plain.generated[1], is_proposed=True),
             plain.generated[2],
         ),
@@ -126,12 +126,15 @@ def test_confidence_evidence_and_proposals_are_recorded() -> None:
     assert (annotation.p_right, annotation.p_close, annotation.p_absent) == (0.6, 0.8, 0.1)
     assert annotation.margin == pytest.approx(0.35)
     first = annotation.candidates.get(rank=1)
-    assert (first.probability, first.evidence) == (0.6, {"fingerprint": 2.5})  # what is no number is left out
+    assert (first.probability, first.evidence) == (
+        0.6,
+        {"fingerprint": 2.5},
+    )  # without the channel that is not a number
     proposed = annotation.generated.filter(is_proposed=True)
-    assert list(proposed.values_list("text", flat=True)) == ["CCO"]  # the other is in the library
+    assert list(proposed.values_list("text", flat=True)) == ["CCO"]  # the library contains the other
 
 
-def test_a_model_without_a_ranker_is_recorded_as_what_it_did() -> None:
+def test_the_recorded_method_is_the_one_that_ranked() -> None:
     make_job(n_spectra=1, params=parameters.to_json(AnnotateParams(method="fused")))
 
     record.finish(claimed(), [annotated(0.9, 0.7)], PROVENANCE)
@@ -141,13 +144,13 @@ def test_a_model_without_a_ranker_is_recorded_as_what_it_did() -> None:
     assert annotation.candidates.get(rank=1).probability is None
 
 
-def test_a_job_from_before_there_were_methods_asked_for_glmr() -> None:
+def test_a_stored_job_without_a_method_means_glmr() -> None:
     stored = parameters.to_json(AnnotateParams())
     del stored["method"]
     assert parameters.from_json(stored).method == "glmr"
 
 
-def test_without_candidates_only_a_mass_is_known() -> None:
+def test_without_candidates_the_proposed_level_is_5() -> None:
     make_job(n_spectra=1)
 
     record.finish(claimed(), [annotated()], PROVENANCE)
@@ -156,7 +159,7 @@ def test_without_candidates_only_a_mass_is_known() -> None:
     assert (annotation.proposed_level, annotation.top_molecule_id, annotation.margin) == ("5", None, None)
 
 
-def test_a_duplicate_writes_nothing() -> None:
+def test_recording_twice_writes_nothing() -> None:
     make_job(n_spectra=1)
     batch = claimed()
     record.finish(batch, [annotated(0.9, 0.7)], PROVENANCE)
@@ -166,7 +169,7 @@ def test_a_duplicate_writes_nothing() -> None:
     assert Annotation.objects.get().margin == pytest.approx(0.2)
 
 
-def test_a_worker_that_comes_late_writes_nothing() -> None:
+def test_a_late_worker_writes_nothing() -> None:
     make_job(n_spectra=1)
     late = claimed(lease_s=-1)
     ledger.release_expired()
@@ -178,7 +181,7 @@ def test_a_worker_that_comes_late_writes_nothing() -> None:
     assert GeneratedMolecule.objects.count() == 3
 
 
-def test_a_crash_while_recording_leaves_the_item_to_be_done_again() -> None:
+def test_a_crash_while_recording_leaves_the_item_running() -> None:
     job = make_job(n_spectra=1)
     unknown = annotated(0.9)
     unknown = Annotated(

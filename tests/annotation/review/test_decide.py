@@ -1,4 +1,4 @@
-"""Verdicts: added under a lock, with the list as shown, and never over one that was not seen."""
+"""Verdicts: added under a lock, with the list as shown, and refused if the latest verdict was not seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Annotation, Membership, Role, Verdict
-from annotation.review.actions import InvalidVerdict, StaleReview, decide, latest_verdicts
+from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from tests.annotation.builders import make_annotation, make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def test_accept_means_rank_1_at_the_proposed_level() -> None:
     assert (verdict.candidate.rank, verdict.level, verdict.decided_by) == (1, "3", curator)
 
 
-def test_list_is_kept_as_it_was_shown() -> None:
+def test_the_snapshot_keeps_the_list_as_shown() -> None:
     annotation = make_annotation()
     verdict = decide(annotation=annotation, user=member(annotation), decision="accept", seen_verdict_id=None)
     verdict.refresh_from_db()
@@ -42,27 +42,26 @@ def test_list_is_kept_as_it_was_shown() -> None:
     assert verdict.shown["generated"][0]["beam_rank"] == 1
 
 
-def test_choosing_another_needs_a_reason() -> None:
+def test_choosing_another_candidate_needs_a_reason() -> None:
     annotation = make_annotation()
     curator = member(annotation)
     second = annotation.candidates.get(rank=2)
-    asked = {"annotation": annotation, "user": curator, "decision": "choose", "seen_verdict_id": None}
+    choice = {"annotation": annotation, "user": curator, "decision": "choose", "seen_verdict_id": None}
     with pytest.raises(InvalidVerdict) as refusal:
-        decide(candidate=second, **asked)
+        decide(candidate=second, **choice)
     assert set(refusal.value.errors) == {"reason"}
-    assert decide(candidate=second, reason="Loss of ketene.", **asked).candidate == second
+    assert decide(candidate=second, reason="Loss of ketene.", **choice).candidate == second
 
 
-def test_a_verdict_that_was_not_seen_refuses_the_next() -> None:
+def test_an_unseen_verdict_refuses_the_next() -> None:
     annotation = make_annotation()
     first, second = member(annotation), member(annotation)
     seen = decide(annotation=annotation, user=first, decision="accept", seen_verdict_id=None)
     with pytest.raises(StaleReview) as refusal:
         decide(annotation=annotation, user=second, decision="reject", reason="No.", seen_verdict_id=None)
     assert refusal.value.current == seen
-    assert str(first) in str(refusal.value)
     decide(annotation=annotation, user=second, decision="reject", reason="No.", seen_verdict_id=seen.pk)
-    assert latest_verdicts([annotation.pk])[annotation.pk].decision == "reject"
+    assert Verdict.objects.latest_of([annotation.pk])[annotation.pk].decision == "reject"
     assert annotation.verdicts.count() == 2
 
 
@@ -90,7 +89,7 @@ def test_the_database_refuses_to_change_a_verdict() -> None:
         verdict.delete()
 
 
-def test_latest_verdicts_are_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_latest_verdicts_take_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     job = make_job(n_spectra=3)
     annotations = [make_annotation(item) for item in job.items.all()]
     curator = member(annotations[0])
@@ -100,21 +99,21 @@ def test_latest_verdicts_are_one_query(django_assert_num_queries: DjangoAssertNu
             annotation=annotation, user=curator, decision="mixture", reason="Two.", seen_verdict_id=seen.pk
         )
     with django_assert_num_queries(1):
-        found = latest_verdicts([annotation.pk for annotation in annotations])
+        found = Verdict.objects.latest_of([annotation.pk for annotation in annotations])
         assert {v.decided_by.username for v in found.values()} == {curator.username}
     assert [found[a.pk].decision for a in annotations[:2]] == ["mixture", "mixture"]
     assert annotations[2].pk not in found
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_curators_at_once_one_is_told_of_the_other() -> None:
+def test_of_two_curators_at_once_the_second_is_refused() -> None:
     annotation = make_annotation()
     curators = [member(annotation), member(annotation)]
     outcomes: list[str] = []
-    together = threading.Barrier(2)
+    barrier = threading.Barrier(2)
 
-    def press(curator: Any) -> None:
-        together.wait(10)
+    def add_verdict(curator: Any) -> None:
+        barrier.wait(10)
         try:
             decide(annotation=annotation, user=curator, decision="accept", seen_verdict_id=None)
             outcomes.append("recorded")
@@ -123,7 +122,7 @@ def test_of_two_curators_at_once_one_is_told_of_the_other() -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=press, args=(curator,)) for curator in curators]
+    threads = [threading.Thread(target=add_verdict, args=(curator,)) for curator in curators]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,121 @@
+"""Load results as views, for many spectra at once in a fixed number of queries. Verdicts are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from types import MappingProxyType
+
+from django.db.models import QuerySet
+
+from annotation.jobs.models import Job, JobItem
+from annotation.results.compound_names import compound_names
+from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.view import (
+    AnnotationView,
+    CandidateView,
+    GeneratedView,
+    JobView,
+    ResultView,
+    RunView,
+    SpectrumView,
+    VerdictView,
+)
+from annotation.results.view_fields import from_row
+
+# Most of the bytes of a spectrum, and no table shows them.
+RAW_DATA = ("spectrum__mz_bytes", "spectrum__intensity_bytes", "spectrum__metadata")
+NO_VERDICTS: Mapping[int, VerdictView] = MappingProxyType({})
+
+
+def items_with_results(job: Job) -> QuerySet[JobItem]:
+    """The items of a job, each with its spectrum and annotation. The peaks stay in the database."""
+    return JobItem.objects.filter(job=job).select_related("spectrum", "annotation").defer(*RAW_DATA)
+
+
+def load_results(
+    job: Job,
+    items: Sequence[JobItem],
+    *,
+    top: int | None = None,
+    all_generated: bool = False,
+    verdicts: Mapping[int, VerdictView] = NO_VERDICTS,
+) -> list[ResultView]:
+    """The results of these items, in their order. Three queries; none for relations that are loaded.
+
+    `top` limits the candidates of each spectrum. Without `all_generated`, only proposed molecules are loaded.
+    `verdicts` maps annotation ids to their latest verdict.
+    """
+    annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
+    ids = [annotation.pk for annotation in annotations.values()]
+    candidates = _candidates(job, ids, top)
+    generated = _generated(ids, all_generated)
+    job_view = from_row(JobView, job)
+
+    def view_of(annotation: Annotation) -> AnnotationView:
+        pk = annotation.pk
+        return annotation_view(annotation, candidates.get(pk, ()), generated.get(pk, ()), verdicts.get(pk))
+
+    return [
+        from_row(
+            ResultView,
+            item,
+            spectrum=from_row(SpectrumView, item.spectrum),
+            annotation=view_of(annotations[item.pk]) if item.pk in annotations else None,
+            job=job_view,
+        )
+        for item in items
+    ]
+
+
+def annotation_view(
+    annotation: Annotation,
+    candidates: Iterable[CandidateView],
+    generated: Iterable[GeneratedView],
+    verdict: VerdictView | None = None,
+) -> AnnotationView:
+    """No query."""
+    generated = tuple(generated)
+    return from_row(
+        AnnotationView,
+        annotation,
+        candidates=tuple(candidates),
+        generated=generated,
+        proposed_smiles=_proposed_smiles(generated),
+        verdict=verdict,
+        run=from_row(RunView, annotation),
+    )
+
+
+def _candidates(job: Job, ids: Sequence[int], top: int | None) -> dict[int, list[CandidateView]]:
+    """By annotation, in the order of their ranks. Two queries."""
+    ranked = Candidate.objects.filter(annotation_id__in=ids).select_related("molecule")
+    if top is not None:
+        ranked = ranked.filter(rank__lte=top)
+    rows = list(ranked.defer("molecule__fingerprint").order_by("annotation_id", "rank"))
+    names = compound_names(job.library_version_id, [row.molecule_id for row in rows])
+    return {
+        pk: [from_row(CandidateView, row, name=names.get(row.molecule_id, "")) for row in group]
+        for pk, group in groupby(rows, key=attrgetter("annotation_id"))
+    }
+
+
+def _generated(ids: Sequence[int], all_generated: bool) -> dict[int, list[GeneratedView]]:
+    """By annotation, most likely first. One query."""
+    rows = GeneratedMolecule.objects.filter(annotation_id__in=ids).order_by("annotation_id", "beam_rank")
+    if not all_generated:
+        rows = rows.filter(is_proposed=True)
+    return {
+        pk: [from_row(GeneratedView, row) for row in group]
+        for pk, group in groupby(rows, key=attrgetter("annotation_id"))
+    }
+
+
+def _proposed_smiles(generated: Iterable[GeneratedView]) -> tuple[str, ...]:
+    """Each proposed molecule once, also if several beams spell it."""
+    smiles: dict[str, str] = {}
+    for molecule in generated:
+        if molecule.is_proposed:
+            smiles.setdefault(molecule.inchikey_first_block, molecule.smiles)
+    return tuple(smiles.values())
