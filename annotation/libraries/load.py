@@ -94,7 +94,7 @@ class _Import:
         self._store(rows, issues)
         if self.n_molecules == 0:
             raise UnreadableFile(
-                f"None of its {self.n_rows:,} rows is a usable structure; the report has the reasons.",
+                f"None of its {self.n_rows:,} rows is a usable structure; the report has the reasons",
                 path.name,
                 "Check that the file holds SMILES, InChI or molfiles, and its column headings.",
             )
@@ -111,7 +111,7 @@ class _Import:
         self.n_rows += 1
         if self.n_rows > settings.GLMR_MAX_LIBRARY_ROWS:
             raise UnreadableFile(
-                f"The file has more than {settings.GLMR_MAX_LIBRARY_ROWS:,} rows.",
+                f"The file has more than {settings.GLMR_MAX_LIBRARY_ROWS:,} rows",
                 row.position,
                 "Split it into several libraries, or ask the administrator to raise GLMR_MAX_LIBRARY_ROWS.",
             )

@@ -1,4 +1,4 @@
-"""What the compounds whose reference spectra resemble a spectrum say of its candidates. Plain numpy."""
+"""Votes on candidates by the compounds whose reference spectra resemble the spectrum. Plain numpy."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from models_ml.spectra.features import SpectrumFeatures
 N_COMPOUNDS = 30
 N_VOTES = 8
 N_STRENGTHS = 3
-MAIN_VOTE = 7  # sum of squared products: alone the best of the eight on validation spectra
+MAIN_VOTE = 7  # sum of squared products: the best single vote of the eight on validation spectra
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalogVotes:
     votes: NDArray[np.float32]  # (C, N_VOTES), larger is better
-    strengths: NDArray[np.float32]  # (N_STRENGTHS,) cosine of the 1st, 5th and 20th compound
+    strengths: NDArray[np.float32]  # (N_STRENGTHS,) cosines of the compounds at ranks 1, 5 and 20
 
 
 def analog_votes(
     index: ReferenceIndex, features: SpectrumFeatures, candidates: NDArray[np.uint8]
 ) -> AnalogVotes | None:
-    """Votes on candidates (C, 256). None if no reference shares a bin with the spectrum.
+    """Votes on candidates, given as packed fingerprints (C, 256).
 
-    Each compound speaks once, by its most similar spectrum.
+    Each compound votes once, with its most similar spectrum. None if no reference shares a bin with the
+    spectrum.
     """
     similarity = index.best_of_molecules(index.similarities(features))
     top = np.argsort(-similarity, kind="stable")[:N_COMPOUNDS]
     strength = similarity[top]
     if not len(strength) or not strength[0] > 0:
         return None
-    like = tanimoto_matrix(candidates, index.molecule_fingerprints(top))
+    tanimoto = tanimoto_matrix(candidates, index.molecule_fingerprints(top))
     cubes = strength**3
     votes = np.stack(
         [
-            like[:, :20] @ (strength[:20] / strength[:20].sum()),
-            like @ (cubes / cubes.sum()),
-            (like * strength).max(axis=1),
-            like[:, 0] * strength[0],
-            like[:, :3].mean(axis=1),
-            like.max(axis=1),
-            like[:, 0],
-            like**2 @ strength**2,
+            tanimoto[:, :20] @ (strength[:20] / strength[:20].sum()),
+            tanimoto @ (cubes / cubes.sum()),
+            (tanimoto * strength).max(axis=1),
+            tanimoto[:, 0] * strength[0],
+            tanimoto[:, :3].mean(axis=1),
+            tanimoto.max(axis=1),
+            tanimoto[:, 0],
+            tanimoto**2 @ strength**2,
         ],
         axis=1,
     )
-    places = np.minimum([0, 4, 19], len(strength) - 1)
-    return AnalogVotes(votes.astype(np.float32), strength[places].astype(np.float32))
+    ranks = np.minimum([0, 4, 19], len(strength) - 1)
+    return AnalogVotes(votes.astype(np.float32), strength[ranks].astype(np.float32))

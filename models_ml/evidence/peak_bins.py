@@ -1,7 +1,7 @@
-"""A spectrum's peaks as numbered bins of m/z and of neutral loss, at two widths. Plain numpy.
+"""Peaks as numbered bins of m/z and of neutral loss, at two widths, for the fingerprint head. Plain numpy.
 
-The wide bins are filled by many compounds and always say something; the narrow ones tell formulas apart
-where the instrument did.
+Many compounds fill the same wide bins, so training has seen most of them. The narrow bins separate formulas
+if the instrument did.
 """
 
 from __future__ import annotations
@@ -24,63 +24,63 @@ N_ION_NUMBERS = 6 + N_ADDUCTS + N_ENERGY_KINDS + len(_MASS_STEPS_DA)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinVocabulary:
-    """Bins that training filled, ascending, one array a table: m/z then loss of each width."""
+    """Bins that training spectra filled, ascending: a table of m/z and one of neutral loss for each width."""
 
     bins: tuple[NDArray[np.int64], ...]
 
     def __len__(self) -> int:
-        """Tokens, NO_BIN included."""
+        """Number of tokens, NO_BIN included."""
         return 1 + sum(len(table) for table in self.bins)
 
     def tokens(self, mz: NDArray[np.float32], precursor_mz: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Peaks (P,) and the precursor of each to tokens (P, tables), NO_BIN where training saw none."""
+        """Tokens (P, tables) of peaks (P,) with their precursors (P,). NO_BIN where training had no peak."""
         both = masses(mz, precursor_mz)
         columns: list[NDArray[np.int64]] = []
         first = 1
         for number, table in enumerate(self.bins):
-            places = bin_of(both[number % 2], WIDTHS_DA[number // 2])
-            found = np.searchsorted(table, places).clip(0, max(len(table) - 1, 0))
-            known = table[found] == places if len(table) else np.zeros(len(places), bool)
-            columns.append(np.where(known, first + found, NO_BIN))
+            bins = bin_of(both[number % 2], WIDTHS_DA[number // 2])
+            rows = np.searchsorted(table, bins).clip(0, max(len(table) - 1, 0))
+            known = table[rows] == bins if len(table) else np.zeros(len(bins), bool)
+            columns.append(np.where(known, first + rows, NO_BIN))
             first += len(table)
         return np.stack(columns, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinnedSpectra:
-    """B spectra as flat tokens with weights, ready for an embedding bag, and their ions' numbers."""
+    """B spectra as flat tokens with weights, the input of an embedding bag, and the numbers of their ions."""
 
     tokens: NDArray[np.int64]  # (T,)
-    weights: NDArray[np.float32]  # (T,) square root of intensity, unit length over a spectrum's peaks
+    weights: NDArray[np.float32]  # (T,) square root of intensity; unit length over the peaks of a spectrum
     offsets: NDArray[np.int64]  # (B,) first token of each spectrum
-    ions: NDArray[np.float32]  # (B, N_ION_NUMBERS) what is known without any peak
+    ions: NDArray[np.float32]  # (B, N_ION_NUMBERS) see `ion_numbers`
 
 
 def bin_spectra(
     features: Sequence[SpectrumFeatures], neutral_mass: Sequence[float], vocabulary: BinVocabulary
 ) -> BinnedSpectra:
-    counts = np.array([len(one.mz) for one in features], np.int64)
-    precursor = np.array([one.precursor_mz for one in features])
-    flat = np.concatenate([one.mz for one in features])
-    intensity = np.concatenate([one.intensity for one in features])
+    counts = np.array([len(spectrum.mz) for spectrum in features], np.int64)
+    precursor = np.array([spectrum.precursor_mz for spectrum in features])
+    flat = np.concatenate([spectrum.mz for spectrum in features])
+    intensity = np.concatenate([spectrum.intensity for spectrum in features])
     tokens = vocabulary.tokens(flat, np.repeat(precursor, counts))
     ions = ion_numbers(
         precursor,
         np.array(neutral_mass),
-        np.array([one.adduct for one in features]),
-        np.array([one.energy for one in features], np.float32),
-        np.array([one.energy_kind for one in features]),
+        np.array([spectrum.adduct for spectrum in features]),
+        np.array([spectrum.energy for spectrum in features], np.float32),
+        np.array([spectrum.energy_kind for spectrum in features]),
     )
-    return gather(tokens, np.sqrt(intensity), counts, ions)
+    return pack_spectra(tokens, np.sqrt(intensity), counts, ions)
 
 
-def gather(
+def pack_spectra(
     tokens: NDArray[np.int64],
     heights: NDArray[np.float32],
     counts: NDArray[np.int64],
     ions: NDArray[np.float32],
 ) -> BinnedSpectra:
-    """Peaks' tokens (P, tables) and heights (P,) of spectra with `counts` peaks each, heights normed."""
+    """Spectra from the tokens (P, tables) and heights (P,) of their peaks; `counts` (B,) peaks for each."""
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     squares = np.add.reduceat(heights**2, starts) + 1e-6
     weights = heights / np.repeat(np.sqrt(squares), counts)
@@ -95,32 +95,34 @@ def ion_numbers(
     energy: NDArray[np.float32],
     energy_kind: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """(B, N_ION_NUMBERS): masses with their defect, adduct and energy; all that a blind model sees."""
-    turn = 2 * np.pi * neutral_mass
+    """(B, N_ION_NUMBERS): masses with mass defect, adduct and energy. A blind model reads nothing else."""
+    angle = 2 * np.pi * neutral_mass  # the mass defect, without a jump between 0 and 1
     numbers = np.stack(
-        [precursor_mz / 500, neutral_mass / 500, neutral_mass % 1, np.sin(turn), np.cos(turn), energy], axis=1
+        [precursor_mz / 500, neutral_mass / 500, neutral_mass % 1, np.sin(angle), np.cos(angle), energy],
+        axis=1,
     )
-    near = np.maximum(0, 1 - np.abs(neutral_mass[:, None] - _MASS_STEPS_DA) / 25.0)
-    parts = [numbers, np.eye(N_ADDUCTS)[adduct], np.eye(N_ENERGY_KINDS)[energy_kind], near]
+    mass_steps = np.maximum(0, 1 - np.abs(neutral_mass[:, None] - _MASS_STEPS_DA) / 25.0)
+    parts = [numbers, np.eye(N_ADDUCTS)[adduct], np.eye(N_ENERGY_KINDS)[energy_kind], mass_steps]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def peak_rows(
     offsets: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flat peak numbers of the spectra in `rows`, and of each the place in `rows`."""
+    """Indices of the peaks of the spectra in `rows`, and the index of each peak's spectrum in `rows`."""
     counts = offsets[rows + 1] - offsets[rows]
-    places = np.repeat(np.arange(len(rows)), counts)
+    spectrum = np.repeat(np.arange(len(rows)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return offsets[rows][places] + within, places
+    return offsets[rows][spectrum] + within, spectrum
 
 
 def masses(
     mz: NDArray[np.float32], precursor_mz: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """m/z and neutral loss of peaks (P,)."""
     return mz.astype(np.float64), precursor_mz - mz
 
 
 def bin_of(mass: NDArray[np.float64], width: float) -> NDArray[np.int64]:
-    """Bin of a mass; 0, which no vocabulary holds, for what is below the first bin."""
+    """Number of the bin of each mass. Negative masses are in bin 0, which no vocabulary holds."""
     return np.floor(np.maximum(mass, 0) / width).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Structure drawings as SVG for web pages: transparent, titled for screen readers. Callers cache them."""
+"""Structure drawings as SVG for web pages: transparent, with a title for screen readers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from models_ml.molecules.structure_text import UnusableStructure, parse_structur
 
 try:
     from rdkit.Chem.Draw import rdMolDraw2D
-except ImportError:  # its libXrender, libXext and libexpat are the system's, and a bare machine has none
-    rdMolDraw2D = None  # noqa: N816, the module's own name
+except ImportError:  # it needs libXrender, libXext and libexpat, which a minimal system lacks
+    rdMolDraw2D = None  # noqa: N816 (RDKit's name)
 
-_HIGHLIGHT = (0.98, 0.82, 0.45)  # amber: stands out beside red oxygen and blue nitrogen
+_HIGHLIGHT = (0.98, 0.82, 0.45)  # amber: differs clearly from red oxygen and blue nitrogen
 _MAX_SIDE_PX = 2_000
 
 
@@ -28,10 +28,10 @@ def depict_svg(
     *,
     title: str = "",
 ) -> str:
-    """One ``<svg>`` element, ready to stand inside HTML. Text that is no structure gives a plain notice.
+    """One ``<svg>`` element for use inside HTML. Text that is not a structure gives a notice.
 
-    ``highlight_atoms`` are atom indices in the order of the SMILES; those it does not have are left out.
-    ``title`` names the picture for screen readers; without one it is the SMILES.
+    ``highlight_atoms`` are atom indices in the order of the SMILES; unknown indices are ignored. ``title`` is
+    the accessible name; the default is the SMILES.
     """
     width, height = (max(1, min(side, _MAX_SIDE_PX)) for side in (width, height))
     try:
@@ -50,7 +50,7 @@ def _draw(mol: Chem.Mol, width: int, height: int, highlight_atoms: Sequence[int]
     options = drawer.drawOptions()
     options.clearBackground = False
     options.padding = 0.06
-    options.fixedBondLength = 25  # small molecules are not blown up to fill the frame
+    options.fixedBondLength = 25  # small molecules do not grow to fill the frame
     options.setHighlightColour(_HIGHLIGHT)
     chosen = set(atoms)
     bonds = [
@@ -64,10 +64,10 @@ def _draw(mol: Chem.Mol, width: int, height: int, highlight_atoms: Sequence[int]
 
 
 def _accessible(drawing: str, title: str) -> str:
-    """The drawing without XML prologue, comments and style attributes, with a role and a title.
+    """The drawing with a role and a title, without XML prologue, comments and style attributes.
 
-    Styles become attributes, which a content security policy without inline styles lets through, and black
-    becomes the colour of the text around, for dark pages.
+    Styles become attributes, because a content security policy can forbid inline styles. Black becomes the
+    colour of the surrounding text, for dark pages.
     """
     svg = drawing[drawing.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).strip()

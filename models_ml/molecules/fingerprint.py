@@ -14,11 +14,11 @@ N_BITS = 2048
 N_BYTES = N_BITS // 8
 RADIUS = 2
 
-_generators = threading.local()  # RDKit's generators are not documented as safe to share between threads
+_generators = threading.local()  # RDKit does not document its generators as thread-safe
 
 
 def morgan_fingerprint(mol: Chem.Mol) -> bytes:
-    """256 bytes; bit 0 is the highest bit of the first byte, as ``np.packbits`` lays them."""
+    """256 bytes. Bit 0 is the highest bit of the first byte, as in ``np.packbits``."""
     generator = getattr(_generators, "morgan", None)
     if generator is None:
         generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=N_BITS)
@@ -27,7 +27,7 @@ def morgan_fingerprint(mol: Chem.Mol) -> bytes:
 
 
 def fingerprint_matrix(fingerprints: Sequence[bytes]) -> NDArray[np.uint8]:
-    """(M, 256) uint8 of packed fingerprints."""
+    """(M, 256) uint8 of packed fingerprints. Raises ValueError for a wrong length."""
     joined = b"".join(fingerprints)
     if len(joined) != len(fingerprints) * N_BYTES:
         raise ValueError(f"Every fingerprint must be {N_BYTES} bytes long.")
@@ -35,12 +35,12 @@ def fingerprint_matrix(fingerprints: Sequence[bytes]) -> NDArray[np.uint8]:
 
 
 def tanimoto(first: bytes, second: bytes) -> float:
-    """Shared bits over all bits, 0 to 1; 0 where neither has any."""
+    """Shared bits divided by all bits, 0 to 1; 0 if both are empty."""
     return float(bulk_tanimoto(first, fingerprint_matrix([second]))[0])
 
 
 def bulk_tanimoto(query: bytes, matrix: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Tanimoto of one fingerprint against the (M, 256) rows of a `fingerprint_matrix`; shape (M,)."""
+    """Tanimoto of one fingerprint and each row of a `fingerprint_matrix` (M, 256); (M,)."""
     row = np.frombuffer(query, dtype=np.uint8)
     shared = np.bitwise_count(matrix & row).sum(axis=1, dtype=np.int64)
     union = np.bitwise_count(matrix | row).sum(axis=1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Molecular formulae in Hill order and monoisotopic masses. Knows no adducts: that is spectra.adducts."""
+"""Molecular formulae in Hill order and monoisotopic masses. For adducts see `spectra.adducts`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-ELECTRON_MASS = 0.000548579909  # Da, CODATA; RDKit has taken one off for each positive charge
+# Da, CODATA. Rounded more than the constant in `spectra.adducts`; the difference is below 1e-13 Da. Stored
+# masses and trained weights depend on every bit, so both stay.
+ELECTRON_MASS = 0.000548579909
 
 _ELEMENTS = Chem.GetPeriodicTable()
 _SYMBOLS = {_ELEMENTS.GetElementSymbol(number): number for number in range(1, 119)}
@@ -16,23 +18,23 @@ _TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
 def hill_formula(mol: Chem.Mol) -> str:
-    """Hill formula with hydrogens; a net charge stands at the end, "C5H14NO+"."""
+    """Hill formula with hydrogens, and the net charge at the end: "C5H14NO+"."""
     return str(rdMolDescriptors.CalcMolFormula(mol))
 
 
 def exact_mass(mol: Chem.Mol) -> float:
     """Sum of the atoms' monoisotopic masses in Da.
 
-    The electrons that a permanent cation lacks are not taken off: the mass of the electron belongs to
-    the adduct, so that the ion of choline as ``[M]+`` comes out right, taken off once.
+    Electrons that a permanent cation lacks are not subtracted, so RDKit's subtraction is undone. The adduct
+    accounts for them: the m/z of choline as ``[M]+`` then lacks one electron, not two.
     """
     return float(rdMolDescriptors.CalcExactMolWt(mol) + Chem.GetFormalCharge(mol) * ELECTRON_MASS)
 
 
 def parse_formula(text: str) -> dict[str, int]:
-    """Element counts of a plain formula, "C8H10N4O2" or "[C5H14NO]+"; the charge is left out.
+    """Element counts of a formula such as "C8H10N4O2" or "[C5H14NO]+"; the charge is ignored.
 
-    Raises ValueError for anything else: brackets inside, dots, unknown elements.
+    Raises ValueError for anything else: inner brackets, dots, unknown elements.
     """
     body = text.strip()
     if match := re.fullmatch(r"\[(.+)\](?:\d*[+-]|[+-]\d*)?", body):
@@ -53,7 +55,7 @@ def parse_formula(text: str) -> dict[str, int]:
 
 
 def _without_charge(body: str) -> str:
-    """Take "+", "-", "+2" off the end. "C5H14NO2+" keeps its 2, an oxygen count."""
+    """Remove "+", "-" or "+2" from the end. "C5H14NO2+" keeps its 2: it counts oxygens."""
     return re.sub(r"[+-]\d*$", "", body)
 
 
@@ -62,13 +64,13 @@ def formula_mass(counts: Mapping[str, int]) -> float:
     total = 0.0
     for symbol, number in counts.items():
         if symbol not in _SYMBOLS:
-            raise ValueError(f"{symbol!r} is no element.")
+            raise ValueError(f"{symbol!r} is not an element.")
         total += number * float(_ELEMENTS.GetMostCommonIsotopeMass(_SYMBOLS[symbol]))
     return total
 
 
 def format_formula(counts: Mapping[str, int]) -> str:
-    """Hill order: C, H, then the rest by letter; without carbon, all by letter. Zero counts are left out."""
+    """Hill order: C, H, then the rest by letter; without carbon, all by letter. Zero counts are omitted."""
     present = {symbol: number for symbol, number in counts.items() if number}
     first = [symbol for symbol in ("C", "H") if symbol in present] if "C" in present else []
     order = first + sorted(set(present) - set(first))

@@ -1,4 +1,4 @@
-"""The neutral parent of a drawn structure: salts, counter-ions and drawing habits taken off, stereo kept."""
+"""The neutral parent of a drawn structure: without salts, counter-ions and drawing variants, with stereo."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import threading
 from rdkit import Chem
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-# Metals drawn with a bond to a salt-forming atom are counter-ions; a metal bound to N or C (chlorophyll,
-# cobalamin) is part of the molecule that flies, so such a structure is left whole.
+# A metal with a bond to a salt-forming atom is a counter-ion. A metal bound to N or C (chlorophyll,
+# cobalamin) is part of the measured molecule, so the structure stays whole.
 _METAL = Chem.MolFromSmarts("[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~*")
 _METAL_IN_MOLECULE = Chem.MolFromSmarts(
     "[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~[#6,#7]"
 )
-# RDKit's normaliser writes sulfoxides charge-separated; PubChem and most libraries write S=O, and so do we.
+# RDKit's normaliser draws sulfoxides with separate charges. PubChem and most libraries draw S=O, as we do.
 _CHARGED_SULFOXIDE = Chem.MolFromSmarts("[#16X3+:1](-[OX1-:2])([!O])[!O]")
-# Acids that give their proton to a permanent cation, strongest first.
+# Acids that lose their proton next to a permanent cation, strongest first.
 _ACIDS = [Chem.MolFromSmarts(smarts) for smarts in ("[OX2H1]S(=O)=O", "[OX2H1]P=O", "[OX2H1]C=O")]
 _CHARGED = Chem.MolFromSmarts("[!+0]")
 _LONE_CATION = Chem.MolFromSmarts("[+;!$([+]~[-])]")
 
 
 class _Tools(threading.local):
-    """RDKit's standardisers, one set a thread: they keep state between calls."""
+    """RDKit's standardisers, one set for each thread: they keep state between calls."""
 
     def __init__(self) -> None:
         parameters = rdMolStandardize.CleanupParameters()
-        parameters.preferOrganic = True  # [EMIM][PF6] is the imidazolium, not the heavier anion
+        parameters.preferOrganic = True  # of [EMIM][PF6] the imidazolium, not the heavier anion
         self.disconnect = rdMolStandardize.MetalDisconnector().Disconnect
         self.normalise = rdMolStandardize.Normalizer().normalize
         self.reionise = rdMolStandardize.Reionizer().reionize
@@ -39,11 +39,11 @@ _tools = _Tools()
 
 
 def parent_structure(mol: Chem.Mol) -> Chem.Mol:
-    """Largest organic fragment, neutral where a proton can make it so, stereo and isotopes as drawn.
+    """Largest organic fragment, neutral if a proton can neutralise it, with stereo and isotopes as drawn.
 
-    Charge-free single molecules come back as they are, which is nine in ten of a library and saves
-    two thirds of the time: nothing that RDKit's clean-up would change survives its parser uncharged,
-    but the sulfoxides, and those are wanted as they are.
+    Uncharged single molecules are returned unchanged: nine of ten in a library, which saves two thirds of the
+    time. After parsing, RDKit's clean-up changes nothing in an uncharged molecule except sulfoxides, and
+    these are to stay as they are.
     """
     whole = mol
     if mol.HasSubstructMatch(_METAL) and not mol.HasSubstructMatch(_METAL_IN_MOLECULE):
@@ -76,9 +76,10 @@ def _neutral_sulfoxides(mol: Chem.Mol) -> Chem.Mol:
 
 
 def _balanced(mol: Chem.Mol) -> Chem.Mol:
-    """A permanent cation with acid groups as its zwitterion, the same whichever way it was drawn.
+    """The zwitterion of a permanent cation with acid groups, whichever form was drawn.
 
-    InChI keys of carnitine drawn as cation and as zwitterion agree; without this their masses would not.
+    Carnitine drawn as a cation and as a zwitterion has one InChIKey. Without this step it would have two
+    masses.
     """
     if not mol.HasSubstructMatch(_LONE_CATION):
         return mol
@@ -86,7 +87,7 @@ def _balanced(mol: Chem.Mol) -> Chem.Mol:
     surplus = Chem.GetFormalCharge(cation)
     oxygens = _acid_oxygens(cation)[:surplus] if surplus > 0 else []
     if not oxygens or surplus - len(oxygens) > Chem.GetFormalCharge(mol):
-        return mol  # charges that no acid balances, a merocyanine's say, stay as drawn
+        return mol  # charges that no acid balances, as in merocyanines, stay as drawn
     edited = Chem.RWMol(cation)
     for index in oxygens:
         oxygen = edited.GetAtomWithIdx(index)
@@ -98,7 +99,7 @@ def _balanced(mol: Chem.Mol) -> Chem.Mol:
 
 
 def _acid_oxygens(mol: Chem.Mol) -> list[int]:
-    """Acidic OH oxygens, strongest acid first, then by canonical rank, not by drawing order."""
+    """Oxygens of acidic OH groups, strongest acid first, then by canonical rank instead of drawing order."""
     ranks = list(Chem.CanonicalRankAtoms(mol))
     found: list[int] = []
     for acid in _ACIDS:

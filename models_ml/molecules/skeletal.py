@@ -1,6 +1,6 @@
-"""Skeletal formulas as SVG from RDKit's coordinates, for machines without the X libraries of its drawer.
+"""Skeletal formulas as SVG from RDKit's coordinates, for machines without the X libraries of RDKit's drawer.
 
-Hydrogens stand on hetero atoms only; stereo is not drawn.
+Hydrogens are drawn on hetero atoms only; stereo is not drawn.
 """
 
 from __future__ import annotations
@@ -28,47 +28,47 @@ _COLOURS = {"O": "#E00000", "N": "#2F45D8", "S": "#A08A00", "P": "#C86400"} | di
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
-    """A molecule laid out on its picture: places in pixels, y downwards."""
+class _Layout:
+    """A molecule with the positions of its atoms in the picture, in pixels, y downwards."""
 
     mol: Chem.Mol
-    places: NDArray[np.float64]  # (atoms, 2)
+    positions: NDArray[np.float64]  # (atoms, 2)
     labelled: frozenset[int]
 
 
 def skeletal_svg(
     mol: Chem.Mol, width: int, height: int, highlighted: Collection[int], colour: str = "#FBD173"
 ) -> str:
-    """One `<svg>` element of that size, with the highlighted atoms and the bonds between them underlaid."""
-    sheet = _lay_out(mol, width, height)
+    """One `<svg>` element. Highlighted atoms and the bonds between them have a coloured background."""
+    layout = _lay_out(mol, width, height)
     parts = [
         f"<svg version='1.1' xmlns='http://www.w3.org/2000/svg' width='{width}px' height='{height}px' "
         f"viewBox='0 0 {width} {height}'>"
     ]
-    parts += _underlay(sheet, highlighted, colour)
-    for bond in sheet.mol.GetBonds():
-        parts += _bond(sheet, bond)
-    parts += [_label(sheet, index) for index in sorted(sheet.labelled)]
+    parts += _underlay(layout, highlighted, colour)
+    for bond in layout.mol.GetBonds():
+        parts += _bond(layout, bond)
+    parts += [_label(layout, index) for index in sorted(layout.labelled)]
     return "\n".join([*parts, "</svg>"])
 
 
-def _lay_out(mol: Chem.Mol, width: int, height: int) -> _Sheet:
+def _lay_out(mol: Chem.Mol, width: int, height: int) -> _Layout:
     drawn = Chem.Mol(mol)
     Chem.Kekulize(drawn, clearAromaticFlags=True)
     rdDepictor.Compute2DCoords(drawn, canonOrient=True)
-    places = np.array(drawn.GetConformer().GetPositions(), dtype=np.float64)[:, :2] * (1.0, -1.0)
-    low, high = places.min(axis=0), places.max(axis=0)
+    positions = np.array(drawn.GetConformer().GetPositions(), dtype=np.float64)[:, :2] * (1.0, -1.0)
+    low, high = positions.min(axis=0), positions.max(axis=0)
     frame = np.array([width, height], dtype=np.float64)
     lengths = [
-        float(np.linalg.norm(places[bond.GetBeginAtomIdx()] - places[bond.GetEndAtomIdx()]))
+        float(np.linalg.norm(positions[bond.GetBeginAtomIdx()] - positions[bond.GetEndAtomIdx()]))
         for bond in drawn.GetBonds()
     ]
-    # Labels reach beyond their atoms, so half a line of text is kept free besides the padding.
+    # Labels extend beyond their atoms, so half a line of text stays free besides the padding.
     room = np.maximum(frame * (1.0 - 2.0 * _PADDING) - 2.0 * _FONT_PX, 1.0)
     fitting = float((room / np.maximum(high - low, 1e-6)).min())
     scale = min(fitting, _BOND_PX / float(np.mean(lengths)) if lengths else fitting)
-    places = (places - (low + high) / 2.0) * scale + frame / 2.0
-    return _Sheet(drawn, places, frozenset(a.GetIdx() for a in drawn.GetAtoms() if _needs_label(a)))
+    positions = (positions - (low + high) / 2.0) * scale + frame / 2.0
+    return _Layout(drawn, positions, frozenset(a.GetIdx() for a in drawn.GetAtoms() if _needs_label(a)))
 
 
 def _needs_label(atom: Chem.Atom) -> bool:
@@ -81,64 +81,64 @@ def _needs_label(atom: Chem.Atom) -> bool:
     )
 
 
-def _underlay(sheet: _Sheet, highlighted: Collection[int], colour: str) -> list[str]:
+def _underlay(layout: _Layout, highlighted: Collection[int], colour: str) -> list[str]:
     chosen = set(highlighted)
     parts = []
-    for bond in sheet.mol.GetBonds():
+    for bond in layout.mol.GetBonds():
         first, second = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         if first in chosen and second in chosen:
-            parts.append(_line(sheet.places[first], sheet.places[second], colour, 9.0))
-    for x, y in (sheet.places[index] for index in sorted(chosen)):
+            parts.append(_line(layout.positions[first], layout.positions[second], colour, 9.0))
+    for x, y in (layout.positions[index] for index in sorted(chosen)):
         parts.append(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='8' fill='{colour}'/>")
     return parts
 
 
-def _bond(sheet: _Sheet, bond: Chem.Bond) -> list[str]:
+def _bond(layout: _Layout, bond: Chem.Bond) -> list[str]:
     first, second = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-    start, end = sheet.places[first], sheet.places[second]
+    start, end = layout.positions[first], layout.positions[second]
     length = float(np.linalg.norm(end - start)) or 1.0
     along = (end - start) / length
     clear = min(_CLEAR_PX, length / 3.0)
-    if first in sheet.labelled:
+    if first in layout.labelled:
         start = start + along * clear
-    if second in sheet.labelled:
+    if second in layout.labelled:
         end = end - along * clear
     across = np.array([-along[1], along[0]]) * _LINE_GAP_PX
     colours = _colour(bond.GetBeginAtom()), _colour(bond.GetEndAtom())
     strokes = []
-    for shift, shortening in _strokes(sheet, bond, across):
+    for offset, shortening in _strokes(layout, bond, across):
         inset = along * shortening * length
-        strokes += _two_coloured(start + shift + inset, end + shift - inset, colours)
+        strokes += _two_coloured(start + offset + inset, end + offset - inset, colours)
     return strokes
 
 
-def _strokes(sheet: _Sheet, bond: Chem.Bond, across: Point) -> list[tuple[Point, float]]:
-    """Each stroke of a bond: how far it is shifted aside, and the share by which either end is shortened."""
-    nowhere = np.zeros(2)
+def _strokes(layout: _Layout, bond: Chem.Bond, across: Point) -> list[tuple[Point, float]]:
+    """Each stroke of a bond: its offset, and the share of the length that is cut at both ends."""
+    no_offset = np.zeros(2)
     order = bond.GetBondType()
     if order == Chem.BondType.TRIPLE:
-        return [(nowhere, 0.0), (across, 0.0), (-across, 0.0)]
+        return [(no_offset, 0.0), (across, 0.0), (-across, 0.0)]
     if order != Chem.BondType.DOUBLE:
-        return [(nowhere, 0.0)]
-    side = _inner_side(sheet, bond, across)
+        return [(no_offset, 0.0)]
+    side = _inner_side(layout, bond, across)
     if side == 0.0:
         return [(across / 2.0, 0.0), (-across / 2.0, 0.0)]
-    return [(nowhere, 0.0), (across * side, 0.12)]
+    return [(no_offset, 0.0), (across * side, 0.12)]
 
 
-def _inner_side(sheet: _Sheet, bond: Chem.Bond, across: Point) -> float:
-    """On which side a double bond's second stroke lies: its ring's, else its neighbours'; 0 is both."""
+def _inner_side(layout: _Layout, bond: Chem.Bond, across: Point) -> float:
+    """Side of the second stroke of a double bond: towards its ring, else its neighbours; 0 for both sides."""
     ends = {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()}
-    rings = [ring for ring in sheet.mol.GetRingInfo().AtomRings() if ends <= set(ring)]
+    rings = [ring for ring in layout.mol.GetRingInfo().AtomRings() if ends <= set(ring)]
     if rings:
         around = [index for index in min(rings, key=len) if index not in ends]
     else:
-        if any(sheet.mol.GetAtomWithIdx(index).GetDegree() == 1 for index in ends):
+        if any(layout.mol.GetAtomWithIdx(index).GetDegree() == 1 for index in ends):
             return 0.0
-        neighbours = (atom for index in ends for atom in sheet.mol.GetAtomWithIdx(index).GetNeighbors())
+        neighbours = (atom for index in ends for atom in layout.mol.GetAtomWithIdx(index).GetNeighbors())
         around = [atom.GetIdx() for atom in neighbours if atom.GetIdx() not in ends]
-    middle = sheet.places[sorted(ends)].mean(axis=0)
-    return float(np.sign(sum(float((sheet.places[index] - middle) @ across) for index in around)))
+    middle = layout.positions[sorted(ends)].mean(axis=0)
+    return float(np.sign(sum(float((layout.positions[index] - middle) @ across) for index in around)))
 
 
 def _two_coloured(start: Point, end: Point, colours: tuple[str, str]) -> list[str]:
@@ -155,11 +155,11 @@ def _line(start: Point, end: Point, colour: str, width: float = 1.6) -> str:
     )
 
 
-def _label(sheet: _Sheet, index: int) -> str:
-    """The element at the atom's place, its hydrogens on the side that has no bond."""
-    atom = sheet.mol.GetAtomWithIdx(index)
-    x, y = sheet.places[index]
-    bonded = [sheet.places[other.GetIdx()][0] - x for other in atom.GetNeighbors()]
+def _label(layout: _Layout, index: int) -> str:
+    """The element at the position of the atom, its hydrogens on the side without a bond."""
+    atom = layout.mol.GetAtomWithIdx(index)
+    x, y = layout.positions[index]
+    bonded = [layout.positions[other.GetIdx()][0] - x for other in atom.GetNeighbors()]
     alone = not bonded and atom.GetSymbol() in _HYDROGENS_FIRST
     hydrogens_left = alone or sum(bonded) > 1.0
     isotope = _raised(str(atom.GetIsotope())) if atom.GetIsotope() else ""
@@ -168,7 +168,7 @@ def _label(sheet: _Sheet, index: int) -> str:
     hydrogens = ("H" + (_lowered(str(count)) if count > 1 else "")) if count else ""
     charge = _raised(_charge(atom.GetFormalCharge()) + "•" * atom.GetNumRadicalElectrons())
     text = f"{hydrogens}{element}{charge}" if hydrogens_left else f"{element}{hydrogens}{charge}"
-    # The anchor holds the element's own letters over the atom, whatever stands beside them.
+    # The text anchor keeps the letters of the element over the atom, whatever is beside them.
     shift = 0.36 * _FONT_PX * len(atom.GetSymbol())
     anchor, at = ("end", x + shift) if hydrogens_left else ("start", x - shift)
     if not count:

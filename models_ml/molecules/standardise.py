@@ -1,4 +1,4 @@
-"""One structure, one identity: the standard form by which molecules are stored, compared and written."""
+"""The standard form of a structure, in which molecules are stored, compared and exported."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ _ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
 
 @dataclass(frozen=True, slots=True)
 class StandardMolecule:
-    """A molecule in the standard form. `inchikey_first_block` is the identity; the rest follows from it."""
+    """A molecule in the standard form. `inchikey_first_block` identifies it."""
 
-    smiles: str  # canonical, stereo-free, isotope-free, neutral largest fragment: what models read
-    drawn_smiles: str  # canonical SMILES of the whole input, stereo, isotopes, salts and charges as drawn
-    inchikey: str  # of the neutral parent with stereo and isotopes as drawn
+    smiles: str  # canonical, without stereo and isotopes, of the neutral parent: the input of models
+    drawn_smiles: str  # canonical SMILES of the whole input: stereo, isotopes, salts and charges as drawn
+    inchikey: str  # of the neutral parent, with stereo and isotopes as drawn
     inchikey_first_block: str  # of `smiles`
-    formula: str  # Hill, a permanent charge at its end
-    exact_mass: float  # Da, monoisotopic, electrons of a permanent charge not counted; see formula.exact_mass
+    formula: str  # Hill order, with a permanent charge at the end
+    exact_mass: float  # Da, monoisotopic; for permanent charges see `formula.exact_mass`
     fingerprint: bytes  # Morgan radius 2, 2048 bits, packed
-    # What the standard form leaves out or keeps unusually: "fragments_removed", "isotopes_removed",
-    # "permanent_charge".
+    # How the standard form differs from the drawing, or from a usual molecule: "fragments_removed",
+    # "isotopes_removed", "permanent_charge".
     notes: tuple[str, ...] = ()
 
 
 def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_LIMITS) -> StandardMolecule:
     """Standard form of a SMILES, an InChI, a molfile or an RDKit molecule.
 
-    Raises UnusableStructure. Sizes are checked before RDKit parses anything, yet a hostile structure may
-    still kill the process: text that people upload goes through `standardised_rows`, in a child process.
+    Raises UnusableStructure. Sizes are checked before RDKit parses anything. A hostile structure can still
+    kill the process, so uploaded files go through `standardised_rows`, which uses a child process.
     """
     mol = _as_mol(structure, limits)
     drawn_smiles = Chem.MolToSmiles(mol)
     try:
         parent = parent_structure(mol)
-        flat, smiles = _stereo_free(parent, written=structure)
+        flat, smiles = _stereo_free(parent, source=structure)
     except (Chem.MolSanitizeException, RuntimeError, ValueError) as error:
         raise UnusableStructure(
             "standardisation_failed",
@@ -83,7 +83,7 @@ def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_
 def standardise_many(
     structures: Iterable[str], *, limits: StructureLimits = DEFAULT_LIMITS
 ) -> Iterator[StandardMolecule | UnusableStructure]:
-    """One result a structure, in order; a bad structure gives its refusal instead of raising it."""
+    """One result for each structure, in order. For an unusable structure the exception is the result."""
     for structure in structures:
         try:
             yield standardise(structure, limits=limits)
@@ -92,7 +92,7 @@ def standardise_many(
 
 
 def canonical_smiles(text: str, *, limits: StructureLimits = DEFAULT_LIMITS) -> str | None:
-    """The standard SMILES of a text, or None if it is no usable molecule. For generated strings."""
+    """The standard SMILES of a text, or None if it is not a usable molecule. For generated strings."""
     try:
         return _stereo_free(parent_structure(parse_structure(text, limits)))[1]
     except (UnusableStructure, Chem.MolSanitizeException, RuntimeError, ValueError):
@@ -100,7 +100,7 @@ def canonical_smiles(text: str, *, limits: StructureLimits = DEFAULT_LIMITS) -> 
 
 
 def identify(text: str, *, limits: StructureLimits = DEFAULT_LIMITS) -> StandardMolecule | None:
-    """`standardise`, with None for text that is no usable molecule. For generated strings."""
+    """`standardise`, or None if the text is not a usable molecule. For generated strings."""
     try:
         return standardise(text, limits=limits)
     except UnusableStructure:
@@ -115,21 +115,21 @@ def _as_mol(structure: str | Chem.Mol, limits: StructureLimits) -> Chem.Mol:
     return mol
 
 
-def _stereo_free(parent: Chem.Mol, written: object = None) -> tuple[Chem.Mol, str]:
-    """Molecule and canonical SMILES without stereo and isotopes, stable under being standardised again.
+def _stereo_free(parent: Chem.Mol, source: object = None) -> tuple[Chem.Mol, str]:
+    """Molecule and canonical SMILES without stereo and isotopes. Standardising the result changes nothing.
 
-    `written` is what `parent` was read from; if it is that SMILES already, nothing is read again.
+    `source` is the input of `parent`. If it is the canonical SMILES already, nothing is parsed again.
     """
     flat = Chem.Mol(parent)
     Chem.RemoveStereochemistry(flat)
     if _has_isotopes(flat):
         for atom in flat.GetAtoms():
             atom.SetIsotope(0)
-        flat = Chem.RemoveHs(flat)  # a former [2H] is a plain hydrogen now
+        flat = Chem.RemoveHs(flat)  # [2H] has become a plain hydrogen
     smiles = Chem.MolToSmiles(flat)
-    if smiles == written:
+    if smiles == source:
         return flat, smiles
-    # Aromaticity and ranks are perceived anew from the SMILES, which can change it once more.
+    # RDKit perceives aromaticity and ranks again from the SMILES, which can change the SMILES once more.
     for _ in range(3):
         flat = Chem.MolFromSmiles(smiles)
         if flat is None:
@@ -146,8 +146,8 @@ def _inchikey(mol: Chem.Mol) -> str:
     if not key:
         raise UnusableStructure(
             "inchi_failed",
-            "No InChIKey can be computed for the structure, so it has no identity to be stored under.",
-            "Check unusual bonds and valences, or leave the row out.",
+            "No InChIKey can be computed for the structure, so it cannot be identified.",
+            "Check unusual bonds and valences, or remove the structure.",
         )
     return key
 

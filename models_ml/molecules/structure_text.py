@@ -1,4 +1,4 @@
-"""From SMILES, InChI or molfile text to an RDKit molecule. Measures the text before RDKit sees it."""
+"""Parses SMILES, InChI or molfile text to an RDKit molecule. Checks its size before RDKit reads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models_ml.molecules.formula import parse_formula
 
 
 class UnusableStructure(Exception):
-    """This structure cannot stand in a library: a stable code, what is wrong, and how to mend it."""
+    """The structure cannot be used. Holds a stable code, the reason, and how to fix it."""
 
     def __init__(self, code: str, reason: str, remedy: str) -> None:
         super().__init__(code, reason, remedy)
@@ -25,11 +25,14 @@ class UnusableStructure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StructureLimits:
-    """What one structure may measure. RDKit dies without an exception on 20,000 atoms in a row, and InChI
-    gives no key from 1,024 atoms on; 250 heavy atoms is well beyond what MS/MS annotation serves."""
+    """Maximum size of one structure.
+
+    RDKit crashes without an exception on a chain of 20,000 atoms, and InChI computes no key from 1,024 atoms
+    on. Molecules that MS/MS can identify have fewer than 250 heavy atoms.
+    """
 
     max_heavy_atoms: int = 250
-    max_text_length: int = 5_000  # SMILES or InChI; a molfile is measured by its counts line
+    max_text_length: int = 5_000  # SMILES or InChI
     max_molfile_length: int = 200_000
 
 
@@ -39,11 +42,11 @@ _SMILES_ATOM = re.compile(r"\[[^\]]*\]|Cl|Br|[BCNOPSFIbcnops*]")
 _HYDROGEN_ATOM = re.compile(r"\[\d*H\d*[+-]?\d*(?::\d+)?\]")
 _V3000_COUNTS = re.compile(r"^M\s+V30\s+COUNTS\s+(\d+)", re.MULTILINE)
 _PLACEHOLDER = Chem.MolFromSmarts("[#0]")
-_SHOWN = 60  # characters of a bad structure that a message repeats
+_MAX_QUOTED = 60  # characters of a bad structure in a message
 
 
 def text_format(text: str) -> str:
-    """ "inchi", "molfile" or "smiles", by what the text looks like."""
+    """ "inchi", "molfile" or "smiles", from the shape of the text."""
     if text.lstrip().startswith("InChI="):
         return "inchi"
     return "molfile" if "\n" in text.strip() else "smiles"
@@ -66,20 +69,20 @@ def refuse_unusable(mol: Chem.Mol, limits: StructureLimits) -> None:
     """Raise UnusableStructure for an empty, too large or not fully specified molecule."""
     if mol.GetNumHeavyAtoms() == 0:
         raise UnusableStructure(
-            "empty", "The structure has no atom besides hydrogen.", "Give a molecule with heavy atoms."
+            "empty", "The structure has no atom except hydrogen.", "Enter a molecule with heavy atoms."
         )
     if mol.GetNumHeavyAtoms() > limits.max_heavy_atoms:
         raise _too_many_atoms(mol.GetNumHeavyAtoms(), limits)
     if mol.HasSubstructMatch(_PLACEHOLDER) or _has_query(mol):
         raise UnusableStructure(
             "query_atoms",
-            "The structure has placeholder atoms or bonds (*, R, A, Q), so it has no one formula.",
-            "Draw one complete molecule a row.",
+            "The structure has placeholder atoms or bonds (*, R, A, Q), so its formula is not defined.",
+            "Draw one complete molecule in each row.",
         )
 
 
 def _has_query(mol: Chem.Mol) -> bool:
-    """Whether a molfile drew atom lists or "any" bonds. A SMILES or InChI cannot, and loops cost time."""
+    """Whether a molfile has atom lists or "any" bonds. SMILES and InChI cannot have them."""
     if not mol.HasProp("_MolFileInfo"):
         return False
     atoms, bonds = mol.GetAtoms(), mol.GetBonds()
@@ -88,16 +91,16 @@ def _has_query(mol: Chem.Mol) -> bool:
 
 def _refuse_oversized(text: str, kind: str, limits: StructureLimits) -> None:
     if not text.strip():
-        raise UnusableStructure("empty", "The structure is empty.", "Give a SMILES, InChI or molfile.")
+        raise UnusableStructure("empty", "The structure is empty.", "Enter a SMILES, an InChI or a molfile.")
     allowed = limits.max_molfile_length if kind == "molfile" else limits.max_text_length
     if len(text) > allowed:
         raise UnusableStructure(
             "too_long",
-            f"The structure is written in {len(text):,} characters; {allowed:,} are allowed.",
-            "Leave polymers and proteins out, or check that the row holds one structure only.",
+            f"The text of the structure has {len(text):,} characters; the limit is {allowed:,}.",
+            "Remove polymers and proteins, or check that the row holds one structure only.",
         )
     n_atoms = _ESTIMATES[kind](text)
-    # A molfile and an InChI formula count hydrogens or may; four a heavy atom is more than any molecule has.
+    # The atoms of a molfile can include hydrogens; no molecule has four for each heavy atom.
     allowed_atoms = limits.max_heavy_atoms if kind != "molfile" else 4 * limits.max_heavy_atoms
     if n_atoms > allowed_atoms:
         raise _too_many_atoms(n_atoms, limits)
@@ -106,18 +109,18 @@ def _refuse_oversized(text: str, kind: str, limits: StructureLimits) -> None:
 def _too_many_atoms(n_atoms: int, limits: StructureLimits) -> UnusableStructure:
     return UnusableStructure(
         "too_many_atoms",
-        f"The structure has {n_atoms:,} atoms; {limits.max_heavy_atoms:,} besides hydrogen are allowed.",
-        "Leave it out: molecules of this size are not identified from one MS/MS spectrum.",
+        f"The structure has {n_atoms:,} atoms; the limit is {limits.max_heavy_atoms:,} without hydrogens.",
+        "Remove it: molecules of this size cannot be identified from one MS/MS spectrum.",
     )
 
 
 def _smiles_atoms(text: str) -> int:
-    """Heavy atoms that a SMILES writes, counted without parsing it."""
+    """Number of heavy atoms of a SMILES, counted without parsing it."""
     return sum(1 for token in _SMILES_ATOM.findall(text) if not _HYDROGEN_ATOM.fullmatch(token))
 
 
 def _inchi_atoms(text: str) -> int:
-    """Heavy atoms of an InChI's formula layer; 0 where it cannot be read, the parser then says why."""
+    """Number of heavy atoms in the formula layer of an InChI; 0 if it cannot be read: then parsing fails."""
     layers = text.split("/")
     total = 0
     for part in layers[1].split(".") if len(layers) > 1 else []:
@@ -131,7 +134,7 @@ def _inchi_atoms(text: str) -> int:
 
 
 def _molfile_atoms(text: str) -> int:
-    """Atoms of the counts line, V3000 or V2000; 0 where it cannot be read."""
+    """Number of atoms in the counts line, V3000 or V2000; 0 if it cannot be read."""
     if match := _V3000_COUNTS.search(text):
         return int(match.group(1))
     lines = text.splitlines()
@@ -151,29 +154,29 @@ def _read_inchi(text: str, sanitize: bool) -> Chem.Mol | None:
 
 
 def _read_molfile(text: str, sanitize: bool) -> Chem.Mol | None:
-    # Not strict: real files carry short counts lines and stray columns that lose no chemistry.
+    # Not strict: real files have short counts lines and extra columns that do not affect the structure.
     return Chem.MolFromMolBlock(text, sanitize=sanitize, removeHs=sanitize, strictParsing=False)
 
 
 def _why_unparsable(text: str, kind: str) -> UnusableStructure:
-    """Tell a spelling mistake from impossible chemistry, with RDKit's own finding for the latter."""
-    shown = "" if kind == "molfile" else f" {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}"
+    """Distinguish text that cannot be parsed from impossible chemistry, which RDKit describes."""
+    quoted = "" if kind == "molfile" else f" {text[:_MAX_QUOTED]!r}{'…' if len(text) > _MAX_QUOTED else ''}"
     mol = _READERS[kind](text, False)
     problems = list(Chem.DetectChemistryProblems(mol)) if mol is not None else []
     if problems:
         return UnusableStructure(
             "impossible_chemistry",
-            f"The structure{shown} is not possible: {_counted_from_one(problems[0].Message())}.",
+            f"The structure{quoted} is not possible: {_numbered_from_one(problems[0].Message())}.",
             "Correct the valences, charges or aromatic rings in the drawing.",
         )
     name = {"smiles": "SMILES", "inchi": "InChI", "molfile": "molfile record"}[kind]
     return UnusableStructure(
-        "unparsable", f"The {name}{shown} cannot be read.", "Check its spelling, or export it again."
+        "unparsable", f"The {name}{quoted} cannot be read.", "Check its spelling, or export it again."
     )
 
 
-def _counted_from_one(message: str) -> str:
-    """RDKit's finding with atoms numbered as people and molfiles number them."""
+def _numbered_from_one(message: str) -> str:
+    """RDKit's message with atoms numbered from 1, as in molfiles."""
     return re.sub(r"# (\d+)", lambda match: str(int(match.group(1)) + 1), message).rstrip(". ")
 
 

@@ -1,6 +1,6 @@
-"""Our own list of well-known molecules, written from general knowledge: the demonstration library.
+"""The demonstration library: a list of well-known molecules, written from general knowledge.
 
-It holds isomers and near neighbours in mass on purpose, so that mass windows hold rivals.
+It includes isomers and molecules of similar mass, so that mass windows hold several candidates.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _ENERGIES_EV = (20.0, 40.0)
 
 @dataclass(frozen=True, slots=True)
 class WellKnownMolecule:
-    """A drug, metabolite, natural product or pollutant that everybody in the field has measured."""
+    """A drug, metabolite, natural product or pollutant that many laboratories have measured."""
 
     name: str
     smiles: str  # in the standard form
-    demonstration_adducts: tuple[str, ...]  # ions computed for the demonstration batch; mostly none
+    demonstration_adducts: tuple[str, ...]  # ions in the demonstration batch; empty for most
 
 
 @cache
 def well_known_molecules() -> tuple[WellKnownMolecule, ...]:
-    """All of them, by name."""
+    """All molecules, in the order of the file."""
     with WELL_KNOWN_CSV.open(encoding="utf-8") as stream:
         return tuple(
             WellKnownMolecule(row["name"], row["smiles"], tuple(row["demonstration"].split()))
@@ -37,9 +37,9 @@ def well_known_molecules() -> tuple[WellKnownMolecule, ...]:
 
 
 def demonstration_spectra() -> list[Spectrum]:
-    """Computed spectra of the molecules marked for it, each ion at two energies, with fixed seeds.
+    """Computed spectra of the molecules with demonstration adducts, each ion at two energies.
 
-    The structure is left out of the record: whoever annotates these must find it.
+    The record does not contain the structure, because annotation is to find it.
     """
     return [
         _anonymous(molecule, adduct, energy)

@@ -1,6 +1,6 @@
-"""Adduct notation: any common spelling to ours, and masses computed from elements and the electron.
+"""Adducts: reads any common spelling and writes one notation. Computes masses from elements and the electron.
 
-Never copies a mass table, never falls back to [M+H]+: what is not understood is ``None``.
+Never falls back to [M+H]+: an adduct that is not understood is ``None``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from rdkit.Chem import GetPeriodicTable
 ELECTRON_MASS_DA = 5.48579909065e-4  # CODATA 2018
 DEUTERIUM_MASS_DA = 2.01410177812  # AME 2020
 
-# Only elements that occur in adducts. A full periodic table would read "Ac" (acetate) as actinium.
+# Only elements of adducts. With the full periodic table "Ac" (acetate) would be actinium.
 _ELEMENTS = frozenset({
     "H", "D", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I", "Si", "B", "Na", "K", "Li", "Rb", "Cs", "Ca",
     "Mg", "Ba", "Sr", "Zn", "Cu", "Fe", "Co", "Ni", "Mn", "Ag", "Al", "Cr", "Se",
 })  # fmt: skip
-# Names of solvents and acids as chemists write them inside the brackets.
+# Names of solvents and acids that chemists write inside the brackets.
 _NAMED = {
     "ACN": "C2H3N", "ACETONITRILE": "C2H3N", "CAN": "C2H3N",
     "MEOH": "CH4O", "METHANOL": "CH4O", "ETOH": "C2H6O",
@@ -37,7 +37,7 @@ _CARRIER_CHARGE = {
 }  # fmt: skip
 _ACIDS = frozenset({"CH2O2", "C2H4O2", "C2HF3O2"})
 
-# One spelling for each ion that the field names in several ways. The first ten: those of the training data.
+# The notation of each ion that has several common names. The first ten are those of the training data.
 _CANONICAL = tuple(
     """
     [M+H]+ [M-H]- [M]+ [M+Na]+ [M+NH4]+ [M+HCOO]- [M+CH3COO]- [M-H2O+H]+ [M+K]+ [M+Cl]- [M]- [M+Li]+ [M+Br]-
@@ -70,7 +70,7 @@ Term = tuple[int, str]  # signed count, group as written: (-2, "H")
 
 @dataclass(frozen=True, slots=True)
 class Adduct:
-    """An ion species of a molecule M: m/z = (multimer · M + mass_shift_da) / |charge|."""
+    """An ion species of a molecule of mass M: m/z = (multimer · M + mass_shift_da) / |charge|."""
 
     notation: str
     multimer: int
@@ -81,32 +81,32 @@ class Adduct:
 
 @lru_cache(maxsize=4096)
 def normalise(text: str, ion_mode: str | None = None) -> str | None:
-    """Give ``text`` in our notation, "[M-H2O+H]+", or None where it is not understood.
+    """The adduct in our notation, such as "[M-H2O+H]+", or None if it is not understood.
 
-    A sign in the text is believed. Without one the charge follows from the groups ("M+Na"), and only
-    for a bare "[M]" from ``ion_mode``.
+    The sign in the text counts. Without a sign the charge follows from the groups ("M+Na"); only for "[M]" it
+    follows from ``ion_mode``.
     """
-    found = _understand(text, ion_mode)
-    return found.notation if found else None
+    ion = _understand(text, ion_mode)
+    return ion.notation if ion else None
 
 
 @lru_cache(maxsize=4096)
 def parse(adduct: str) -> Adduct:
-    """Read an adduct in any spelling that ``normalise`` knows; raises ValueError otherwise."""
-    found = _understand(adduct, None)
-    if found is None:
+    """Read an adduct in any spelling that ``normalise`` knows. Raises ValueError for others."""
+    ion = _understand(adduct, None)
+    if ion is None:
         raise ValueError(f"The adduct {adduct!r} is not understood. Write it like [M+H]+ or [M-2H]2-.")
-    return found
+    return ion
 
 
 def neutral_mass(precursor_mz: float, adduct: str) -> float:
-    """Monoisotopic mass in Da of the molecule behind a precursor."""
+    """Monoisotopic mass in Da of the molecule that formed a precursor. Raises ValueError as `parse` does."""
     ion = parse(adduct)
     return (precursor_mz * abs(ion.charge) - ion.mass_shift_da) / ion.multimer
 
 
 def precursor_mz(exact_mass: float, adduct: str) -> float:
-    """m/z of a molecule's ion."""
+    """m/z of the ion of a molecule. Raises ValueError as `parse` does."""
     ion = parse(adduct)
     return (exact_mass * ion.multimer + ion.mass_shift_da) / abs(ion.charge)
 
@@ -123,7 +123,7 @@ def _understand(text: str, ion_mode: str | None) -> Adduct | None:
 
 
 def _split_charge(text: str) -> list[tuple[str, int | None]]:
-    """Ways to divide the text into what stands in brackets and a charge, likeliest first."""
+    """Ways to split the text into the content of the brackets and a charge, most likely first."""
     text = text.replace("*", "").replace(".", "")
     if text.startswith("["):
         body, _, tail = text[1:].partition("]")
@@ -135,6 +135,7 @@ def _split_charge(text: str) -> list[tuple[str, int | None]]:
 
 
 def _split_bare(text: str) -> list[tuple[str, int | None]]:
+    """As `_split_charge`, for text without brackets."""
     ways: list[tuple[str, int | None]] = []
     tail = _BARE_TAIL.match(text)
     if tail:
@@ -142,7 +143,7 @@ def _split_bare(text: str) -> list[tuple[str, int | None]]:
         sign = 1 if signs[0] == "+" else -1
         if len(set(signs)) > 1:
             return []
-        if digits and len(signs) == 1:  # "M+2H2+": the 2 is a charge only where the groups add up to it
+        if digits and len(signs) == 1:  # "M+2H2+": the last 2 is a charge only if the groups add up to it
             read = _read_terms(body)
             if read and sum(_charge_of(*term) for term in read[1]) == sign * int(digits):
                 ways.append((body, sign * int(digits)))
@@ -153,10 +154,10 @@ def _split_bare(text: str) -> list[tuple[str, int | None]]:
 
 
 def _read_charge(tail: str) -> int | None:
-    found = _CHARGE.match(tail)
-    if not found:
+    charge = _CHARGE.match(tail)
+    if not charge:
         return None
-    digits, signs, sign, number = found.groups()
+    digits, signs, sign, number = charge.groups()
     if sign:
         value = int(number) * (1 if sign == "+" else -1)
     elif len(set(signs)) > 1 or (digits and len(signs) > 1):
@@ -167,16 +168,16 @@ def _read_charge(tail: str) -> int | None:
 
 
 def _read_terms(body: str) -> tuple[int, list[Term]] | None:
-    found = _BODY.match(body)
-    if not found:
+    parts = _BODY.match(body)
+    if not parts:
         return None
-    multimer = int(found[1] or 1)
+    multimer = int(parts[1] or 1)
     if not 0 < multimer <= _MAX_MULTIMER:
         return None
     terms: list[Term] = []
-    for sign, count, group in _TERM.findall(found[2]):
+    for sign, count, group in _TERM.findall(parts[2]):
         number = int(count or 1)
-        if not 0 < number <= _MAX_COUNT:  # also refuses isotopes: "+13C" is not thirteen carbons
+        if not 0 < number <= _MAX_COUNT:  # also refuses isotopes: "+13C" is not 13 carbons
             return None
         terms.append((number if sign == "+" else -number, group))
     return multimer, terms
@@ -193,36 +194,36 @@ def _read_ion(body: str, charge: int | None, ion_mode: str | None) -> Adduct | N
             charge = 1 if ion_mode == "positive" else -1
         if charge == 0:
             return None
-    terms = _mend_acids(terms, charge)
+    terms = _acids_as_anions(terms, charge)
     composition = _compose(terms)
     if composition is None:
         return None
     notation = _CANONICAL_BY_ION.get((composition, charge))
     if notation is None:
-        notation = _spell(multimer, terms, charge)
+        notation = _write(multimer, terms, charge)
     elif multimer > 1:
         notation = f"[{multimer}{notation[1:]}"
     return Adduct(notation, multimer, charge, _mass(composition) - charge * ELECTRON_MASS_DA, composition)
 
 
-def _mend_acids(terms: list[Term], charge: int) -> list[Term]:
-    """Read "[M+FA]-" and "[M+Ac-H]-" as the anions that their writers mean.
+def _acids_as_anions(terms: list[Term], charge: int) -> list[Term]:
+    """Read "[M+FA]-" and "[M+Ac-H]-" as formate and acetate ions.
 
-    An acid added whole to an anion would be a radical that nobody observes; lipid lists write "Ac"
-    for acetate both with and without the lost proton.
+    Taken literally, a whole acid in an anion is a radical that is not observed. Lipid lists write "Ac" for
+    acetate, with and without the lost proton.
     """
     if charge >= 0:
         return terms
     lost_h = any(count < 0 and group == "H" for count, group in terms)
-    mended: list[Term] = []
+    corrected: list[Term] = []
     for count, group in terms:
         if group == "Ac" and count > 0:
             group = "Hac" if lost_h else "OAc"
-        mended.append((count, group))
-    acids = sum(count for count, group in mended if _formula(group) in _ACIDS and count > 0)
-    if acids == 1 and len(mended) == 1 and charge == -1:
-        mended.append((-1, "H"))
-    return mended
+        corrected.append((count, group))
+    acids = sum(count for count, group in corrected if _formula(group) in _ACIDS and count > 0)
+    if acids == 1 and len(corrected) == 1 and charge == -1:
+        corrected.append((-1, "H"))
+    return corrected
 
 
 def _formula(group: str) -> str:
@@ -257,8 +258,8 @@ def _mass(composition: Composition) -> float:
     )
 
 
-def _spell(multimer: int, terms: list[Term], charge: int) -> str:
-    """Losses before gains, neutral groups before charge carriers, then by name."""
+def _write(multimer: int, terms: list[Term], charge: int) -> str:
+    """The notation: losses before gains, neutral groups before charge carriers, then by name."""
     counts: dict[str, int] = {}
     for count, group in terms:
         name = group.upper() if group.upper() in _NAMED else group

@@ -1,4 +1,4 @@
-"""What the spectrum encoder is told about a spectrum, as plain numbers. Imports neither torch nor RDKit."""
+"""Input of the spectrum encoder as plain numbers. Imports neither torch nor RDKit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models_ml.spectra.preprocess import MAX_PEAKS, preprocess
 from models_ml.spectra.spectrum import Spectrum
 
-# Places 0 and 1 are for every other adduct, by its sign.
+# Index 0 is any other cation, index 1 any other anion.
 _ADDUCTS = [
     "[M+H]+",
     "[M-H]-",
@@ -24,9 +24,9 @@ _ADDUCTS = [
     "[M+K]+",
     "[M+Cl]-",
 ]
-ADDUCT_PLACES = {notation: place for place, notation in enumerate(_ADDUCTS, start=2)}
+ADDUCT_INDEX = {notation: index for index, notation in enumerate(_ADDUCTS, start=2)}
 ENERGY_NOT_STATED, ENERGY_EV, ENERGY_PERCENT, ENERGY_BARE = range(4)
-MAX_ENERGY = 300.0  # beyond it stand kV of sector instruments and misprints
+MAX_ENERGY = 300.0  # larger numbers are kV of sector instruments or typing errors
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PERCENT = re.compile(r"%|nce|normali|nominal", re.IGNORECASE)
@@ -38,35 +38,39 @@ class SpectrumFeatures:
     mz: NDArray[np.float32]  # (N,) ascending
     intensity: NDArray[np.float32]  # (N,) relative to the base peak
     precursor_mz: float
-    adduct: int  # place in the adduct table
-    energy: float  # the stated number / 100; 0 if none
-    energy_kind: int
+    adduct: int  # index, see `adduct_index`
+    energy: float  # the stated number / 100; 0 if not stated
+    energy_kind: int  # unit of the stated number: one of ENERGY_*
 
 
 def spectrum_features(spectrum: Spectrum, adduct: str, *, max_peaks: int = MAX_PEAKS) -> SpectrumFeatures:
-    """`adduct` in our notation. The spectrum must have a precursor."""
+    """`adduct` in our notation. Raises ValueError without a precursor m/z."""
     if spectrum.precursor_mz is None:
-        raise ValueError("A spectrum without a precursor has no features; it is refused before.")
+        raise ValueError(
+            "A spectrum without a precursor m/z has no features. Check it first with `mass_window`."
+        )
     peaks = preprocess(spectrum, max_peaks=max_peaks)
     energy, kind = read_energy(spectrum.collision_energy, spectrum.collision_energy_ev)
     return SpectrumFeatures(
         mz=peaks.mz.astype(np.float32),
         intensity=peaks.intensity.astype(np.float32),
         precursor_mz=float(spectrum.precursor_mz),
-        adduct=adduct_place(adduct),
+        adduct=adduct_index(adduct),
         energy=energy,
         energy_kind=kind,
     )
 
 
-def adduct_place(adduct: str) -> int:
-    return ADDUCT_PLACES.get(adduct, 0 if adduct.endswith("+") else 1)
+def adduct_index(adduct: str) -> int:
+    """Index of an adduct in our notation; 0 or 1 for an adduct without an index."""
+    return ADDUCT_INDEX.get(adduct, 0 if adduct.endswith("+") else 1)
 
 
 def read_energy(text: str, energy_ev: float | None) -> tuple[float, int]:
-    """The first number of a collision energy / 100, and what it is a number of.
+    """The number of a collision energy / 100, and its kind: one of ENERGY_*.
 
-    Ramps and steps give their mean: the network wants to know how hard it was hit, not the exact program.
+    The mean of at most three numbers: for the network the mean energy of a ramp or of steps is precise
+    enough.
     """
     if energy_ev is not None:
         return min(energy_ev, MAX_ENERGY) / 100, ENERGY_EV

@@ -1,4 +1,4 @@
-"""Spectra written as MGF, for exports and the demonstration batch. read_spectra reads the same back."""
+"""Writes spectra as MGF, for exports and the demonstration batch. `read_spectra` returns equal spectra."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models_ml.spectra.spectrum import Spectrum
 
 
 def write_mgf(spectra: Iterable[Spectrum], stream: TextIO) -> int:
-    """Write each spectrum as one BEGIN IONS block; returns how many. Numbers keep their full precision."""
+    """Write each spectrum as a BEGIN IONS block, with full precision. Returns the number of spectra."""
     count = 0
     for spectrum in spectra:
         stream.write("BEGIN IONS\n")

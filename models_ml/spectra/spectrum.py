@@ -1,4 +1,4 @@
-"""The tandem mass spectrum as every part of the system passes it on: plain, frozen, with raw peaks."""
+"""The tandem mass spectrum that all parts of the system exchange: plain, frozen, with raw peaks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrum:
-    """One measured MS/MS scan, peaks exactly as they stood in the file.
+    """One measured MS/MS scan, with its peaks exactly as in the file.
 
-    ``mz`` and ``intensity`` are float64 of one shape (N,), in file order; preprocessing makes a new
-    array and never changes these. ``None`` always means "the file does not say"; nothing is guessed.
+    ``mz`` and ``intensity`` are float64 of the same shape (N,), in file order. Preprocessing creates new
+    arrays. ``None`` always means that the file does not state the value; nothing is guessed.
     """
 
     mz: FloatArray
@@ -28,18 +28,18 @@ class Spectrum:
     adduct: str | None = None  # in our notation, "[M+H]+"; see adducts.normalise
     ion_mode: IonMode | None = None
     ms_level: int | None = None
-    collision_energy: str = ""  # as written in the file, units and all
-    collision_energy_ev: float | None = None  # only where the text states it in eV
+    collision_energy: str = ""  # as written in the file, with units
+    collision_energy_ev: float | None = None  # only if the text states it in eV
     retention_time_s: float | None = None
     instrument: str = ""
     instrument_type: str = ""
     title: str = ""
-    external_id: str = ""  # the caller's own identifier, echoed everywhere
+    external_id: str = ""  # the caller's identifier, returned with every result
     license: str = ""
-    smiles: str = ""  # structure claimed by the file, for reference spectra and evaluation only
+    smiles: str = ""  # structure stated in the file, for reference spectra and evaluation only
     inchikey: str = ""
     formula: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)  # every field of the record, as written
+    metadata: Mapping[str, str] = field(default_factory=dict)  # all fields of the record, as written
 
     @property
     def n_peaks(self) -> int:

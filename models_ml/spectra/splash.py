@@ -1,6 +1,6 @@
-"""SPLASH, the spectral hash: one short identifier for one list of peaks, by its published specification.
+"""SPLASH, the spectral hash: a short identifier of a list of peaks.
 
-Reference: Wohlgemuth et al., Nature Biotechnology 34, 1099 (2016); this is version 1 for mass spectra.
+Version 1 for mass spectra, as specified by Wohlgemuth et al., Nature Biotechnology 34, 1099 (2016).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 Peak = tuple[float, float]
 
-# The specification adds this before cutting to integers, so that 0.29999999999999998 counts as 0.3.
+# The specification adds this before it truncates to integers, so that 0.29999999999999998 counts as 0.3.
 _EPSILON = 1e-7
 _MZ_SCALE = 1_000_000  # six decimals
 _RELATIVE_MAX = 100.0
@@ -21,9 +21,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def splash(mz: ArrayLike, intensity: ArrayLike) -> str:
-    """Identifier "splash10-xxxx-dddddddddd-20hex" of the peaks, whatever their order and scale.
+    """Identifier "splash10-xxxx-dddddddddd-20hex" of the peaks. Order and intensity scale do not matter.
 
-    Raises ValueError without any peak of positive intensity.
+    Raises ValueError if no peak has a positive intensity.
     """
     masses = np.asarray(mz, dtype=np.float64)
     heights = np.asarray(intensity, dtype=np.float64)
@@ -35,7 +35,7 @@ def splash(mz: ArrayLike, intensity: ArrayLike) -> str:
 
 
 def _prefilter_block(peaks: list[Peak]) -> str:
-    """The strongest ten peaks of at least a tenth of the base peak, in 5 Da bins, as four base-36 digits."""
+    """The ten strongest peaks of at least 10 % of the base peak, in 5 Da bins, as four base-36 digits."""
     strong = [peak for peak in peaks if peak[1] + _EPSILON >= 0.1 * _RELATIVE_MAX]
     strong.sort(key=lambda peak: (-peak[1], peak[0]))
     bins = _histogram(strong[:10], bin_da=5, base=3)
@@ -52,7 +52,7 @@ def _histogram_block(peaks: list[Peak]) -> str:
 
 
 def _histogram(peaks: Iterable[Peak], *, bin_da: int, base: int) -> list[int]:
-    """Summed intensity in ten bins that wrap around, scaled so that the fullest holds base - 1."""
+    """Sum of intensities in ten bins, by m/z modulo ten bins. The fullest bin is scaled to base - 1."""
     sums = [0.0] * 10
     for mz, height in peaks:
         sums[int(mz / bin_da) % 10] += height

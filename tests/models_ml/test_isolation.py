@@ -68,7 +68,7 @@ def draw_a_chain(n_atoms: int) -> Iterator[str]:
 
 def refuse_file() -> Iterator[int]:
     yield 1
-    raise UnreadableFile("It is empty.", "line 1", "Upload it again.")
+    raise UnreadableFile("It is empty", "line 1", "Upload it again.")
 
 
 class Unpicklable(Exception):
@@ -165,7 +165,7 @@ def test_twenty_thousand_atoms_kill_only_the_child() -> None:
 def test_exceptions_of_the_function_arrive_as_they_are() -> None:
     items = run_bounded(refuse_file)
     assert next(items) == 1
-    with pytest.raises(UnreadableFile, match=r"line 1: It is empty\. Upload it again\."):
+    with pytest.raises(UnreadableFile, match=r"It is empty \(line 1\)\. Upload it again\."):
         next(items)
 
 

@@ -1,7 +1,7 @@
-"""What is read today of the files in ../shared/data/formats/reported, which public bug reports inspired.
+"""Pins the present reading of the files in ../shared/data/formats/reported, made after public bug reports.
 
-Known to be wrong: each file holds an input that is misread without a message. The values are pinned so that
-no other change alters them by accident.
+Known to be wrong: each file has an input that is misread without a message. The values are pinned so that
+unrelated changes do not alter them.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ STRUCTURES: dict[str, list[str]] = {
 @pytest.mark.parametrize("name", SPECTRA)
 def test_spectra(shared_data: Path, name: str) -> None:
     spectra, issues, _ = read_all(shared_data / "formats" / "reported" / name)
-    found = [(one.n_peaks, one.precursor_mz, one.charge, one.adduct) for one in spectra]
-    assert (found, [issue.code for issue in issues]) == SPECTRA[name]
+    values = [(item.n_peaks, item.precursor_mz, item.charge, item.adduct) for item in spectra]
+    assert (values, [issue.code for issue in issues]) == SPECTRA[name]
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_structures(shared_data: Path, name: str) -> None:
     rows = standardised_rows(shared_data / "formats" / "reported" / name)
-    found = [row.code if isinstance(row, StructureIssue) else row.molecule.smiles for row in rows]
-    assert found == STRUCTURES[name]
+    results = [row.code if isinstance(row, StructureIssue) else row.molecule.smiles for row in rows]
+    assert results == STRUCTURES[name]
 
 
 def test_every_file_is_pinned(shared_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Structure files read row by row: SMILES, tables and SDF, plain or gzipped, told apart by content."""
+"""Readers of structure files, row by row: SMILES, tables and SDF, plain or gzipped, detected by content."""
 
 from models_ml.molecules.readers.read import read_structures
 from models_ml.molecules.readers.rows import (

@@ -1,4 +1,4 @@
-"""Which columns of a table, or properties of a record, hold the structure, its identifier and its name."""
+"""Finds the columns of a table, or properties of a record, with the structure, identifier and name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Normalised spellings, best first: isomeric SMILES keep the stereo that the plain column may lack.
+# Normalised column names, preferred first: isomeric SMILES have the stereo that the plain column can lack.
 _SMILES = (
     "isomericsmiles", "smilesisomeric", "smiles", "canonicalsmiles", "smilescanonical", "canonicalsmile",
     "smilesstring", "smile", "smi", "structuresmiles", "moleculesmiles", "structure", "molecule", "mol",
@@ -25,7 +25,7 @@ _NAME = (
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Column indices; None: the table has no such column."""
+    """Column indices; None if the table has no such column."""
 
     smiles: int | None = None
     inchi: int | None = None
@@ -38,7 +38,7 @@ class Columns:
 
 
 def find_columns(header: Sequence[str]) -> Columns:
-    """Columns by their names, whatever the case, blanks and underscores."""
+    """Columns by name. Case, blanks and underscores do not matter."""
     names = [_normalised(name) for name in header]
     smiles = _first(names, _SMILES)
     if smiles is None:
@@ -47,7 +47,7 @@ def find_columns(header: Sequence[str]) -> Columns:
 
 
 def is_structure_header(text: str) -> bool:
-    """Whether a cell is the heading of a structure column and no structure itself."""
+    """Whether a cell is the heading of a structure column, not a structure."""
     name = _normalised(text)
     return name in _SMILES or name in _INCHI or "smiles" in name
 

@@ -1,4 +1,4 @@
-"""Reads any structure file: tells the format by content and hands the lines to its reader."""
+"""Reads a structure file of any supported format. Detects the format by content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models_ml.molecules.structure_text import UnusableStructure, parse_structur
 from models_ml.unreadable import UnreadableFile
 
 _SAMPLED_LINES = 20
-_SPECTRA = ("BEGIN IONS", "<mzML", "<indexedmzML", "<mzXML", "ACCESSION:", "NUM PEAKS")
+_SPECTRUM_MARKS = ("BEGIN IONS", "<mzML", "<indexedmzML", "<mzXML", "ACCESSION:", "NUM PEAKS")
 
 
 def read_structures(
@@ -27,8 +27,8 @@ def read_structures(
 ) -> Iterator[StructureRow | StructureIssue]:
     """Rows of a SMILES file, a table or an SD file, in file order, one at a time.
 
-    Raises UnreadableFile where nothing can be read, and in mid-file where it is cut off. It reads bytes
-    that somebody uploaded: servers run it in a child process, see `standardised_rows`.
+    Raises UnreadableFile if nothing can be read, or after some rows if the file is cut off. Uploaded files
+    are not trusted: servers read them in a child process, see `standardised_rows`.
     """
     head = read_head(path)
     lines = read_lines(path, limits)
@@ -41,7 +41,7 @@ def read_structures(
     first = next(rows, None)
     if first is None:
         raise UnreadableFile(
-            "It holds no structure, only a heading or comments.", path.name, "Add at least one row."
+            "The file has no structures, only a heading or comments", path.name, "Add at least one row."
         )
     yield first
     yield from rows
@@ -53,36 +53,34 @@ def _is_sdf(head: str) -> bool:
 
 
 def _layout(head: str, name: str) -> TableLayout | None:
-    """The table's layout; None for a SMILES file. Raises UnreadableFile for anything else."""
-    whole = head.splitlines()
-    if len(whole) > 1 and not head.endswith("\n"):
-        whole = whole[:-1]  # the head may end inside a line
-    layout = find_layout(whole)
-    if layout is not None and layout.columns.has_structure and not _reads_as_smiles(whole[:1]):
+    """Layout of a table; None for a SMILES file. Raises UnreadableFile for anything else."""
+    lines = head.splitlines()
+    if len(lines) > 1 and not head.endswith("\n"):
+        lines = lines[:-1]  # the head can end inside a line
+    layout = find_layout(lines)
+    if layout is not None and layout.columns.has_structure and not _reads_as_smiles(lines[:1]):
         return layout
-    if _reads_as_smiles(whole):
+    if _reads_as_smiles(lines):
         return None
-    if any(mark.lower() in head.lower() for mark in _SPECTRA):
-        raise UnreadableFile(
-            "It is a file of spectra, not of structures.", name, "Upload it where spectra are taken."
-        )
+    if any(mark.lower() in head.lower() for mark in _SPECTRUM_MARKS):
+        raise UnreadableFile("The file holds spectra, not structures", name, "Upload it as a spectrum file.")
     if layout is not None:
-        seen = ", ".join(repr(column) for column in layout.header[:20])
+        columns = ", ".join(repr(column) for column in layout.header[:20])
         raise UnreadableFile(
-            f"No column holds structures; the columns are {seen}.",
+            f"No column holds structures; the columns are {columns}",
             f"{name}, line 1",
-            'Head the column of structures "SMILES" or "InChI".',
+            'Give the column of structures the heading "SMILES" or "InChI".',
         )
-    first = next((line.strip() for line in whole if line.strip()), "")
+    first = next((line.strip() for line in lines if line.strip()), "")
     raise UnreadableFile(
-        f"No structures are found in it; it begins with {first[:60]!r}.",
+        f"The file has no structures; it begins with {first[:60]!r}",
         name,
-        "Write one SMILES a line, or a table with a SMILES column, or an SD file.",
+        "Upload a file with one SMILES on each line, a table with a SMILES column, or an SD file.",
     )
 
 
 def _reads_as_smiles(lines: list[str]) -> bool:
-    """Whether at least half of the first lines begin with a structure."""
+    """Whether at least half of the first lines start with a structure."""
     structures = [fields[0] for line in lines if (fields := split_smiles_line(line))][:_SAMPLED_LINES]
     return sum(map(_is_structure, structures)) * 2 >= max(1, len(structures))
 
@@ -91,5 +89,5 @@ def _is_structure(text: str) -> bool:
     try:
         parse_structure(text)
     except UnusableStructure as refusal:
-        return refusal.code not in ("unparsable", "empty")  # too large is a structure all the same
+        return refusal.code not in ("unparsable", "empty")  # one that is too large is a structure
     return True

@@ -1,4 +1,4 @@
-"""What reading a structure file gives: rows, issues with their place and remedy, and the limits held to."""
+"""Results of reading a structure file: rows and issues. Also the limits of a file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ StructureFormat = Literal["smiles", "inchi", "molfile"]
 
 @dataclass(frozen=True, slots=True)
 class StructureRow:
-    """One structure as it stands in the file, not yet parsed."""
+    """One structure as written in the file, not yet parsed."""
 
-    row_number: int  # counted over data rows or records, from 1; headers, blanks and comments are none
+    row_number: (
+        int  # number of the data row or record, from 1; headings, blank lines and comments do not count
+    )
     position: str  # "line 12", "record 3 (line 120)"
     structure: str
     format: StructureFormat
-    source_id: str = ""  # the file's own identifier
+    source_id: str = ""  # identifier in the file
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StandardRow:
-    """One structure of a file in the standard form."""
+    """One structure of a file, in the standard form."""
 
     row_number: int
     position: str
@@ -36,7 +38,7 @@ class StandardRow:
 
 @dataclass(frozen=True, slots=True)
 class StructureIssue:
-    """A row left out: where it stands, what is wrong, how to mend it. The other rows are not touched."""
+    """A row that is not used: where it is, what is wrong, how to fix it. Other rows are not affected."""
 
     row_number: int
     position: str
@@ -48,7 +50,7 @@ class StructureIssue:
 
 @dataclass(frozen=True, slots=True)
 class StructureFileLimits:
-    """What a file of structures may measure."""
+    """Maximum sizes of a structure file and its parts."""
 
     max_decompressed_bytes: int = 4 * 1024**3
     max_line_length: int = 1_000_000  # characters

@@ -1,4 +1,4 @@
-"""SD files (V2000 and V3000) and single molfiles, one record at a time; a bad record costs only itself."""
+"""SD files (V2000 and V3000) and single molfiles, record by record. A bad record does not affect others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROPERTY = re.compile(r"^>.*?<([^>]*)>")
 
 
 def read_sdf(lines: Iterable[Line], limits: StructureFileLimits) -> Iterator[StructureRow | StructureIssue]:
-    """One row or issue a record, whether or not the last one is closed by $$$$."""
+    """One row or issue for each record. The last one may lack its $$$$."""
     record: list[str] = []
     first_line, length, row_number = 1, 0, 0
     for line in lines:
@@ -41,8 +41,8 @@ def _row(
             row_number,
             position,
             "too_long",
-            f"The record has {length:,} characters; {limits.max_record_length:,} are allowed.",
-            "Close each record with $$$$ and leave very large ones out.",
+            f"The record has {length:,} characters; the limit is {limits.max_record_length:,}.",
+            "End each record with $$$$ and remove very large records.",
             title,
         )
     end = next((index for index, text in enumerate(record) if text.rstrip() == _MOLFILE_END), None)
@@ -51,7 +51,7 @@ def _row(
             row_number,
             position,
             "truncated_record",
-            'The record has no "M  END" line, so its drawing is cut off.',
+            'The record has no "M  END" line, so its molfile is cut off.',
             "Export the file again.",
             title,
         )
@@ -61,7 +61,7 @@ def _row(
 
 
 def _properties(lines: list[str]) -> dict[str, str]:
-    """Data items: "> <NAME>", then the value up to a blank line."""
+    """Data items: a "> <NAME>" line, then the value up to a blank line."""
     properties: dict[str, str] = {}
     name: str | None = None
     for text in lines:
@@ -75,7 +75,7 @@ def _properties(lines: list[str]) -> dict[str, str]:
 
 
 def _identity(properties: dict[str, str], title: str) -> tuple[str, str]:
-    """Identifier and name; the title line stands in for the identifier, or is the name beside one."""
+    """Identifier and name. The title line replaces whichever is missing, the identifier first."""
     values = list(properties.values())
     columns = find_columns(list(properties))
     source_id = values[columns.source_id].strip() if columns.source_id is not None else ""

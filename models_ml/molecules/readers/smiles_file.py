@@ -1,4 +1,4 @@
-"""SMILES files: one structure a line (or an InChI), then its identifier and name."""
+"""SMILES files: on each line a SMILES or InChI, then its identifier and name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models_ml.molecules.readers.source import Line
 
 
 def read_smiles_file(lines: Iterable[Line]) -> Iterator[StructureRow]:
-    """A row for every line that is not blank, not a comment ("#") and not a header."""
+    """One row for each line that is not blank, a comment ("#") or the heading."""
     row_number = 0
     for line in lines:
         fields = split_smiles_line(line.text)
@@ -24,12 +24,12 @@ def read_smiles_file(lines: Iterable[Line]) -> Iterator[StructureRow]:
 
 
 def split_smiles_line(text: str) -> list[str]:
-    """Structure, identifier, name; tabs separate, or else the first blank. Empty for nothing to read."""
+    """Structure, identifier and name, separated by tabs or the first blank. Empty for a blank or comment."""
     text = text.strip()
     if not text or text.startswith("#"):
         return []
     fields = text.split("\t") if "\t" in text else text.split(None, 1)
     fields = [field.strip() for field in fields]
-    if len(fields) > 1 and fields[1].startswith("|"):  # ChemAxon's extensions between SMILES and name
+    if len(fields) > 1 and fields[1].startswith("|"):  # ChemAxon extensions between SMILES and name
         fields[1] = fields[1].rpartition("|")[2].strip()
     return fields

@@ -1,4 +1,4 @@
-"""Opens a structure file as bounded lines of text: gzip and encoding by content. Refuses what is no text."""
+"""Opens a structure file as text lines of limited length. Detects gzip and the encoding by content."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from models_ml.unreadable import UnreadableFile
 _SNIFFED_BYTES = 65_536
 _GZIP = b"\x1f\x8b"
 _FOREIGN = {
-    b"PK\x03\x04": ("It is a zip archive or a spreadsheet.", "Unpack it, or save the sheet as CSV."),
-    b"%PDF": ("It is a PDF.", "Export the structures as SDF, CSV or SMILES."),
-    b"\x42\x5a\x68": ("It is compressed with bzip2.", "Unpack it, or compress it with gzip."),
-    b"\xfd7zXZ": ("It is compressed with xz.", "Unpack it, or compress it with gzip."),
-    b"\xd0\xcf\x11\xe0": ("It is an old Office file.", "Save the sheet as CSV."),
+    b"PK\x03\x04": ("The file is a zip archive or a spreadsheet", "Unpack it, or save the sheet as CSV."),
+    b"%PDF": ("The file is a PDF document", "Export the structures as SDF, CSV or SMILES."),
+    b"\x42\x5a\x68": ("The file is compressed with bzip2", "Unpack it, or compress it with gzip."),
+    b"\xfd7zXZ": ("The file is compressed with xz", "Unpack it, or compress it with gzip."),
+    b"\xd0\xcf\x11\xe0": ("The file is an old Office document", "Save the sheet as CSV."),
 }
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its end, and its number from 1."""
+    """One line without its line break, and its number from 1."""
 
     number: int
     text: str
 
 
 def read_head(path: Path) -> str:
-    """The first 64 kB as text, to tell the format by. Raises UnreadableFile."""
+    """The first 64 kB as text, to detect the format. Raises UnreadableFile."""
     try:
         with _open_bytes(path) as stream:
             head = stream.read(_SNIFFED_BYTES)
@@ -43,16 +43,16 @@ def read_head(path: Path) -> str:
         raise _damaged(path.name, 0) from error
     except OSError as error:
         raise UnreadableFile(
-            f"It cannot be opened ({error.strerror}).", path.name, "Upload it again."
+            f"The file cannot be opened ({error.strerror})", path.name, "Upload it again."
         ) from error
     if not head.strip():
-        raise UnreadableFile("The file is empty.", path.name, "Upload a file with at least one structure.")
+        raise UnreadableFile("The file is empty", path.name, "Upload a file with at least one structure.")
     for magic, (what, remedy) in _FOREIGN.items():
         if head.startswith(magic):
             raise UnreadableFile(what, path.name, remedy)
     if b"\0" in head and not head.startswith(_UTF16):
         raise UnreadableFile(
-            "It is a binary file.",
+            "The file is binary",
             path.name,
             "Structures are read from SMILES, CSV, TSV or SDF, plain or gzipped.",
         )
@@ -60,7 +60,7 @@ def read_head(path: Path) -> str:
 
 
 def read_lines(path: Path, limits: StructureFileLimits) -> Iterator[Line]:
-    """Lines one at a time. A damaged or oversized file raises UnreadableFile at the place where it breaks."""
+    """Lines one at a time. Raises UnreadableFile at the line where the file is damaged or too large."""
     number = 0
     try:
         with _open_bytes(path) as opened:
@@ -73,9 +73,9 @@ def read_lines(path: Path, limits: StructureFileLimits) -> Iterator[Line]:
                 number += 1
                 if len(line) > limits.max_line_length:
                     raise UnreadableFile(
-                        f"A line is longer than {limits.max_line_length:,} characters.",
+                        f"A line is longer than {limits.max_line_length:,} characters",
                         f"{path.name}, line {number}",
-                        "Write one structure a line.",
+                        "Write one structure on each line.",
                     )
                 yield Line(number, line.rstrip("\r\n").replace("\0", ""))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -89,11 +89,13 @@ def _open_bytes(path: Path) -> IO[bytes]:
 
 
 def _encoding(head: bytes) -> str:
-    """UTF-8 unless the file says or shows otherwise: UTF-16 by its mark, else Windows' Western code page."""
+    """UTF-16 with a byte order mark, UTF-8 if the bytes are valid, else the Western Windows code page."""
     if head.startswith(_UTF16):
         return "utf-16"
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the head may end inside a letter
+        codecs.getincrementaldecoder("utf-8")().decode(
+            head
+        )  # incremental: the head can end inside a character
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8-sig"
@@ -101,14 +103,14 @@ def _encoding(head: bytes) -> str:
 
 def _damaged(name: str, number: int) -> UnreadableFile:
     return UnreadableFile(
-        "The compressed file is damaged or cut off.",
+        "The compressed file is damaged or cut off",
         f"{name}, after line {number:,}" if number else name,
         "Compress it again and upload it again.",
     )
 
 
 class _Bounded(io.RawIOBase):
-    """A byte stream that refuses to give more than so many bytes, however small the file that makes them."""
+    """A byte stream that raises UnreadableFile beyond `max_bytes`, against decompression bombs."""
 
     def __init__(self, stream: IO[bytes], max_bytes: int, name: str) -> None:
         super().__init__()
@@ -122,9 +124,9 @@ class _Bounded(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise UnreadableFile(
-                f"It holds more than {self._max_bytes:,} bytes once unpacked.",
+                f"The file holds more than {self._max_bytes:,} bytes once decompressed",
                 self._name,
-                "Split it into parts.",
+                "Split it into smaller files.",
             )
         buffer[: len(data)] = data
         return len(data)

@@ -1,6 +1,6 @@
-"""A structure file as standard molecules, read and standardised in a bounded child process.
+"""Reads and standardises a structure file in a child process with limited memory and time.
 
-A row whose structure kills the child becomes that row's issue; the child starts again behind it.
+If a structure kills the child, its row becomes an issue, and a new child continues after it.
 """
 
 from __future__ import annotations
@@ -24,22 +24,25 @@ from models_ml.molecules.structure_text import UnusableStructure
 from models_ml.unreadable import UnreadableFile
 
 _MEMORY_BYTES = 1024 * MIB
-_SECONDS_A_ROW = 30.0  # a drug takes a millisecond; RDKit has been seen to take for ever on symmetric cages
-_DEATHS_ALLOWED = 50  # each costs a new child, a second or a row's whole time
-_DEATHS_IN_A_ROW_ALLOWED = 5
+_SECONDS_PER_ROW = 30.0  # a drug takes a millisecond; RDKit does not finish on some symmetric cages
+_MAX_DEATHS = 50  # each costs the start of a new child, or the whole time of a row
+_MAX_CONSECUTIVE_DEATHS = 5
 
 
 def standardised_rows(
-    path: Path, *, limits: StructureFileLimits = DEFAULT_FILE_LIMITS, seconds_a_row: float = _SECONDS_A_ROW
+    path: Path,
+    *,
+    limits: StructureFileLimits = DEFAULT_FILE_LIMITS,
+    seconds_per_row: float = _SECONDS_PER_ROW,
 ) -> Iterator[StandardRow | StructureIssue]:
-    """Every row of a structure file, standardised or with its issue, in order and one at a time.
+    """Each row of a structure file, standardised or as an issue, in order and one at a time.
 
-    Raises UnreadableFile as `read_structures` does, and where too many rows stop the reading process.
+    Raises UnreadableFile as `read_structures` does, and if too many rows kill the child process.
     """
-    done = deaths = deaths_in_a_row = 0
+    done = deaths = consecutive_deaths = 0
     while True:
         try:
-            # Rows travel one by one, so that the row after the last received is the one that killed.
+            # The child sends rows one by one, so the row after the last received row killed it.
             for row in run_bounded(
                 standardise_file,
                 path,
@@ -47,19 +50,19 @@ def standardised_rows(
                 limits,
                 memory_bytes=_MEMORY_BYTES,
                 cpu_seconds=None,
-                silence_seconds=seconds_a_row,
+                silence_seconds=seconds_per_row,
                 batch_size=1,
             ):
-                done, deaths_in_a_row = row.row_number, 0
+                done, consecutive_deaths = row.row_number, 0
                 yield row
             return
         except IsolationError as death:
-            deaths, deaths_in_a_row = deaths + 1, deaths_in_a_row + 1
-            if deaths > _DEATHS_ALLOWED or deaths_in_a_row > _DEATHS_IN_A_ROW_ALLOWED:
+            deaths, consecutive_deaths = deaths + 1, consecutive_deaths + 1
+            if deaths > _MAX_DEATHS or consecutive_deaths > _MAX_CONSECUTIVE_DEATHS:
                 raise UnreadableFile(
-                    f"Too many structures stop the reading process, the last time so: {death}",
+                    f"Too many structures stop the reading process; the last error: {str(death).rstrip('.')}",
                     f"{path.name}, row {done + 1:,}",
-                    "Leave very large or unusual structures out.",
+                    "Remove very large or unusual structures.",
                 ) from death
             done += 1
             yield _fatal_issue(path, done, limits, death)
@@ -68,7 +71,7 @@ def standardised_rows(
 def standardise_file(
     path: Path, after_row: int, limits: StructureFileLimits
 ) -> Iterator[StandardRow | StructureIssue]:
-    """The child's part: rows behind `after_row`. Runs RDKit on untrusted text in this very process."""
+    """Rows after `after_row`. Runs in the child: it runs RDKit on untrusted text in its own process."""
     for row in read_structures(path, limits=limits):
         if row.row_number > after_row:
             yield row if isinstance(row, StructureIssue) else _standard_row(row, limits)
@@ -87,23 +90,23 @@ def _standard_row(row: StructureRow, limits: StructureFileLimits) -> StandardRow
 def _fatal_issue(
     path: Path, row_number: int, limits: StructureFileLimits, death: IsolationError
 ) -> StructureIssue:
-    """The issue of a row that killed its child, with its place in the file where that can be read."""
+    """The issue of a row that killed the child, with its position in the file if that can be read."""
     issue = StructureIssue(
         row_number,
         f"row {row_number:,}",
         f"stopped_{death.kind}",
         f"The structure could not be processed. {death}",
-        "Leave the structure out, or draw it in a simpler way.",
+        "Remove the structure, or draw it in a simpler way.",
     )
     try:
-        for row in run_bounded(_one_row, path, row_number, limits):
+        for row in run_bounded(_read_row, path, row_number, limits):
             return replace(issue, position=row.position, source_id=row.source_id)
     except (IsolationError, UnreadableFile):
-        pass  # the row number alone must do
+        pass  # the row number is the only position then
     return issue
 
 
-def _one_row(
+def _read_row(
     path: Path, row_number: int, limits: StructureFileLimits
 ) -> Iterator[StructureRow | StructureIssue]:
     return islice(read_structures(path, limits=limits), row_number - 1, row_number)

@@ -1,4 +1,4 @@
-"""Tables with a heading: CSV, TSV, semicolons or bars. Columns are found by name, else by what they hold."""
+"""Tables with a heading, separated by commas, tabs, semicolons or bars. Finds columns by name or content."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from models_ml.molecules.structure_text import UnusableStructure, parse_structur
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _SAMPLED_ROWS = 50
-_SHARE_READABLE = 0.8  # of the sampled cells, for a column to be taken for structures by its content
+_MIN_SHARE_READABLE = 0.8  # of the sampled cells, for a column of structures without a known name
 
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """How a table is written: its delimiter, its heading, and what the columns hold."""
+    """Delimiter, heading and columns of a table."""
 
     delimiter: str
     header: tuple[str, ...]
@@ -27,9 +27,9 @@ class TableLayout:
 
 
 def find_layout(head_lines: Sequence[str]) -> TableLayout | None:
-    """Layout of a table from its first lines; None where they are no table with a heading.
+    """Layout of a table from its first lines; None if they are not a table with a heading.
 
-    A layout without a structure column is returned too, so that the refusal can list the columns.
+    A layout without a structure column is returned as well, so that the error can list the columns.
     """
     lines = [line for line in head_lines if line.strip()]
     if not lines:
@@ -46,7 +46,7 @@ def find_layout(head_lines: Sequence[str]) -> TableLayout | None:
 
 
 def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[StructureRow | StructureIssue]:
-    """One row or issue for every line of data below the heading. Cells in quotes may hold delimiters."""
+    """One row or issue for each data row below the heading. Quoted cells can hold delimiters."""
     source = _Lines(lines)
     reader = csv.reader(source, delimiter=layout.delimiter)
     header_seen = False
@@ -62,7 +62,7 @@ def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[Structure
                 f"line {first_line:,}",
                 "bad_row",
                 f"The row cannot be split into cells ({error}).",
-                "Close every quotation mark, or leave them out.",
+                "Close each quotation mark, or remove all of them.",
             )
             continue
         if cells is None:
@@ -77,7 +77,7 @@ def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[Structure
 
 
 class _Lines(Iterator[str]):
-    """Feeds the csv reader and remembers the line number; a row in quotes may span several lines."""
+    """Lines for the csv reader, with the number of the last line: a quoted row can span several lines."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self._lines = iter(lines)
@@ -100,8 +100,8 @@ def _row(
             row_number,
             position,
             "too_many_cells",
-            f"The row has {len(cells)} cells, the heading has {width}.",
-            "Put cells that hold the delimiter, such as an InChI with commas, in quotation marks.",
+            f"The row has {len(cells)} cells; the heading has {width}.",
+            "Put cells that contain the delimiter, such as an InChI with commas, in quotation marks.",
             source_id if columns.source_id == 0 else "",
         )
     structure, kind = _cell(cells, columns.smiles), "smiles"
@@ -113,7 +113,7 @@ def _row(
             position,
             "empty",
             "The row has no structure.",
-            "Fill the cell or leave the row out.",
+            "Fill in the cell or remove the row.",
             source_id,
         )
     shape: StructureFormat = "inchi" if kind == "inchi" or structure.startswith("InChI=") else "smiles"
@@ -137,19 +137,19 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _is_regular(lines: Sequence[str], layout: TableLayout) -> bool:
-    """Whether the sampled rows mostly have as many cells as the heading: prose with commas does not."""
+    """Whether at least half of the sampled rows have as many cells as the heading. Prose does not."""
     widths = Counter(len(_split(line, layout.delimiter)) for line in lines[1 : _SAMPLED_ROWS + 1])
     return bool(widths) and widths[len(layout.header)] >= 0.5 * widths.total()
 
 
 def _columns_by_content(lines: Sequence[str], layout: TableLayout) -> Columns:
-    """The first column whose cells are mostly readable structures, for headings that say nothing."""
+    """The first column in which most cells are structures, for tables with unknown column names."""
     rows = [_split(line, layout.delimiter) for line in lines[1 : _SAMPLED_ROWS + 1]]
     for index in range(len(layout.header)):
         cells = [cell for row in rows if (cell := _cell(row, index))]
         readable = [size for cell in cells if (size := _heavy_atoms(cell))]
-        # A column of short names, "CO" or "Sn", reads as structures as well: ask for one of some size.
-        if len(readable) >= max(1, _SHARE_READABLE * len(cells)) and max(readable) > 4:
+        # Short names such as "CO" or "Sn" are valid SMILES too, so at least one structure must be larger.
+        if len(readable) >= max(1, _MIN_SHARE_READABLE * len(cells)) and max(readable) > 4:
             return replace(layout.columns, smiles=index)
     return layout.columns
 

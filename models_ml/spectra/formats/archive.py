@@ -1,4 +1,4 @@
-"""The members of a zip or tar file, streamed one after the other. Refuses encrypted and odd ones."""
+"""Streams the members of a zip or tar file one by one. Refuses encrypted members and large headers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, cast
 
-from models_ml.spectra.formats.items import LimitReached, ReadLimits, UnreadableFile
+from models_ml.spectra.formats.items import LimitReached, ReadLimits
 from models_ml.spectra.formats.source import Readable
+from models_ml.unreadable import UnreadableFile
 
 _TAR_MAGIC = b"ustar"
-_TAR_MAGIC_AT = 257
+_TAR_MAGIC_OFFSET = 257
 _MAX_TAR_HEADER_BYTES = 2**20
 _BROKEN = (
     tarfile.TarError,
@@ -28,18 +29,18 @@ Member = tuple[str, Readable]
 
 
 class BrokenArchive(Exception):
-    """The archive ends early or is damaged; its members so far were given."""
+    """The archive ends early or is damaged. Members before the damage were read."""
 
 
 def archive_kind(head: bytes) -> str:
-    """ "zip", "tar", or "" for anything else."""
+    """ "zip", "tar", or "" for anything else, from the first bytes."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    return "tar" if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == _TAR_MAGIC else ""
+    return "tar" if head[_TAR_MAGIC_OFFSET : _TAR_MAGIC_OFFSET + 5] == _TAR_MAGIC else ""
 
 
 def members(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator[Member]:
-    """Name and stream of each member that is an ordinary file. A stream lasts until the next is asked for."""
+    """Name and stream of each member that is a regular file. The next member ends the stream of the last."""
     opened = _zip_members(stream) if kind == "zip" else _tar_members(stream)
     count = 0
     try:
@@ -48,14 +49,14 @@ def members(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator[Member
             if count > limits.max_members:
                 raise LimitReached(f"The archive holds more than {limits.max_members:,} files", name,
                                    "Split it into smaller archives.")  # fmt: skip
-            if not _is_clutter(name):
+            if not _is_system_file(name):
                 yield name, inner
     except _BROKEN as error:
         raise BrokenArchive(str(error) or type(error).__name__) from None
 
 
-def _is_clutter(name: str) -> bool:
-    """What operating systems leave in archives unasked."""
+def _is_system_file(name: str) -> bool:
+    """Files that operating systems add to archives."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
@@ -74,7 +75,7 @@ def _zip_members(stream: IO[bytes]) -> Iterator[Member]:
 class _BoundedTarInfo(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _BoundedTarInfo:
-        """As tarfile does, but long-name headers, which it reads into memory whole, have a limit."""
+        """Limits long-name headers, because tarfile reads each into memory as a whole."""
         info = super().frombuf(buf, encoding, errors)
         is_header = info.type in (
             tarfile.XHDTYPE,
@@ -91,7 +92,7 @@ class _BoundedTarInfo(tarfile.TarInfo):
 def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as archive:
         for info in archive:
-            archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header of a long archive
+            archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header
             inner = archive.extractfile(info) if info.isreg() else None
             if inner is not None:
                 yield info.name[:200], cast(Readable, inner)

@@ -1,4 +1,4 @@
-"""Base64 number arrays of mzML and mzXML, decoded within bounds known beforehand."""
+"""Decodes the base64 number arrays of mzML and mzXML, to at most the announced length."""
 
 from __future__ import annotations
 
@@ -10,40 +10,59 @@ from collections.abc import Callable
 import numpy as np
 
 from models_ml.spectra.formats import numpress
+from models_ml.spectra.formats.items import Fault, ReadLimits
 from models_ml.spectra.spectrum import FloatArray
 
 MAX_WIDTH = 8  # bytes of the widest number type
 
 
 class BadArray(Exception):
-    """An array that cannot be decoded; the message says why."""
+    """An array that cannot be decoded. The message is the reason."""
+
+
+def undecodable(error: BadArray) -> Fault:
+    """The fault of a record with an array that cannot be decoded."""
+    return Fault(
+        "bad_array",
+        f"The peaks cannot be decoded: {error}.",
+        "Convert the original file to mzML with ProteoWizard msConvert, with zlib or no compression.",
+    )
+
+
+def check_length(announced: int, limits: ReadLimits) -> None:
+    if announced > limits.max_peaks_per_spectrum:
+        raise BadArray(
+            f"{announced} peaks are announced, above the limit of {limits.max_peaks_per_spectrum:,}"
+        )
 
 
 def decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=False)
     except (binascii.Error, ValueError) as error:
-        raise BadArray(f"its base64 text is damaged ({error})") from None
+        raise BadArray(f"the base64 text is damaged ({error})") from None
 
 
 def inflate(data: bytes, max_bytes: int) -> bytes:
-    """Decompress zlib data to at most ``max_bytes``: a bomb is refused before it grows."""
+    """Decompress zlib data to at most ``max_bytes``, against decompression bombs."""
     stream = zlib.decompressobj()
     try:
         inflated = stream.decompress(data, max_bytes + 1)
     except zlib.error as error:
-        raise BadArray(f"its zlib data is damaged ({error})") from None
+        raise BadArray(f"the zlib data is damaged ({error})") from None
     if len(inflated) > max_bytes:
-        raise BadArray(f"its zlib data grows beyond the {max_bytes:,} bytes that its announced length allows")
+        raise BadArray(
+            f"the zlib data is larger than the {max_bytes:,} bytes that the announced length allows"
+        )
     if not stream.eof:
-        raise BadArray("its zlib data breaks off")
+        raise BadArray("the zlib data is cut off")
     return inflated
 
 
 def to_numbers(data: bytes, dtype: str) -> FloatArray:
-    """``dtype`` as NumPy writes it, byte order included."""
+    """``dtype`` in NumPy notation, with the byte order."""
     if len(data) % np.dtype(dtype).itemsize:
-        raise BadArray(f"its {len(data)} bytes are no whole number of {np.dtype(dtype).itemsize}-byte values")
+        raise BadArray(f"{len(data)} bytes are not a whole number of {np.dtype(dtype).itemsize}-byte values")
     return np.frombuffer(data, dtype=dtype).astype(np.float64)
 
 

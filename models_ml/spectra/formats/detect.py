@@ -1,20 +1,20 @@
-"""What a file is, told from its first bytes alone. A file's name and extension are never looked at."""
+"""Detects the format of a document from its first bytes. Never uses the name or extension of the file."""
 
 from __future__ import annotations
 
 import re
 
-from models_ml.spectra.formats.items import UnreadableFile
+from models_ml.unreadable import UnreadableFile
 
-_SUPPORTED = "Spectra are read from MGF, MSP, MassBank records, mzML, mzXML and JSON, also in gz, zip or tar."
+_SUPPORTED = "Supported formats: MGF, MSP, MassBank records, mzML, mzXML and JSON, also in gz, zip or tar."
 
 _MAGIC = (
-    (b"BZh", "a bzip2 archive", "Unpack it, or pack it as gz or zip."),
-    (b"\xfd7zXZ\x00", "an xz archive", "Unpack it, or pack it as gz or zip."),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it, or pack it as gz or zip."),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it, or pack it as gz or zip."),
-    (b"Rar!", "a RAR archive", "Unpack it, or pack it as gz or zip."),
-    (b"PK\x03\x04", "a zip archive inside a compressed file", "Give the zip archive itself, one level deep."),
+    (b"BZh", "a bzip2 archive", "Unpack it, or compress it as gz or zip."),
+    (b"\xfd7zXZ\x00", "an xz archive", "Unpack it, or compress it as gz or zip."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it, or compress it as gz or zip."),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it, or compress it as gz or zip."),
+    (b"Rar!", "a RAR archive", "Unpack it, or compress it as gz or zip."),
+    (b"PK\x03\x04", "a zip archive inside another archive", "Upload the inner zip archive."),
     (b"%PDF", "a PDF document", _SUPPORTED),
     (b"\x89HDF", "an HDF5 file", "Convert it to mzML with ProteoWizard msConvert."),
     (b"\x01\xa1F\x00i\x00n\x00n", "a Thermo raw file", "Convert it to mzML with ProteoWizard msConvert."),
@@ -23,16 +23,18 @@ _MAGIC = (
     (b"\xfe\xff", "text in UTF-16", "Save it as UTF-8."),
 )
 
-# Known, but not a spectrum file that can be annotated: pattern, name, remedy.
+# Known formats that cannot be annotated: pattern, name, remedy.
 _REFUSED = (
     (re.compile(rb"\A\s*<mzSpecLib", re.I), "an mzSpecLib library", "Convert it to MSP or MGF."),
     (re.compile(rb"\A\s*\{[^{}]{0,2000}\"format_version\"\s*:", re.S), "an mzSpecLib library in JSON",
      "Convert it to MSP or MGF."),
-    (re.compile(rb"^MTD\tmzTab-version", re.M), "an mzTab results table", "Give the spectra it refers to."),
+    (re.compile(rb"^MTD\tmzTab-version", re.M), "an mzTab results table",
+     "Upload the spectra that it refers to."),
     (re.compile(rb"^(?:\$\$\$\$|M  END|.{30,40}V[23]000)\s*$", re.M), "an SDF file of structures",
-     "Import it as a library; spectra go in as MGF, MSP, MassBank or mzML."),
+     "Import it as a library. Upload spectra as MGF, MSP, MassBank or mzML."),
     (re.compile(rb"<mzData[\s>]"), "an mzData file", "Convert it to mzML with ProteoWizard msConvert."),
-    (re.compile(rb"<(?:!DOCTYPE )?html", re.I), "a web page", "Download the file itself, not its page."),
+    (re.compile(rb"<(?:!DOCTYPE )?html", re.I), "a web page",
+     "Download the file itself, not the page that links to it."),
 )  # fmt: skip
 
 _RECOGNISED = (
@@ -46,7 +48,7 @@ _RECOGNISED = (
 
 
 def detect(head: bytes, where: str) -> str:
-    """Name the format of a document, or raise UnreadableFile saying what it is instead."""
+    """The format of a document. Raises UnreadableFile, with what the document is, for anything else."""
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise UnreadableFile("The file is empty", where, "Check that the export or upload finished.")
@@ -54,9 +56,11 @@ def detect(head: bytes, where: str) -> str:
         if head.startswith(magic):
             raise UnreadableFile(f"The file is {name}, not a spectrum file", where, remedy)
     if head[257:262] == b"ustar":
-        raise UnreadableFile("The file is a tar archive inside another", where, "Unpack one of them.")
+        raise UnreadableFile(
+            "The file is a tar archive inside another archive", where, "Upload the inner tar archive."
+        )
     if b"\x00" in head:
-        raise UnreadableFile("The file is binary and of an unknown kind", where, _SUPPORTED)
+        raise UnreadableFile("The file is binary and of an unknown format", where, _SUPPORTED)
     for pattern, name, remedy in _REFUSED:
         if pattern.search(head):
             raise UnreadableFile(f"The file is {name}, not a spectrum file", where, remedy)
@@ -68,9 +72,9 @@ def detect(head: bytes, where: str) -> str:
 
 def _describe(head: bytes) -> str:
     if head.lstrip().startswith(b"<"):
-        return "XML of an unknown kind"
+        return "XML of an unknown format"
     lines = [line for line in head.splitlines()[:20] if line.strip()]
     for separator, name in ((b"\t", "a tab-separated table"), (b",", "a comma-separated table")):
         if len(lines) > 1 and all(separator in line for line in lines):
             return name
-    return "text of an unknown kind"
+    return "text of an unknown format"

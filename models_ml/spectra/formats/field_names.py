@@ -1,4 +1,4 @@
-"""Field names and empty values, alike in every format: PRECURSOR_MZ and "precursor m/z" are one name."""
+"""Field names and empty values, the same for all formats: PRECURSOR_MZ and "precursor m/z" are one name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _NULLS = frozenset({"", "n/a", "na", "nan", "none", "null", "unknown", "-", "?",
 
 @lru_cache(maxsize=8192)
 def field_key(name: str) -> str:
-    """A name in lower case, with nothing but its letters and digits."""
+    """The name in lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Values by key, without those that say nothing."""
+    """Values by field key, without empty values. The first of several names with one key wins."""
     values: dict[str, str] = {}
     for name, value in fields.items():
         if value.strip().lower() not in _NULLS:
@@ -25,6 +25,7 @@ def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def first_value(values: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """The value of the first of these field keys that has one, or ""."""
     for name in names:
         if name in values:
             return values[name]

@@ -1,6 +1,6 @@
-"""The meaning of a record's fields, the same for every format: aliases, units, signs, what is unusable.
+"""Interprets the fields of a record, the same for all formats: aliases, units, signs, errors.
 
-Refuses to guess: what a file does not say stays None, and what it contradicts is said.
+Never guesses: what the file does not state stays None, and contradictions become issues.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from models_ml.spectra.formats.ion_fields import Ion, read_ion
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
 from models_ml.spectra.spectrum import FloatArray, Spectrum
 
-# Field names as they stand once letters are lower-cased and everything but letters and digits is dropped;
-# the first that has a value wins.
+# Field keys, see `field_names`. The first that has a value wins.
 _PRECURSOR = ("pepmass", "precursormz", "precursormass", "precursor", "parentmz")
 _LEVEL = ("mslevel", "mstype", "spectrumtype")
 _TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
@@ -35,11 +34,11 @@ _TIME = re.compile(r"^(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*(s|sec|secs|seconds?|m|min
 _EV = re.compile(r"^[^\d%]*?(\d+(?:\.\d+)?)\s*eV\b[^\d%]*$", re.I)
 _NOT_EV = re.compile(r"\bN?CE\b.*%|normali[sz]ed|\bNCE\b|ramp", re.I)
 _INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
-_MAX_PRECURSOR_MZ = 100_000.0  # beyond any tandem instrument: a unit or column mistake
+_MAX_PRECURSOR_MZ = 100_000.0  # no tandem instrument measures more; it is a wrong unit or column
 
 
 def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
-    """Yield the Spectrum after an issue per repair, or one rejected or skipped issue in its place."""
+    """Yield one issue for each repair and then the Spectrum, or else one rejected or skipped issue."""
     values = index_fields(record.fields)
     title = _title(values)
 
@@ -50,9 +49,7 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
 
     not_ms2 = record.not_ms2 or _why_not_ms2(values)
     if not_ms2:
-        yield issue(
-            "skipped", Fault("not_ms2", not_ms2, "Only MS2 scans are annotated; nothing is to be done.")
-        )
+        yield issue("skipped", Fault("not_ms2", not_ms2, "No action needed: only MS2 scans are annotated."))
         return
     if record.fault:
         yield issue("rejected", record.fault)
@@ -105,6 +102,8 @@ def _build(
 
 
 class _Unusable(Exception):
+    """The spectrum is rejected, with this fault."""
+
     def __init__(self, code: str, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.fault = Fault(code, reason, remedy)
@@ -120,8 +119,8 @@ def _level(values: Mapping[str, str]) -> int | None:
         return 1
     if text in ("MS/MS", "MSMS"):
         return 2
-    found = re.match(r"^(?:MS)?(\d{1,2})(?:\.0)?$", text)
-    return int(found[1]) if found else None
+    level = re.match(r"^(?:MS)?(\d{1,2})(?:\.0)?$", text)
+    return int(level[1]) if level else None
 
 
 def _why_not_ms2(values: Mapping[str, str]) -> str:
@@ -130,7 +129,7 @@ def _why_not_ms2(values: Mapping[str, str]) -> str:
         return f"This is an MS{level} scan."
     kind = values.get("spectype", "").upper().replace("_", " ")
     if kind in ("CORRELATED MS", "MS1", "MS"):
-        return f"Its SPECTYPE is {kind}: an MS1 scan."
+        return f"SPECTYPE is {kind}, so this is an MS1 scan."
     return ""
 
 
@@ -140,11 +139,13 @@ def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArra
     if mz.shape != intensity.shape or mz.ndim != 1:
         raise _Unusable(
             "unequal_arrays",
-            f"It has {mz.size} m/z values but {intensity.size} intensities.",
+            f"The spectrum has {mz.size} m/z values but {intensity.size} intensities.",
             "Export the spectrum again; each peak needs both.",
         )
     if mz.size == 0:
-        raise _Unusable("no_peaks", "It has no peaks.", "Leave it out, or lower the export threshold.")
+        raise _Unusable(
+            "no_peaks", "The spectrum has no peaks.", "Remove it, or lower the threshold of the export."
+        )
     if mz.size > limits.max_peaks_per_spectrum:
         raise too_many_peaks(limits)
     for array, name, bad in (
@@ -156,37 +157,37 @@ def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArra
             raise _Unusable(
                 "bad_peak",
                 f"Peak {first + 1} of {mz.size} has {name} {array[first]:g}.",
-                "m/z must be above 0 and intensity not below 0, both finite. Correct or remove that peak.",
+                "m/z must be above 0 and intensity at least 0, both finite. Correct or remove this peak.",
             )
     if not intensity.any():
-        raise _Unusable("no_peaks", "All its peaks have intensity 0.", "Leave it out, or export it again.")
+        raise _Unusable("no_peaks", "All peaks have intensity 0.", "Remove the spectrum, or export it again.")
     return mz, intensity
 
 
 def too_many_peaks(limits: ReadLimits) -> _Unusable:
-    """The refusal of a spectrum with more peaks than the limit."""
+    """The error for a spectrum with more peaks than the limit."""
     return _Unusable(
         "too_many_peaks",
-        f"It has more than {limits.max_peaks_per_spectrum:,} peaks.",
-        "Centroid it and remove noise peaks before export.",
+        f"The spectrum has more than {limits.max_peaks_per_spectrum:,} peaks.",
+        "Centroid the spectrum and remove noise peaks before the export.",
     )
 
 
 def _precursor(values: Mapping[str, str]) -> float:
-    remedy = "Add it (PEPMASS in MGF, PrecursorMZ in MSP, MS$FOCUSED_ION: PRECURSOR_M/Z in MassBank)."
+    remedy = "Add it to the record: PEPMASS in MGF, PrecursorMZ in MSP, PRECURSOR_M/Z in MassBank."
     text = first_value(values, _PRECURSOR)
     if not text:
-        raise _Unusable("no_precursor", "It has no precursor m/z.", remedy)
+        raise _Unusable("no_precursor", "The spectrum has no precursor m/z.", remedy)
     first = re.split(r"[\s;,]+", text)[0] if not re.match(r"^\d+,\d+$", text) else text
     try:
         number = float(first)
     except ValueError:
-        reason = f"Its precursor m/z reads {text[:60]!r}, which is no number."
+        reason = f"The precursor m/z {text[:60]!r} is not a number."
         raise _Unusable("bad_precursor", reason, remedy) from None
     if number == 0 or math.isnan(number):
-        raise _Unusable("no_precursor", f"Its precursor m/z is {first}.", remedy)
+        raise _Unusable("no_precursor", f"The precursor m/z is {first}.", remedy)
     if not 0 < number <= _MAX_PRECURSOR_MZ:
-        raise _Unusable("bad_precursor", f"Its precursor m/z is {first}.", remedy)
+        raise _Unusable("bad_precursor", f"The precursor m/z is {first}.", remedy)
     return number
 
 
@@ -195,9 +196,9 @@ def _retention_time(values: Mapping[str, str], default_unit_s: float | None) -> 
         if name in values:
             return _not_negative(values[name], unit_s)
     text = first_value(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
-    found = _TIME.match(text)
-    if found:
-        return _not_negative(found[1], 60.0 if found[2].lower().startswith("m") else 1.0)
+    time = _TIME.match(text)
+    if time:
+        return _not_negative(time[1], 60.0 if time[2].lower().startswith("m") else 1.0)
     return _not_negative(text, default_unit_s) if default_unit_s else None
 
 
@@ -212,5 +213,5 @@ def _not_negative(text: str, factor: float) -> float | None:
 def _energy_ev(values: Mapping[str, str], text: str) -> float | None:
     if "collisionenergyev" in values:
         return _not_negative(values["collisionenergyev"], 1.0)
-    found = _EV.match(text)
-    return float(found[1]) if found and not _NOT_EV.search(text) else None
+    energy = _EV.match(text)
+    return float(energy[1]) if energy and not _NOT_EV.search(text) else None

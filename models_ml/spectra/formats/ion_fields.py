@@ -1,4 +1,4 @@
-"""Adduct, charge and ion mode of a record, and what to do where they contradict each other."""
+"""Reads adduct, charge and ion mode of a record, and resolves contradictions between them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ Ion = tuple[str | None, int | None, IonMode | None]  # adduct, signed charge, io
 
 
 def read_ion(values: Mapping[str, str], repairs: list[Fault]) -> Ion:
-    """Adduct, signed charge and ion mode. Where they contradict each other the adduct is believed, then the
-    ion mode, and the contradiction is said."""
+    """Adduct, signed charge and ion mode.
+
+    If they contradict each other, the adduct wins over the ion mode and the ion mode over the charge.
+    `repairs` gets a fault for each contradiction.
+    """
     ion_mode = _read_ion_mode(first_value(values, _ION_MODE))
     magnitude, sign = _read_charge(values, repairs)
     adduct = _read_adduct(values, ion_mode, repairs)
@@ -46,7 +49,7 @@ def read_ion(values: Mapping[str, str], repairs: list[Fault]) -> Ion:
 def _contradiction(loser: str, winner: str) -> Fault:
     return Fault(
         "contradiction", f"The {loser} contradicts the {winner}; the {winner} is used.",
-        "Correct the file, or choose the adduct at submission.",
+        "Correct the file, or choose the adduct when you submit the job.",
     )  # fmt: skip
 
 
@@ -60,7 +63,7 @@ def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: l
             Fault(
                 "unknown_adduct",
                 f"The adduct {text[:60]!r} is not understood.",
-                "Choose the adduct at submission, or write it like [M+H]+.",
+                "Choose the adduct when you submit the job, or write it like [M+H]+.",
             )
         )
     return adduct
@@ -76,23 +79,23 @@ def _read_ion_mode(text: str) -> IonMode | None:
 
 
 def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, int]:
-    """(magnitude, sign); 0 where the file does not say. A charge of 0 means unknown, as GNPS writes it."""
+    """(magnitude, sign); 0 if the file does not state it. GNPS writes a charge of 0 for unknown."""
     text = first_value(values, _CHARGE)
     pepmass = values.get("pepmass", "").split()
     if not text and len(pepmass) > 2:
         text = pepmass[2]
     if not text:
         return 0, 0
-    found = _CHARGE_TEXT.match(text.replace(" ", ""))
-    if not found:
+    charge = _CHARGE_TEXT.match(text.replace(" ", ""))
+    if not charge:
         repairs.append(
             Fault(
                 "unknown_charge",
-                f"The charge reads {text[:60]!r}, not one charge; it is left open.",
-                "Write one charge, such as 1+ or 2-.",
+                f"The charge {text[:60]!r} is not a single charge, so it is ignored.",
+                "Write a single charge, such as 1+ or 2-.",
             )
         )
         return 0, 0
-    before, number, number2, after, alone = found.groups()
-    mark = before or after or alone or ""
-    return int(number or number2 or 1), {"+": 1, "-": -1, "": 0}[mark]
+    sign_first, digits, digits_first, sign_last, sign_only = charge.groups()
+    sign = sign_first or sign_last or sign_only or ""
+    return int(digits or digits_first or 1), {"+": 1, "-": -1, "": 0}[sign]

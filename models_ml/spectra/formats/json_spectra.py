@@ -1,6 +1,6 @@
-"""Spectra as JSON: {"spectra": [{"precursor_mz", "adduct", "peaks": [[mz, intensity]], …}]} or the list.
+"""Reads JSON: {"spectra": [{"precursor_mz", "adduct", "peaks": [[mz, intensity]], …}]} or only the list.
 
-The whole document is held in memory, so its size has a limit of its own.
+The whole document is held in memory, so its size has a separate limit.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from models_ml.spectra.formats.items import Fault, RawRecord, UnreadableFile
+from models_ml.spectra.formats.items import Fault, RawRecord
 from models_ml.spectra.formats.peak_text import put_field
 from models_ml.spectra.formats.source import Source
+from models_ml.unreadable import UnreadableFile
 
-_PEAKS = ("peaks", "peaks_json")  # the second as GNPS and matchms name it; GNPS writes it as a string
-_SHAPE = 'Give {"spectra": [{"precursor_mz": 181.07, "adduct": "[M+H]+", "peaks": [[59.01, 120.0]]}]}.'
+_PEAKS = ("peaks", "peaks_json")  # "peaks_json" in GNPS, as a string, and in matchms
+_SHAPE = 'Write {"spectra": [{"precursor_mz": 181.07, "adduct": "[M+H]+", "peaks": [[59.01, 120.0]]}]}.'
 
 
 def read_json(source: Source) -> Iterator[RawRecord]:
@@ -22,7 +23,7 @@ def read_json(source: Source) -> Iterator[RawRecord]:
     data = source.stream.read(limit + 1)
     if len(data) > limit:
         raise UnreadableFile(f"The JSON document is larger than {limit:,} bytes", source.at("whole document"),
-                             "Split it, or give the spectra as MGF.")  # fmt: skip
+                             "Split it, or write the spectra as MGF.")  # fmt: skip
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -31,9 +32,9 @@ def read_json(source: Source) -> Iterator[RawRecord]:
     except json.JSONDecodeError as error:
         where = source.at(f"line {error.lineno}")
         raise UnreadableFile(f"The JSON document cannot be parsed: {error.msg}", where,
-                             "Correct it; a JSON checker shows the place.") from None  # fmt: skip
+                             "Correct it; a JSON validator shows the position.") from None  # fmt: skip
     except (RecursionError, ValueError):
-        raise UnreadableFile("The JSON document is nested too deeply or holds a number too long",
+        raise UnreadableFile("The JSON document is nested too deeply or has a number with too many digits",
                              source.at("whole document"), _SHAPE) from None  # fmt: skip
     rows = document.get("spectra") if isinstance(document, dict) else document
     if not isinstance(rows, list):
@@ -47,7 +48,7 @@ def read_json(source: Source) -> Iterator[RawRecord]:
 def _record(row: Any, position: str, source: Source) -> RawRecord:
     record = RawRecord(position)
     if not isinstance(row, dict):
-        record.fault = Fault("bad_record", "It is not an object.", _SHAPE)
+        record.fault = Fault("bad_record", "The record is not a JSON object.", _SHAPE)
         return record
     for name, value in row.items():
         if name not in _PEAKS and name not in ("mz", "intensity"):
@@ -57,7 +58,7 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
         record.mz, record.intensity = _peaks(row)
     except (TypeError, ValueError, LookupError, OverflowError):
         record.fault = Fault(
-            "bad_peak", "Its peaks are not a list of [m/z, intensity] pairs of numbers.", _SHAPE
+            "bad_peak", "The peaks are not a list of [m/z, intensity] pairs of numbers.", _SHAPE
         )
     return record
 

@@ -1,14 +1,21 @@
-"""MassBank records, format 2.6 and the older ones: tagged lines up to "//", one or many to a file."""
+"""Reads MassBank records, format 2.6 and older: tagged lines up to "//", one or many records in a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.items import Fault, RawRecord
-from models_ml.spectra.formats.peak_text import check_count, put_field, put_peaks
+from models_ml.spectra.formats.items import RawRecord
+from models_ml.spectra.formats.peak_text import (
+    PeakLines,
+    check_count,
+    put_field,
+    put_peak_line,
+    put_peaks,
+    unfinished,
+)
 from models_ml.spectra.formats.source import Source, decode
 
-# Tags whose value begins with a name of its own: "AC$MASS_SPECTROMETRY: MS_TYPE MS2" is the field MS_TYPE.
+# Tags whose value starts with a field name: "AC$MASS_SPECTROMETRY: MS_TYPE MS2" is the field MS_TYPE.
 _GROUPS = frozenset(
     {"AC$MASS_SPECTROMETRY", "AC$CHROMATOGRAPHY", "AC$GENERAL", "MS$FOCUSED_ION", "MS$DATA_PROCESSING",
      "CH$LINK", "SP$LINK"}
@@ -17,8 +24,8 @@ _GROUPS = frozenset(
 
 def read_massbank(source: Source) -> Iterator[RawRecord]:
     record: RawRecord | None = None
-    peaks: list[tuple[int, bytes]] = []
-    table = ""  # the tag whose indented lines follow
+    peaks: PeakLines = []
+    table = ""  # the last tag, to which indented lines belong
     for number, line in source.lines():
         if not line:
             continue
@@ -32,8 +39,7 @@ def read_massbank(source: Source) -> Iterator[RawRecord]:
                 yield _unfinished(record, peaks)
             record, peaks, table = RawRecord(source.at(f"line {number}")), [], ""
         if table == "PK$PEAK" and line[0] in b"0123456789+-.nNiI":
-            if len(peaks) <= source.limits.max_peaks_per_spectrum:
-                peaks.append((number, line))
+            put_peak_line(peaks, number, line, source.limits)
             continue
         tag, colon, value = decode(line).partition(": ")
         if not colon:
@@ -54,18 +60,15 @@ def _put(record: RawRecord, tag: str, value: str, source: Source) -> None:
     put_field(record, tag, value, source.limits)
 
 
-def _finish(record: RawRecord, peaks: list[tuple[int, bytes]]) -> RawRecord:
+def _finish(record: RawRecord, peaks: PeakLines) -> RawRecord:
     put_peaks(record, peaks)
     check_count(record, record.fields.get("PK$NUM_PEAK", ""), "PK$NUM_PEAK")
     return record
 
 
-def _unfinished(record: RawRecord, peaks: list[tuple[int, bytes]]) -> RawRecord:
-    """A record without its "//" is whole only where it holds as many peaks as it announces."""
+def _unfinished(record: RawRecord, peaks: PeakLines) -> RawRecord:
+    """A record without its "//" is complete only if it has as many peaks as it announces."""
     if record.fields.get("PK$NUM_PEAK", "") == str(len(peaks)):
         return _finish(record, peaks)
-    record.fault = Fault(
-        "unfinished_record", 'The record breaks off before its closing "//".',
-        "Copy or export the file again; this copy may be cut off.",
-    )  # fmt: skip
+    record.fault = unfinished('The record ends before its closing "//".')
     return record

@@ -1,11 +1,11 @@
-"""Mascot generic format: BEGIN IONS … END IONS blocks, as Mascot, GNPS, mzmine and matchms write them."""
+"""Reads Mascot generic format (MGF): BEGIN IONS … END IONS blocks, in all common dialects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.items import Fault, RawRecord
-from models_ml.spectra.formats.peak_text import put_field, put_peaks
+from models_ml.spectra.formats.items import RawRecord
+from models_ml.spectra.formats.peak_text import PeakLines, put_field, put_peak_line, put_peaks, unfinished
 from models_ml.spectra.formats.source import Source, decode
 
 _COMMENT = b"#;!/"
@@ -13,17 +13,16 @@ _DIGITS = b"0123456789.+-"
 
 
 def read_mgf(source: Source) -> Iterator[RawRecord]:
-    shared: dict[str, str] = {}  # parameters before the first block hold for every block without its own
+    shared: dict[str, str] = {}  # fields before the first block apply to each block that does not have them
     record: RawRecord | None = None
-    peaks: list[tuple[int, bytes]] = []
+    peaks: PeakLines = []
     limits = source.limits
     for number, line in source.lines():
         if not line:
             continue
         first = line[0]
         if record is not None and first in _DIGITS and b"=" not in line:
-            if len(peaks) <= limits.max_peaks_per_spectrum:  # one more than allowed is enough to refuse it
-                peaks.append((number, line))
+            put_peak_line(peaks, number, line, limits)
             continue
         marker = line[:10].upper()
         if marker == b"BEGIN IONS":
@@ -52,20 +51,16 @@ def read_mgf(source: Source) -> Iterator[RawRecord]:
 
 def _put(record: RawRecord, name: str, value: str, shared: dict[str, str], source: Source) -> None:
     if name in shared and record.fields.get(name) == shared[name]:
-        del record.fields[name]  # the block's own value replaces the shared one
+        del record.fields[name]  # the value of the block replaces the shared value
     put_field(record, name, value, source.limits)
 
 
-def _note_stray(record: RawRecord, number: int, line: bytes, peaks: list[tuple[int, bytes]]) -> None:
-    """Lines such as "nan 12" are peaks gone wrong; mzmine's "Num peaks: 3" and other words are notes."""
+def _note_stray(record: RawRecord, number: int, line: bytes, peaks: PeakLines) -> None:
+    """Lines such as "nan 12" are bad peaks. Others, such as "Num peaks: 3" of mzmine, are ignored."""
     if line[:3].lower() in (b"nan", b"inf") or len(line.split()) == 2:
         peaks.append((number, line))
 
 
 def _unfinished(record: RawRecord) -> RawRecord:
-    record.fault = Fault(
-        "unfinished_record",
-        "The block begins with BEGIN IONS but has no END IONS.",
-        "Export the file again; this copy may be cut off.",
-    )
+    record.fault = unfinished("The block starts with BEGIN IONS but has no END IONS.")
     return record

@@ -1,4 +1,4 @@
-"""MSP libraries, NIST and RIKEN (MS-DIAL) dialect, with the many ways that peaks are set on lines."""
+"""Reads MSP libraries in the NIST and RIKEN (MS-DIAL) dialects, with the peaks in any common layout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from models_ml.spectra.formats.field_names import field_key
-from models_ml.spectra.formats.items import Fault, RawRecord
-from models_ml.spectra.formats.peak_text import check_count, put_field, put_peaks
+from models_ml.spectra.formats.items import RawRecord
+from models_ml.spectra.formats.peak_text import PeakLines, check_count, put_field, put_peaks, unfinished
 from models_ml.spectra.formats.source import Source, decode
 
 _HEADER = re.compile(rb"^[A-Za-z$][^:\t]{0,80}:(?!\d)")
@@ -18,7 +18,7 @@ _COMMENT_PAIR = re.compile(r'(?:^|\s)(?:"([^"=]{1,80})=([^"]*)"|([^\s"=]{1,80})=
 _LONE_NUMBERS = re.compile(rb"^[\d.eE+\-\s,;()]+$")
 _SEPARATORS = re.compile(rb'[";:()]')
 _DIGITS = b"0123456789"
-_MINUTES = 60.0
+_MINUTE_S = 60.0
 
 
 def read_msp(source: Source) -> Iterator[RawRecord]:
@@ -43,16 +43,16 @@ def read_msp(source: Source) -> Iterator[RawRecord]:
 
 
 class _Entry:
-    """One record while its lines come in."""
+    """One record, built line by line."""
 
     def __init__(self, source: Source, number: int) -> None:
         self.record = RawRecord(source.at(f"line {number}"))
-        self.announced: str | None = None  # what "Num Peaks" says; None until that line
+        self.announced: str | None = None  # the value of "Num Peaks"; None before that line
         self._limits = source.limits
-        self._peaks: list[tuple[int, bytes]] = []
+        self._peaks: PeakLines = []
 
     def is_over(self, line: bytes) -> bool:
-        """Whether a header line begins the next record: after peaks, or a second name."""
+        """Whether a header line starts the next record: after peaks, or with a second name."""
         if self.announced is not None:
             return True
         return line[:5].upper() == b"NAME:" and any(name.upper() == "NAME" for name in self.record.fields)
@@ -62,9 +62,9 @@ class _Entry:
             if len(self._peaks) <= self._limits.max_peaks_per_spectrum:
                 self._peaks.extend((number, pair) for pair in _pairs(line))
             return
-        found = _NUM_PEAKS.match(line)
-        if found:
-            self.announced = decode(found[1])
+        count = _NUM_PEAKS.match(line)
+        if count:
+            self.announced = decode(count[1])
         if not is_header:
             return
         name, _, value = decode(line).partition(":")
@@ -72,31 +72,30 @@ class _Entry:
         put_field(self.record, name.strip(), value, self._limits)
         key = field_key(name)
         if key in ("retentiontime", "rt"):
-            self.record.time_unit_s = _MINUTES  # as MS-DIAL and mzmine write it
+            self.record.time_unit_s = _MINUTE_S  # MS-DIAL and mzmine write minutes
         elif key in ("comment", "comments"):
-            for quoted, its_value, bare, bare_value in _COMMENT_PAIR.findall(value):
-                if (quoted or bare) not in self.record.fields:  # MoNA puts half of its fields here
-                    put_field(self.record, quoted or bare, its_value or bare_value, self._limits)
+            for quoted, quoted_value, bare, bare_value in _COMMENT_PAIR.findall(value):
+                if (quoted or bare) not in self.record.fields:  # MoNA writes half of its fields here
+                    put_field(self.record, quoted or bare, quoted_value or bare_value, self._limits)
 
     def finish(self, at_end: bool = False) -> RawRecord:
         record = self.record
         if self.announced is None:
-            record.fault = record.fault or Fault(
-                "unfinished_record", 'It has no "Num Peaks" line, so no peaks.', "Export the file again."
+            record.fault = record.fault or unfinished(
+                'The record has no "Num Peaks" line, so it has no peaks.'
             )
             return record
         put_peaks(record, self._in_pairs())
         count = len(record.mz)
         if at_end and not record.fault and self.announced.isdigit() and count < int(self.announced):
-            record.fault = Fault(
-                "unfinished_record", f"The file ends after {count} of {self.announced} peaks of this record.",
-                "Copy or export the file again; this copy may be cut off.",
-            )  # fmt: skip
+            record.fault = unfinished(
+                f"The file ends after {count} of {self.announced} peaks of this record."
+            )
         check_count(record, self.announced, "Num Peaks")
         return record
 
-    def _in_pairs(self) -> list[tuple[int, bytes]]:
-        """Undo several peaks on a line with nothing but blanks between: told by the announced count."""
+    def _in_pairs(self) -> PeakLines:
+        """One peak per line. Splits lines with several peaks between blanks if the announced count agrees."""
         if not self._peaks or str(len(self._peaks)) == self.announced:
             return self._peaks
         if any(not _LONE_NUMBERS.match(line) for _, line in self._peaks):
@@ -111,7 +110,7 @@ class _Entry:
 
 
 def _pairs(line: bytes) -> list[bytes]:
-    """Cut a line into "mz intensity" pieces."""
+    """Split a line into "mz intensity" pieces."""
     if not _SEPARATORS.search(line):
         return [line]
     if b'"' in line:

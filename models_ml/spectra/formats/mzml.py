@@ -1,4 +1,4 @@
-"""mzML: MS2 scans out of PSI's XML, with every array bounded by its announced length before it is decoded."""
+"""Reads the MS2 scans of mzML. No array is decoded beyond its announced length."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from models_ml.spectra.formats.binary_arrays import (
     MAX_WIDTH,
     NUMPRESS,
     BadArray,
+    check_length,
     decode_base64,
     from_numpress,
     inflate,
     to_numbers,
+    undecodable,
 )
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
 from models_ml.spectra.formats.peak_text import put_field
@@ -21,9 +23,9 @@ from models_ml.spectra.formats.source import Source
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
 from models_ml.spectra.spectrum import FloatArray
 
-# Terms of the PSI-MS vocabulary.
+# Accessions of the PSI-MS vocabulary.
 _LEVEL, _MS1, _TITLE = "MS:1000511", "MS:1000579", "MS:1000796"
-_NOT_MASS = {"MS:1000804", "MS:1000805", "MS:1000806"}  # spectra of light
+_NOT_MASS = {"MS:1000804", "MS:1000805", "MS:1000806"}  # electromagnetic spectra
 _POLARITY = {"MS:1000130": "positive", "MS:1000129": "negative"}
 _START_TIME, _ENERGY, _SERIAL = "MS:1000016", "MS:1000045", "MS:1000529"
 _ION_MZ, _OLD_ION_MZ, _CHARGE, _TARGET = "MS:1000744", "MS:1000040", "MS:1000041", "MS:1000827"
@@ -114,7 +116,7 @@ def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], so
         elif term.accession == _TITLE:
             put_field(record, "TITLE", term.value, limits)
         elif term.accession in _NOT_MASS:
-            record.not_ms2 = f"It is no mass spectrum but an {term.name}."
+            record.not_ms2 = f"The scan is not a mass spectrum but an {term.name}."
         else:
             is_ms1 = is_ms1 or term.accession == _MS1
             _keep(record, term, limits)
@@ -122,7 +124,7 @@ def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], so
     if is_ms1:
         record.fields.setdefault("MS_LEVEL", "1")
     if record.fields.get("MS_LEVEL", "2") != "2" or record.not_ms2:
-        return record  # its arrays need not be decoded
+        return record  # it is skipped, so its arrays are not needed
     if len(set(instruments)) == 1:
         put_field(record, "INSTRUMENT", instruments[0], limits)
     _put_scan(record, element, groups, limits)
@@ -130,10 +132,7 @@ def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], so
     try:
         _put_arrays(record, element, groups, limits)
     except BadArray as error:
-        record.fault = Fault(
-            "bad_array", f"Its peaks cannot be decoded: {error}.",
-            "Convert the original file again with ProteoWizard msConvert, zlib or no compression.",
-        )  # fmt: skip
+        record.fault = undecodable(error)
     return record
 
 
@@ -161,8 +160,8 @@ def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits:
         return
     ions = _children(precursors[0], "selectedIonList", "selectedIon")
     if len(precursors) > 1 or len(ions) > 1:
-        record.repairs.append(Fault("several_precursors", "It names several precursors; the first is used.",
-                                    "Check whether this scan is a mixture."))  # fmt: skip
+        reason = "The scan has several precursors; the first is used."
+        record.repairs.append(Fault("several_precursors", reason, "Check whether this scan is a mixture."))
     ion_terms = {term.accession: term for term in _terms(ions[0], groups)} if ions else {}
     window = {
         term.accession: term
@@ -175,10 +174,9 @@ def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits:
         put_field(record, "PRECURSOR_MZ", selected.value, limits)
     elif target and _is_positive(target.value):
         put_field(record, "PRECURSOR_MZ", target.value, limits)
-        record.repairs.append(Fault(
-            "isolation_target", f"It has no selected ion m/z; the isolation target {target.value} is used.",
-            "Check that the target is the precursor's own m/z.",
-        ))  # fmt: skip
+        reason = f"The scan has no selected ion m/z; the isolation target {target.value} is used."
+        remedy = "Check that the isolation target is the m/z of the precursor."
+        record.repairs.append(Fault("isolation_target", reason, remedy))
     if _CHARGE in ion_terms:
         put_field(record, "CHARGE", ion_terms[_CHARGE].value, limits)
     for activation in _children(precursors[0], "activation")[:1]:
@@ -207,11 +205,8 @@ def _put_arrays(record: RawRecord, element: Element, groups: _Groups, limits: Re
             continue
         announced = part.get("arrayLength", default_length)
         if not announced.isdigit():
-            raise BadArray("its array length is not given")
-        if int(announced) > limits.max_peaks_per_spectrum:
-            raise BadArray(
-                f"it announces {announced} peaks, above the limit of {limits.max_peaks_per_spectrum:,}"
-            )
+            raise BadArray("the array length is missing")
+        check_length(int(announced), limits)
         arrays[kind] = _decode(part, terms, int(announced))
     record.mz, record.intensity = arrays.get(_MZ_ARRAY, ()), arrays.get(_INTENSITY_ARRAY, ())
 
@@ -226,18 +221,19 @@ def _decode(part: Element, terms: dict[str, _Term], length: int) -> FloatArray:
         if "compress" in term.name.lower() and accession not in (_ZLIB, _PLAIN) and accession not in _NUMPRESS
     ]  # fmt: skip
     if unknown:
-        raise BadArray(f"its compression ({unknown[0][:80]}) is not supported")
+        raise BadArray(f"the compression ({unknown[0][:80]}) is not supported")
     data = decode_base64(text)
     if _ZLIB in terms or _NUMPRESS_ZLIB & terms.keys():
-        # MS-Numpress takes five bytes a value at worst, besides its header; so this bound holds for it too.
+        # MS-Numpress needs at most five bytes for each value, besides its header, so the bound is valid for
+        # it too.
         data = inflate(data, MAX_WIDTH * length + 64)
     if packing:
         numbers = from_numpress(data, NUMPRESS[packing])
     else:
         dtype = next((dtype for accession, dtype in _WIDTHS.items() if accession in terms), None)
         if dtype is None:
-            raise BadArray("its number type is not given")
+            raise BadArray("the number type is missing")
         numbers = to_numbers(data, dtype)
     if numbers.size != length:
-        raise BadArray(f"it announces {length} values but holds {numbers.size}")
+        raise BadArray(f"{length} values are announced, but the array holds {numbers.size}")
     return numbers

@@ -1,12 +1,20 @@
-"""mzXML, the forerunner of mzML that converters still write: MS2 scans, nested or flat."""
+"""Reads the MS2 scans of mzXML, the predecessor of mzML. Scans can be nested or flat."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.binary_arrays import MAX_WIDTH, BadArray, decode_base64, inflate, to_numbers
-from models_ml.spectra.formats.items import Fault, RawRecord, SpectrumIssue
+from models_ml.spectra.formats.binary_arrays import (
+    MAX_WIDTH,
+    BadArray,
+    check_length,
+    decode_base64,
+    inflate,
+    to_numbers,
+    undecodable,
+)
+from models_ml.spectra.formats.items import RawRecord, SpectrumIssue
 from models_ml.spectra.formats.peak_text import put_field
 from models_ml.spectra.formats.source import Source
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
@@ -50,8 +58,7 @@ def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
     try:
         _put_peaks(record, element, source)
     except BadArray as error:
-        record.fault = Fault("bad_array", f"Its peaks cannot be decoded: {error}.",
-                             "Convert the original file to mzML with ProteoWizard msConvert.")  # fmt: skip
+        record.fault = undecodable(error)
     return record
 
 
@@ -59,14 +66,13 @@ def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:
     count = element.get("peaksCount", "")
     parts = [child for child in element if local_name(child) == "peaks"]
     if not count.isdigit() or len(parts) != 1:
-        raise BadArray("it has no peak count, or not one list of peaks")
-    length, limit = int(count), source.limits.max_peaks_per_spectrum
-    if length > limit:
-        raise BadArray(f"it announces {length} peaks, above the limit of {limit:,}")
+        raise BadArray("the scan has no peak count, or not exactly one list of peaks")
+    length = int(count)
+    check_length(length, source.limits)
     get = parts[0].get
     pairs = get("contentType") or get("pairOrder") or "m/z-int"
     if pairs != "m/z-int" or get("byteOrder", "network") != "network":
-        raise BadArray(f"its peaks are stored as {pairs[:40]!r} in {get('byteOrder', '?')[:40]!r} byte order")
+        raise BadArray(f"the peaks are stored as {pairs[:40]!r} in {get('byteOrder', '?')[:40]!r} byte order")
     if length == 0:
         return
     data = decode_base64(parts[0].text or "")
@@ -74,13 +80,13 @@ def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:
     if compression == "zlib":
         data = inflate(data, 2 * MAX_WIDTH * length)
     elif compression != "none":
-        raise BadArray(f"its compression ({compression[:40]}) is not supported")
+        raise BadArray(f"the compression ({compression[:40]}) is not supported")
     dtype = _DTYPES.get(get("precision", "32"))
     if dtype is None:
-        raise BadArray("its precision is neither 32 nor 64 bits")
+        raise BadArray("the precision is neither 32 nor 64 bits")
     numbers = to_numbers(data, dtype)
     if numbers.size != 2 * length:
-        raise BadArray(f"it announces {length} peaks but holds {numbers.size / 2:g}")
+        raise BadArray(f"{length} peaks are announced, but the array holds {numbers.size / 2:g}")
     record.mz, record.intensity = numbers[0::2].copy(), numbers[1::2].copy()
 
 

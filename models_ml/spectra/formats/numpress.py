@@ -1,6 +1,6 @@
-"""MS-Numpress decoding (Teleman et al., Mol. Cell. Proteomics 2014), bounded and safe on corrupt input.
+"""Decodes MS-Numpress (Teleman et al., Mol. Cell. Proteomics 2014). Corrupt data raise ValueError.
 
-Written here because the published library ends the whole process when the data is corrupt.
+The published library ends the process on corrupt data, so it is not used.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 
 from models_ml.spectra.spectrum import FloatArray
 
-_HEADER_BYTES = 8  # the fixed point, a big-endian double
+_HEADER_BYTES = 8  # the scale, a big-endian double
 
 
 def decode_linear(data: bytes) -> FloatArray:
-    """Values stored as the differences from a straight line through the two before. At most 2·len(data)."""
+    """Values stored as differences from a line through the last two values. At most 2·len(data) values."""
     scale = _fixed_point(data)
     body = data[_HEADER_BYTES:]
     if len(body) < 8:
@@ -29,7 +29,7 @@ def decode_linear(data: bytes) -> FloatArray:
 
 
 def decode_pic(data: bytes) -> FloatArray:
-    """Positive counts, rounded to whole numbers."""
+    """Positive counts, rounded to integers."""
     return np.array(_integers(data), dtype=np.float64)
 
 
@@ -39,7 +39,7 @@ def decode_slof(data: bytes) -> FloatArray:
     if len(data) % 2:
         raise ValueError("the MS-Numpress data has an odd length")
     logarithms: FloatArray = np.frombuffer(data, dtype="<u2", offset=_HEADER_BYTES).astype(np.float64)
-    with np.errstate(over="ignore"):  # infinity is refused where the peaks are checked
+    with np.errstate(over="ignore"):  # the check of the peaks refuses infinity
         return np.expm1(logarithms / scale)
 
 
@@ -53,26 +53,28 @@ def _fixed_point(data: bytes) -> float:
 
 
 def _integers(data: bytes) -> list[int]:
-    """32-bit integers in half bytes: a count of leading zero (0–8) or F (9–15) half bytes, then the rest,
-    lowest first."""
+    """32-bit integers as half bytes: the count of leading 0 (0–8) or F (9–15) half bytes, then the rest.
+
+    The lowest half byte comes first.
+    """
     halves = np.empty(2 * len(data), dtype=np.uint8)
     packed = np.frombuffer(data, dtype=np.uint8)
     halves[0::2] = packed >> 4
     halves[1::2] = packed & 0xF
     nibbles: list[int] = halves.tolist()
     integers: list[int] = []
-    place, end = 0, len(nibbles)
-    while place < end:
-        head = nibbles[place]
-        if place == end - 1 and head == 0:
-            break  # the half byte that fills up the last byte
+    position, end = 0, len(nibbles)
+    while position < end:
+        head = nibbles[position]
+        if position == end - 1 and head == 0:
+            break  # padding of the last byte
         leading = head if head <= 8 else head - 8
         value = 0 if head <= 8 else (0xFFFFFFFF << 4 * (8 - leading)) & 0xFFFFFFFF
-        rest = nibbles[place + 1 : place + 9 - leading]
+        rest = nibbles[position + 1 : position + 9 - leading]
         if len(rest) != 8 - leading:
-            raise ValueError("the MS-Numpress data breaks off")
+            raise ValueError("the MS-Numpress data is cut off")
         for shift, nibble in enumerate(rest):
             value |= nibble << 4 * shift
         integers.append(value)
-        place += 9 - leading
+        position += 9 - leading
     return integers

@@ -1,13 +1,21 @@
-"""Peaks written as text, one or several to a line: the part that MGF, MSP and MassBank share."""
+"""Peaks and fields of text formats: the part that MGF, MSP and MassBank share."""
 
 from __future__ import annotations
 
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits
 from models_ml.spectra.formats.source import decode
 
+PeakLines = list[tuple[int, bytes]]  # line number, "mz intensity [anything]"
 
-def put_peaks(record: RawRecord, lines: list[tuple[int, bytes]]) -> None:
-    """Read "mz intensity [anything]" lines into the record; the first bad line becomes its fault."""
+
+def put_peak_line(peaks: PeakLines, number: int, line: bytes, limits: ReadLimits) -> None:
+    """Keep a line of peaks, up to one more than the limit: that is enough to reject the spectrum."""
+    if len(peaks) <= limits.max_peaks_per_spectrum:
+        peaks.append((number, line))
+
+
+def put_peaks(record: RawRecord, lines: PeakLines) -> None:
+    """Read the peaks into the record. The first bad line becomes its fault."""
     if record.fault:
         return
     mz: list[float] = []
@@ -18,24 +26,29 @@ def put_peaks(record: RawRecord, lines: list[tuple[int, bytes]]) -> None:
             mz.append(float(parts[0]))
             intensity.append(float(parts[1]))
     except (ValueError, IndexError):
-        record.fault = bad_peak_line(*lines[len(intensity)])
+        record.fault = _bad_peak_line(*lines[len(intensity)])
     record.mz, record.intensity = mz, intensity
 
 
-def bad_peak_line(number: int, line: bytes) -> Fault:
+def _bad_peak_line(number: int, line: bytes) -> Fault:
     return Fault(
         "bad_peak",
-        f"Line {number} should hold an m/z and an intensity but reads {decode(line[:60])!r}.",
-        "Write two numbers with a decimal point, parted by a space or a tab.",
+        f"Line {number} must hold an m/z and an intensity, but it is {decode(line[:60])!r}.",
+        "Write two numbers with decimal points, separated by a blank or a tab.",
     )
 
 
+def unfinished(reason: str) -> Fault:
+    """The fault of a record without its end."""
+    return Fault("unfinished_record", reason, "Copy or export the file again: this copy may be cut off.")
+
+
 def put_field(record: RawRecord, name: str, value: str, limits: ReadLimits) -> None:
-    """Keep a field; a name that comes again is joined on a new line. Refuses the record beyond the limits."""
+    """Keep a field. A repeated name adds a line to its value. Beyond the limits the record gets a fault."""
     if len(record.fields) >= limits.max_fields_per_spectrum or len(value) > limits.max_field_length:
         record.fault = Fault(
             "too_much_metadata",
-            f"It has more than {limits.max_fields_per_spectrum} fields, or one longer than "
+            f"The record has more than {limits.max_fields_per_spectrum} fields, or a field longer than "
             f"{limits.max_field_length:,} characters.",
             "Export it without the extra fields.",
         )
@@ -48,11 +61,14 @@ def put_field(record: RawRecord, name: str, value: str, limits: ReadLimits) -> N
 
 
 def check_count(record: RawRecord, announced: str, name: str) -> None:
-    """Say where a record announces another number of peaks than it holds; those it holds are used."""
+    """Note a repair if a record announces another number of peaks than it has. Its peaks are used."""
     count = len(record.mz)
     if record.fault or not count or not announced.isdigit() or int(announced) == count:
         return
     record.repairs.append(
-        Fault("peak_count", f"{name} says {announced}, but {count} peaks stand there; those are used.",
-              "Check that the record is complete.")
-    )  # fmt: skip
+        Fault(
+            "peak_count",
+            f"{name} is {announced}, but the record has {count} peaks; these are used.",
+            "Check that the record is complete.",
+        )
+    )

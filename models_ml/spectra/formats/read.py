@@ -1,6 +1,6 @@
-"""The way in: a file of any known format becomes a stream of spectra and issues.
+"""Reads a spectrum file of any supported format as a stream of spectra and issues.
 
-To add a format: a module with a reader, a line in READERS, and a line in detect.py.
+To add a format, write a module with a reader, and add it to READERS and to detect.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from models_ml.spectra.formats.items import (
     RawRecord,
     ReadLimits,
     SpectrumIssue,
-    UnreadableFile,
 )
 from models_ml.spectra.formats.json_spectra import read_json
 from models_ml.spectra.formats.massbank import read_massbank
@@ -29,9 +28,10 @@ from models_ml.spectra.formats.mzml import read_mzml
 from models_ml.spectra.formats.mzxml import read_mzxml
 from models_ml.spectra.formats.source import Budget, Readable, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
+from models_ml.unreadable import UnreadableFile
 
 Item = RawRecord | SpectrumIssue
-# A reader turns a Source into records, and issues of its own about the file as a whole.
+# A reader yields the records of a Source, and issues about the file.
 Reader = Callable[[Source], Iterator[Item]]
 
 READERS: dict[str, Reader] = {
@@ -46,17 +46,17 @@ DEFAULT_LIMITS = ReadLimits()
 
 
 def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Spectrum | SpectrumIssue]:
-    """Stream a file's spectra in file order, with an issue for whatever was repaired, rejected or skipped.
+    """Stream the spectra of a file in file order, with an issue for each repaired, rejected or skipped one.
 
-    Raises UnreadableFile where the file as a whole is refused, possibly after some spectra; a file that
-    breaks off yields what stands before the break and then one issue with index WHOLE_FILE.
+    Raises UnreadableFile if the file is refused, possibly after some spectra. A file that is cut off or
+    damaged yields the part before the damage and then one issue with index WHOLE_FILE.
     """
     index = 0
-    said = False
+    has_issue = False
     with path.open("rb") as file:
         for item in _items(file, limits):
             if isinstance(item, SpectrumIssue):
-                said = True
+                has_issue = True
                 yield item
                 continue
             if index >= limits.max_spectra:
@@ -67,15 +67,15 @@ def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator
                 )
             yield from to_spectrum(item, index, limits)
             index += 1
-    if index == 0 and not said:
+    if index == 0 and not has_issue:
         yield _about_file("whole file", "no_spectra", "The file holds no spectra.",
-                          "Check the export; chromatograms alone cannot be annotated.")  # fmt: skip
+                          "Check the export: chromatograms without spectra cannot be annotated.")  # fmt: skip
 
 
 def detect_format(path: Path) -> str:
-    """Name the format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "zip" or "tar".
+    """Format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "zip" or "tar".
 
-    Raises UnreadableFile, saying what the file is, for anything else.
+    Raises UnreadableFile, with what the file is, for anything else.
     """
     with path.open("rb") as file:
         if archive_kind(file.peek()) == "zip":
@@ -89,7 +89,8 @@ def _open(inner: Readable, budget: Budget, limits: ReadLimits, member: str = "")
 
 
 def _items(file: BufferedReader, limits: ReadLimits) -> Iterator[Item]:
-    if archive_kind(file.peek()) == "zip":  # read out of order, so never decompressed as a stream
+    # The directory of a zip is at its end, so a zip is never decompressed as a stream.
+    if archive_kind(file.peek()) == "zip":
         yield from _archive_items("zip", file, limits)
         return
     source = _open(file, Budget(limits.max_file_bytes), limits)
@@ -107,7 +108,7 @@ def _document_items(source: Source) -> Iterator[Item]:
         raise UnreadableFile(what, beginning, "Copy or export the file again.")
     yield from READERS[detect(head, beginning)](source)
     if source.broken:
-        yield _broken_off(source.broken, source.at("at the end of the readable part"))
+        yield _damaged(source.broken, source.at("at the end of the readable part"))
 
 
 def _archive_items(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator[Item]:
@@ -125,18 +126,18 @@ def _archive_items(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator
     except BrokenArchive as error:
         if not readable:
             raise UnreadableFile(
-                f"The {kind} archive is damaged ({error})", "", "Pack it or copy it again."
+                f"The {kind} archive is damaged ({error})", "", "Copy or compress it again."
             ) from None
-        yield _broken_off(str(error), f"after {readable} members")
+        yield _damaged(str(error), f"after {readable} members")
     if not readable:
         raise UnreadableFile(
             f"The {kind} archive holds no spectrum file", "",
-            "Pack MGF, MSP, MassBank, mzML, mzXML or JSON files into it, without archives inside.",
+            "Add MGF, MSP, MassBank, mzML, mzXML or JSON files to it, without archives inside.",
         )  # fmt: skip
 
 
-def _broken_off(why: str, position: str) -> SpectrumIssue:
-    reason = f"The compressed data breaks off or is damaged ({why}); what stands before the break was read."
+def _damaged(cause: str, position: str) -> SpectrumIssue:
+    reason = f"The compressed data is cut off or damaged ({cause}). The part before the damage was read."
     return _about_file(position, "truncated_file", reason, "Copy or export the file again.")
 
 

@@ -1,4 +1,4 @@
-"""Bytes of a spectrum file: opened, decompressed and counted as they are read, never held whole."""
+"""Streams the bytes of a spectrum file: decompresses and counts them while they are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from models_ml.spectra.formats.items import LimitReached, ReadLimits, UnreadableFile
+from models_ml.spectra.formats.items import LimitReached, ReadLimits
+from models_ml.unreadable import UnreadableFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 65_536
@@ -23,7 +24,7 @@ class Readable(Protocol):
 
 
 class Budget:
-    """Decompressed bytes that may still be read from one file, all members together."""
+    """Limit of decompressed bytes of one file, all members together."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -40,7 +41,7 @@ class Budget:
 
 
 class _Counted(io.RawIOBase):
-    """A stream that ends where the compressed data breaks, and remembers that it broke."""
+    """A stream that ends where the compressed data is damaged. `broken` holds the reason."""
 
     def __init__(self, inner: Readable, budget: Budget, where: str) -> None:
         self._inner = inner
@@ -52,12 +53,12 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Fill the whole buffer where the data allows: what a file is gets told from the first filling."""
+        """Fill the whole buffer if there are enough data: the format is detected from the first buffer."""
         view = memoryview(buffer)  # type: ignore[arg-type]
         filled = 0
         while filled < len(view) and not self.broken:
             try:
-                # read1 gives what a damaged gz still holds before it raises; read would lose it.
+                # read1 returns the data before the damage of a gz before it raises; read would lose them.
                 data = self._inner.read1(len(view) - filled)
             except DAMAGE as error:
                 self.broken = str(error) or type(error).__name__
@@ -81,18 +82,19 @@ class Source:
 
     @property
     def broken(self) -> str:
-        """Why the data ended early; empty while all is well."""
+        """Why the data ended early; empty if they did not."""
         return self._counted.broken
 
     def at(self, position: str) -> str:
+        """The position, with the member of the archive if there is one."""
         return f"{position} in member {self.member}" if self.member else position
 
     def head(self) -> bytes:
-        """The first bytes, without consuming them; may be shorter than HEAD_BYTES."""
+        """The first bytes, without consuming them. At most HEAD_BYTES."""
         return self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line number and stripped line; CRLF, bare CR-less and a UTF-8 byte order mark are all taken."""
+        """Line number and stripped line. Accepts LF, CRLF and a UTF-8 byte order mark."""
         limit = self.limits.max_line_length
         number = 0
         while line := self.stream.readline(limit + 1):
@@ -101,7 +103,7 @@ class Source:
                 raise UnreadableFile(
                     f"A line is longer than {limit:,} bytes",
                     self.at(f"line {number}"),
-                    "Check that this is a text file with one peak per line.",
+                    "Check that this is a text file with one peak on each line.",
                 )
             if number == 1 and line.startswith(b"\xef\xbb\xbf"):
                 line = line[3:]
@@ -109,17 +111,17 @@ class Source:
 
 
 def gunzip_if_needed(stream: Readable) -> Readable:
-    """Decompress by magic bytes, whatever the name says."""
+    """Decompress gzip data, detected by its first bytes."""
     buffered = io.BufferedReader(stream)  # type: ignore[type-var]
     try:
         magic = buffered.peek(2)[:2]
     except DAMAGE:
-        return buffered  # fails again where it is read, and is said there
+        return buffered  # reading fails again, and that is reported
     return gzip.GzipFile(fileobj=buffered) if magic == GZIP_MAGIC else buffered
 
 
 def decode(line: bytes) -> str:
-    """UTF-8, or Latin-1 where it is not: old vendor exports write µ and ° in one byte."""
+    """As UTF-8, or else Latin-1: old vendor exports write µ and ° in one byte."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:

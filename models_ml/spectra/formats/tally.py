@@ -1,4 +1,4 @@
-"""The report of one file: how many spectra were found, and what became of them."""
+"""The report of one file: how many spectra were found, used, repaired, rejected and skipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models_ml.spectra.spectrum import Spectrum
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """found = ms2 + skipped; ms2 = usable + rejected; repaired spectra are among the usable."""
+    """found = ms2 + skipped; ms2 = usable + rejected. Repaired spectra are usable."""
 
     found: int
     ms2: int
@@ -18,11 +18,11 @@ class ReadReport:
     repaired: int
     rejected: int
     skipped: int
-    file_issues: int = 0  # issues that belong to no single spectrum, such as a broken end
+    file_issues: int = 0  # issues of the file, such as a damaged end
 
 
 class Tally:
-    """Counts a stream of items as it passes."""
+    """Counts a stream of items."""
 
     def __init__(self) -> None:
         self._usable = self._repaired = self._rejected = self._skipped = self._file_issues = 0

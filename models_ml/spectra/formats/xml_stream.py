@@ -1,4 +1,4 @@
-"""XML elements one by one as they end, one held at a time. Refuses document types, and so entities."""
+"""Streams XML elements and holds one at a time. Refuses document types, and thus entities."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from models_ml.spectra.formats.items import WHOLE_FILE, SpectrumIssue, UnreadableFile
+from models_ml.spectra.formats.items import WHOLE_FILE, SpectrumIssue
 from models_ml.spectra.formats.source import Source
+from models_ml.unreadable import UnreadableFile
 
 Element = etree._Element
 
@@ -19,9 +20,9 @@ def local_name(element: Element) -> str:
 def stream_elements(
     source: Source, roots: tuple[str, ...], names: tuple[str, ...]
 ) -> Iterator[Element | SpectrumIssue]:
-    """Yield each element of ``names`` when it is complete, then forget it and its like before it.
+    """Yield each complete element of ``names``, then remove it from memory.
 
-    Text that is no longer XML ends the stream with one issue of the whole file: what was read stays.
+    Invalid XML ends the stream with one issue of the file. Elements before it were yielded.
     """
     events = etree.iterparse(
         source.stream,
@@ -50,7 +51,7 @@ def stream_elements(
             _forget(element)
     except etree.XMLSyntaxError as error:
         if source.broken:
-            return  # said once, as a file that breaks off
+            return  # reported once, as damaged compressed data
         yield _broken(error, source, ended)
 
 
@@ -64,6 +65,7 @@ def _refuse_doctype(element: Element, source: Source) -> None:
 
 
 def _forget(element: Element) -> None:
+    """Free the memory of the element and of its predecessors of the same name."""
     element.clear()
     parent = element.getparent()
     previous = element.getprevious()
@@ -76,11 +78,11 @@ def _broken(error: etree.XMLSyntaxError, source: Source, ended: bool) -> Spectru
     where = source.at(f"line {error.lineno}")
     if ended:
         return SpectrumIssue(
-            WHOLE_FILE, where, "repaired", "trailing_bytes", "Bytes stand after the end of the document.",
-            "Every spectrum was read; nothing needs to be done.",
+            WHOLE_FILE, where, "repaired", "trailing_bytes", "There are bytes after the end of the document.",
+            "No action needed: every spectrum was read.",
         )  # fmt: skip
     return SpectrumIssue(
         WHOLE_FILE, where, "rejected", "broken_xml",
-        f"The XML breaks off or is damaged ({error.msg}); what stands before was read.",
+        f"The XML is cut off or damaged ({error.msg}). The part before the damage was read.",
         "Copy or convert the file again.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Drawings stand inside HTML, say what they show, and never fail on bad text."""
+"""Drawings can be used inside HTML, have an accessible name, and never fail on bad text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
 def test_a_drawing_is_one_accessible_svg_element() -> None:
     svg = depict_svg(ASPIRIN, 300, 200, title='Aspirin <"ASA">')
-    root = minidom.parseString(svg).documentElement  # noqa: S318 (our own text)
+    root = minidom.parseString(svg).documentElement  # noqa: S318 (trusted text)
     assert root is not None
     assert root.tagName == "svg"
     assert root.getAttribute("role") == "img"
@@ -25,13 +25,13 @@ def test_a_drawing_is_one_accessible_svg_element() -> None:
     assert "<rect" not in svg  # transparent
 
 
-def test_a_strict_content_security_policy_lets_it_through() -> None:
+def test_a_drawing_needs_no_inline_styles_or_scripts() -> None:
     svg = depict_svg(ASPIRIN, highlight_atoms=(0, 1, 2))
     assert not re.search(r"style=|<script|<style|on\w+=", svg)
     assert "currentColor" in svg
 
 
-def test_highlighted_atoms_change_the_drawing_and_foreign_ones_do_not() -> None:
+def test_highlighted_atoms_change_the_drawing_and_unknown_indices_do_not() -> None:
     plain = depict_svg(ASPIRIN)
     assert depict_svg(ASPIRIN, highlight_atoms=(0, 1)) != plain
     assert depict_svg(ASPIRIN, highlight_atoms=(99, -1)) == plain
@@ -42,9 +42,9 @@ def test_equal_calls_give_equal_drawings() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no structure <script>", "C" * 20_000, "*", "c1ccc"])
-def test_text_that_is_no_structure_gives_a_notice(text: str) -> None:
+def test_text_that_is_not_a_structure_gives_a_notice(text: str) -> None:
     svg = depict_svg(text, 100, 80)
-    minidom.parseString(svg)  # noqa: S318 (our own text)
+    minidom.parseString(svg)  # noqa: S318 (trusted text)
     assert "No structure" in svg
     assert "<script" not in svg
 

@@ -24,10 +24,9 @@ def test_tanimoto_agrees_with_rdkit() -> None:
     vectors = [generator.GetFingerprint(mol) for mol in mols]
     packed = [morgan_fingerprint(mol) for mol in mols]
     matrix = fingerprint_matrix(packed)
-    for first, fingerprint in enumerate(packed):
-        ours = bulk_tanimoto(fingerprint, matrix)
-        theirs = [DataStructs.TanimotoSimilarity(vectors[first], other) for other in vectors]
-        assert ours == pytest.approx(theirs)
+    for index, fingerprint in enumerate(packed):
+        expected = [DataStructs.TanimotoSimilarity(vectors[index], other) for other in vectors]
+        assert bulk_tanimoto(fingerprint, matrix) == pytest.approx(expected)
     assert tanimoto(packed[0], packed[0]) == 1.0
     assert list(unpack_bits(packed[2]).nonzero()[0]) == list(vectors[2].GetOnBits())
 
@@ -53,7 +52,7 @@ def test_formulae_are_parsed(text: str, counts: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "c8h10", "C8(H10)", "Xx2", "C8 H10", "+", "C8H10.ClH"])
-def test_what_is_no_formula_is_refused(text: str) -> None:
+def test_text_that_is_not_a_formula_raises(text: str) -> None:
     with pytest.raises(ValueError, match="molecular formula"):
         parse_formula(text)
 
@@ -65,5 +64,5 @@ def test_formula_mass_and_hill_order() -> None:
     assert formula_mass(counts) == pytest.approx(194.0803756, abs=1e-6)
     assert format_formula({"O": 1, "H": 2, "C": 0}) == "H2O"
     assert format_formula({"Cl": 1, "H": 3, "C": 1, "Br": 1}) == "CH3BrCl"
-    with pytest.raises(ValueError, match="no element"):
+    with pytest.raises(ValueError, match="Xx"):
         formula_mass({"Xx": 1})

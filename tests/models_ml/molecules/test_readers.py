@@ -1,4 +1,4 @@
-"""Structure files in every common shape are read row by row, and refused with place and remedy."""
+"""Structure files of all common formats are read row by row, or refused with position and remedy."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def brief(path: Path) -> list[tuple[str, str, str]]:
-    """(structure or issue code, identifier, name) of every row; molfiles as SMILES."""
-    found = []
+def summary(path: Path) -> list[tuple[str, str, str]]:
+    """(structure or issue code, identifier, name) of each row; molfiles as SMILES."""
+    rows = []
     for row in read_structures(path):
         if isinstance(row, StructureIssue):
-            found.append((row.code, row.source_id, ""))
+            rows.append((row.code, row.source_id, ""))
             continue
         text = row.structure
         if row.format == "molfile":
             text = Chem.MolToSmiles(Chem.MolFromMolBlock(text))
-        found.append((text, row.source_id, row.name))
-    return found
+        rows.append((text, row.source_id, row.name))
+    return rows
 
 
 SMILES_FILES = [
@@ -55,31 +55,31 @@ TABLES = [
     f"\ufeffCompound_ID;Compound Name;Canonical SMILES\nC1;caffeine;{CAFFEINE}\nA1;aspirin;{ASPIRIN}\n",
     f"ID|Title|smiles|mass\nC1|caffeine|{CAFFEINE}|194\n\nA1|aspirin|{ASPIRIN}|180\n",
     f'"SMILES","ID","Name","N"\n"{CAFFEINE}","C1","caffeine","a,b"\n"{ASPIRIN}","A1","aspirin","c\nd"\n',
-    f"cas\tdrawing\tlabel\nC1\t{CAFFEINE}\tcaffeine\nA1\t{ASPIRIN}\taspirin\n",  # found by its content
+    f"cas\tdrawing\tlabel\nC1\t{CAFFEINE}\tcaffeine\nA1\t{ASPIRIN}\taspirin\n",  # found by content
 ]
 
 
 @pytest.mark.parametrize("content", SMILES_FILES + TABLES)
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_spelling_of_one_list_reads_alike(write: Write, content: str, packed: bool) -> None:
+def test_every_format_of_the_same_list_gives_the_same_rows(write: Write, content: str, packed: bool) -> None:
     path = write(gzip.compress(content.encode()) if packed else content)
-    assert brief(path) == [(CAFFEINE, "C1", "caffeine"), (ASPIRIN, "A1", "aspirin")]
+    assert summary(path) == [(CAFFEINE, "C1", "caffeine"), (ASPIRIN, "A1", "aspirin")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
-def test_names_keep_their_letters(write: Write, encoding: str) -> None:
-    assert brief(write(f"smiles,name\n{ASPIRIN},Säure\n".encode(encoding))) == [(ASPIRIN, "", "Säure")]
+def test_names_keep_their_letters_in_every_encoding(write: Write, encoding: str) -> None:
+    assert summary(write(f"smiles,name\n{ASPIRIN},Säure\n".encode(encoding))) == [(ASPIRIN, "", "Säure")]
 
 
-def test_blank_separated_smiles_keep_the_rest_as_identifier(write: Write) -> None:
-    assert brief(write(f"{ASPIRIN} acetylsalicylic acid\n{CAFFEINE} |r| caff\nCCO\n")) == [
+def test_the_rest_of_a_line_after_a_blank_is_the_identifier(write: Write) -> None:
+    assert summary(write(f"{ASPIRIN} acetylsalicylic acid\n{CAFFEINE} |r| caff\nCCO\n")) == [
         (ASPIRIN, "acetylsalicylic acid", ""),
         (CAFFEINE, "caff", ""),
         ("CCO", "", ""),
     ]
 
 
-def test_inchi_columns_and_their_commas(write: Write) -> None:
+def test_inchi_with_commas_needs_quotation_marks(write: Write) -> None:
     path = write(f'id,inchi\nC1,"{CAFFEINE_INCHI}"\nC2,{CAFFEINE_INCHI}\nC3,\n')
     rows = list(read_structures(path))
     assert isinstance(rows[0], StructureRow)
@@ -89,14 +89,14 @@ def test_inchi_columns_and_their_commas(write: Write) -> None:
     assert "quotation marks" in rows[1].remedy  # type: ignore[union-attr]
 
 
-def test_an_empty_smiles_cell_falls_back_on_the_inchi(write: Write) -> None:
+def test_an_empty_smiles_cell_falls_back_to_the_inchi(write: Write) -> None:
     path = write(f"smiles\tinchi\n{ASPIRIN}\t\n\t{CAFFEINE_INCHI}\n")
-    assert [row[0] for row in brief(path)] == [ASPIRIN, CAFFEINE_INCHI]
+    assert [row[0] for row in summary(path)] == [ASPIRIN, CAFFEINE_INCHI]
 
 
-def test_an_open_quotation_mark_costs_rows_but_not_the_file(write: Write) -> None:
+def test_an_open_quotation_mark_loses_rows_but_not_the_file(write: Write) -> None:
     filler = "\n".join(f"{CAFFEINE},x{number}" for number in range(6000))
-    rows = brief(write(f'smiles,id\n{ASPIRIN},A1\n"{ASPIRIN},A2\n{filler}\n'))
+    rows = summary(write(f'smiles,id\n{ASPIRIN},A1\n"{ASPIRIN},A2\n{filler}\n'))
     assert rows[0] == (ASPIRIN, "A1", "")
     assert rows[1][0] == "bad_row"
     assert rows[-1] == (CAFFEINE, "x5999", "")
@@ -109,7 +109,7 @@ def sd_record(smiles: str, title: str = "", properties: str = "", v3000: bool = 
     return molfile + properties + "$$$$\n"
 
 
-def test_sdf_records_with_a_bad_one_between(write: Write) -> None:
+def test_a_bad_sdf_record_does_not_affect_the_others(write: Write) -> None:
     cut = "\n".join(sd_record("CCO", "broken").splitlines()[:6]) + "\n$$$$\n"
     content = (
         sd_record("CCO", "ethanol", "> <Compound_ID>\nE1\n\n> <note>\nany\nthing\n\n")
@@ -119,67 +119,69 @@ def test_sdf_records_with_a_bad_one_between(write: Write) -> None:
     )
     expected = [("CCO", "E1", "ethanol"), ("truncated_record", "broken", "")]
     expected += [("CCN", "ethylamine", ""), ("CCC", "P1", "propane")]
-    assert brief(write(content)) == expected
-    assert brief(write(content.replace("\n", "\r\n"))) == expected
-    assert brief(write(gzip.compress(content.removesuffix("$$$$\n").encode()))) == expected
+    assert summary(write(content)) == expected
+    assert summary(write(content.replace("\n", "\r\n"))) == expected
+    assert summary(write(gzip.compress(content.removesuffix("$$$$\n").encode()))) == expected
     issue = list(read_structures(write(content)))[1]
     assert issue.position.startswith("record 2 (line ")
 
 
-def test_a_record_without_end_is_bounded(write: Write) -> None:
+def test_a_record_without_end_is_limited(write: Write) -> None:
     content = sd_record("CCO") + "x" * 50 + "\n" + ("y" * 70 + "\n") * 1000 + "$$$$\n" + sd_record("CCN")
     rows = list(read_structures(write(content), limits=StructureFileLimits(max_record_length=5_000)))
     assert [getattr(row, "code", "ok") for row in rows] == ["ok", "too_long", "ok"]
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "what"),
     [
-        (b"", "The file is empty"),
-        (b"  \n \n", "The file is empty"),
+        (b"", "empty"),
+        (b"  \n \n", "empty"),
         (b"smiles,id\n", "only a heading"),
-        (b"\x00\x01\x02\x03" * 100, "binary file"),
+        (b"\x00\x01\x02\x03" * 100, "binary"),
         (b"PK\x03\x04" + b"\0" * 50, "zip archive or a spreadsheet"),
         (b"%PDF-1.7\n", "PDF"),
-        (b"mass,title\n12.1,x\n13.4,y\n", "the columns are 'mass', 'title'"),
-        (b"Dear colleagues,\nplease find enclosed\nthe list of compounds.\n", "No structures are found"),
-        (b"BEGIN IONS\nPEPMASS=195.1\n100 1\nEND IONS\n", "spectra, not of structures"),
+        (b"mass,title\n12.1,x\n13.4,y\n", "'mass', 'title'"),
+        (b"Dear colleagues,\nplease find enclosed\nthe list of compounds.\n", "Dear colleagues,"),
+        (b"BEGIN IONS\nPEPMASS=195.1\n100 1\nEND IONS\n", "spectra, not structures"),
     ],
 )
-def test_files_that_hold_no_structures_say_what_they_are(write: Write, content: bytes, says: str) -> None:
+def test_a_file_without_structures_is_refused_with_what_it_is(
+    write: Write, content: bytes, what: str
+) -> None:
     with pytest.raises(UnreadableFile) as caught:
         list(read_structures(write(content)))
-    assert says in str(caught.value)
+    assert what in caught.value.what
     assert "structures.dat" in caught.value.where
     assert caught.value.remedy
 
 
-def test_a_truncated_gzip_gives_what_it_holds_and_then_says_where_it_ends(write: Write) -> None:
+def test_a_truncated_gzip_gives_its_rows_and_then_an_error(write: Write) -> None:
     lines = "".join(f"{'C' * (3 + number % 40)}O\tX{number * 7919 % 10007}\n" for number in range(20_000))
     whole = gzip.compress(lines.encode())
     rows: Iterator[StructureRow | StructureIssue] = read_structures(write(whole[: len(whole) // 2]))
     assert all(isinstance(row, StructureRow) for row in islice(rows, 1000))
-    with pytest.raises(UnreadableFile, match="damaged or cut off"):
+    with pytest.raises(UnreadableFile, match="damaged"):
         list(rows)
-    with pytest.raises(UnreadableFile, match="damaged or cut off"):
+    with pytest.raises(UnreadableFile, match="damaged"):
         list(read_structures(write(whole[:15])))
 
 
-def test_a_gzip_bomb_is_stopped(write: Write) -> None:
+def test_a_gzip_bomb_is_refused(write: Write) -> None:
     content = gzip.compress(b"CCO\n" + b"# nothing at all\n" * 2_000_000)
-    with pytest.raises(UnreadableFile, match="once unpacked"):
+    with pytest.raises(UnreadableFile, match="1,000,000 bytes"):
         list(read_structures(write(content), limits=StructureFileLimits(max_decompressed_bytes=1_000_000)))
 
 
-def test_an_endless_line_is_stopped(write: Write) -> None:
+def test_a_very_long_line_is_refused(write: Write) -> None:
     with pytest.raises(UnreadableFile, match="line 2"):
         list(read_structures(write("CCO\n" + "C" * 2_000_000)))
 
 
 def test_real_sd_files(shared_data: Path) -> None:
     folder = shared_data / "formats" / "sdf"
-    assert len(brief(folder / "MetFrag_Candidates.sdf")) == 167
-    assert brief(folder / "MetFrag_Candidates.sdf")[0][1:] == (
+    assert len(summary(folder / "MetFrag_Candidates.sdf")) == 167
+    assert summary(folder / "MetFrag_Candidates.sdf")[0][1:] == (
         "50465",
         "2-[(4-amino-3,5-dichloro-6-fluoro-2-pyridyl)oxy]acetic acid",
     )

@@ -1,4 +1,4 @@
-"""Where RDKit's drawer cannot be loaded, drawings are plainer but keep every promise."""
+"""Without RDKit's drawer, drawings are simpler but as accessible and safe."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def no_drawer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(depict, "rdMolDraw2D", None)
 
 
-def words(svg: str) -> list[str]:
-    """The text of each label, sub- and superscripts in line."""
-    labels = re.findall(r"<text.*?</text>", svg)
-    return sorted(re.sub(r"<[^>]+>|\u200b", "", label) for label in labels)
+def labels(svg: str) -> list[str]:
+    """The text of each label, with sub- and superscripts."""
+    elements = re.findall(r"<text.*?</text>", svg)
+    return sorted(re.sub(r"<[^>]+>|\u200b", "", element) for element in elements)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def words(svg: str) -> list[str]:
         ("CC", []),
     ],
 )
-def test_labels_say_elements_hydrogens_and_charges(smiles: str, expected: list[str]) -> None:
-    assert words(depict.depict_svg(smiles)) == expected
+def test_labels_show_elements_hydrogens_and_charges(smiles: str, expected: list[str]) -> None:
+    assert labels(depict.depict_svg(smiles)) == expected
 
 
-def test_a_drawing_is_one_accessible_svg_element_that_a_strict_policy_lets_through() -> None:
+def test_a_drawing_is_one_accessible_svg_element_without_inline_styles() -> None:
     svg = depict.depict_svg(ASPIRIN, 300, 200, (0, 1), title='Aspirin <"ASA">')
-    root = minidom.parseString(svg).documentElement  # noqa: S318 (our own text)
+    root = minidom.parseString(svg).documentElement  # noqa: S318 (trusted text)
     assert root is not None
     assert (root.tagName, root.getAttribute("role"), root.getAttribute("width")) == ("svg", "img", "300px")
     assert root.getAttribute("aria-label") == 'Aspirin <"ASA">'
@@ -51,21 +51,21 @@ def test_a_drawing_is_one_accessible_svg_element_that_a_strict_policy_lets_throu
     assert "currentColor" in svg
 
 
-def test_every_point_lies_on_the_picture() -> None:
+def test_every_point_is_inside_the_picture() -> None:
     svg = depict.depict_svg("CC(C)CCCC(C)C1CCC2C1(CCC3C2CC=C4C3(CCC(C4)O)C)C", 160, 90)
     points = [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", svg)]
     assert len(points) > 50
     assert all(0 <= x <= 160 and 0 <= y <= 90 for x, y in points)
 
 
-def test_orders_of_bonds_show_as_strokes() -> None:
+def test_the_bond_order_is_the_number_of_strokes() -> None:
     strokes = {
         smiles: depict.depict_svg(smiles).count("<path") for smiles in ("CC", "C=C", "C#C", "c1ccccc1")
     }
     assert strokes == {"CC": 1, "C=C": 2, "C#C": 3, "c1ccccc1": 9}
 
 
-def test_highlights_lie_beneath() -> None:
+def test_highlights_are_below_the_bonds() -> None:
     svg = depict.depict_svg("CCO", highlight_atoms=(0, 1))
     assert svg.index("<circle") < svg.index("stroke-width='1.6'")
     assert svg.count("<circle") == 2

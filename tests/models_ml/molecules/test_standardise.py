@@ -1,4 +1,4 @@
-"""One structure, one identity, however it was drawn; and clear refusals."""
+"""All drawings of a structure have the same standard form; unusable structures are refused with a reason."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from models_ml.molecules.standardise import (
         (["c1ccncc1", "[nH+]1ccccc1.[Cl-]"], "c1ccncc1"),
     ],
 )
-def test_drawings_of_one_structure_agree(drawings: list[str], standard: str) -> None:
+def test_drawings_of_one_structure_have_one_standard_form(drawings: list[str], standard: str) -> None:
     molecules = [standardise(text) for text in drawings]
     assert {molecule.smiles for molecule in molecules} == {standard}
     assert len({molecule.inchikey_first_block for molecule in molecules}) == 1
@@ -40,7 +40,7 @@ def test_drawings_of_one_structure_agree(drawings: list[str], standard: str) -> 
 
 
 @pytest.mark.parametrize("tail", ["(=O)O", "([O-])=O", "(O)=O.[Cl-]"])
-def test_carnitine_is_the_zwitterion_however_drawn(tail: str) -> None:
+def test_carnitine_is_the_zwitterion_in_every_drawing(tail: str) -> None:
     molecule = standardise("C[N+](C)(C)CC(O)CC" + tail)
     assert molecule.smiles == "C[N+](C)(C)CC(O)CC(=O)[O-]"
     assert molecule.formula == "C7H15NO3"
@@ -48,20 +48,20 @@ def test_carnitine_is_the_zwitterion_however_drawn(tail: str) -> None:
     assert "permanent_charge" not in molecule.notes
 
 
-def test_the_protonated_group_of_several_does_not_depend_on_the_drawing() -> None:
+def test_which_acid_group_is_protonated_does_not_depend_on_the_drawing() -> None:
     first = standardise("C[N+](C)(C)CCOP(=O)([O-])OP(=O)(O)OC")
     second = standardise("C[N+](C)(C)CCOP(=O)(O)OP(=O)([O-])OC")
     assert first.smiles == second.smiles
 
 
-def test_choline_stays_a_cation_and_says_so() -> None:
+def test_choline_stays_a_cation_with_a_note() -> None:
     molecule = standardise("C[N+](C)(C)CCO.[Cl-]")
     assert (molecule.smiles, molecule.formula) == ("C[N+](C)(C)CCO", "C5H14NO+")
-    assert molecule.exact_mass == pytest.approx(104.10754, abs=1e-5)  # the electron is the adduct's affair
+    assert molecule.exact_mass == pytest.approx(104.10754, abs=1e-5)  # the adduct accounts for the electron
     assert set(molecule.notes) == {"permanent_charge", "fragments_removed"}
 
 
-def test_stereo_is_kept_beside_the_key_not_in_it() -> None:
+def test_stereo_is_in_the_inchikey_but_not_in_the_identity() -> None:
     left, right = standardise("C[C@H](N)C(=O)O"), standardise("C[C@@H](N)C(=O)O")
     assert left.smiles == right.smiles == "CC(N)C(=O)O"
     assert left.inchikey_first_block == right.inchikey_first_block == "QNAYBMKLOCPYGJ"
@@ -71,7 +71,7 @@ def test_stereo_is_kept_beside_the_key_not_in_it() -> None:
     assert standardise("C/C=C/C(=O)O").drawn_smiles == "C/C=C/C(=O)O"
 
 
-def test_isotopes_are_dropped_and_noted() -> None:
+def test_isotopes_are_removed_with_a_note() -> None:
     rest = "n1cnc2c1c(=O)n(C)c(=O)n2C"
     labelled, plain = standardise("[2H]C([2H])([2H])" + rest), standardise("C" + rest)
     assert labelled.smiles == plain.smiles
@@ -81,11 +81,11 @@ def test_isotopes_are_dropped_and_noted() -> None:
     assert labelled.notes == ("isotopes_removed",)
 
 
-def test_a_metal_that_is_part_of_the_molecule_stays() -> None:
+def test_a_metal_that_is_bound_to_carbon_stays() -> None:
     assert "Hg" in standardise("CC[Hg]Cl").smiles
 
 
-def test_inchi_molfile_and_molecule_are_read_too() -> None:
+def test_inchi_molfile_and_rdkit_molecule_give_the_same_result() -> None:
     from_smiles = standardise("CCO")
     mol = Chem.MolFromSmiles("CCO")
     assert standardise("InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3") == from_smiles
@@ -115,7 +115,7 @@ def test_inchi_molfile_and_molecule_are_read_too() -> None:
         ("\n\n\n  0  0  0     0  0            999 V3000\nM  V30 COUNTS 20000 0 0 0 0\n", "too_many_atoms"),
     ],
 )
-def test_unusable_structures_say_why(text: str, code: str) -> None:
+def test_unusable_structures_have_code_reason_and_remedy(text: str, code: str) -> None:
     with pytest.raises(UnusableStructure) as caught:
         standardise(text)
     assert caught.value.code == code
@@ -125,11 +125,11 @@ def test_unusable_structures_say_why(text: str, code: str) -> None:
     assert canonical_smiles(text) is None
 
 
-def test_limits_can_be_set() -> None:
+def test_limits_can_be_changed() -> None:
     assert standardise("C" * 251, limits=StructureLimits(max_heavy_atoms=300)).formula == "C251H504"
 
 
-def test_many_keeps_order_and_gives_refusals() -> None:
+def test_standardise_many_keeps_the_order_and_returns_errors() -> None:
     results = list(standardise_many(["CCO", "nonsense", "CCN"]))
     assert [type(result) for result in results] == [StandardMolecule, UnusableStructure, StandardMolecule]
 
@@ -140,7 +140,7 @@ def test_canonical_smiles_of_generated_text() -> None:
 
 
 def test_standard_form_is_stable_and_agrees_with_the_shared_library(shared_data: Path) -> None:
-    """The library is canonical and stereo-free already; what changes is charged drawings, under 1 %."""
+    """The library is canonical and without stereo. Only charged drawings change: less than 1 %."""
     with gzip.open(shared_data / "library" / "candidates.smi.gz", "rt") as lines:
         texts = [line.split()[0] for line in islice(lines, 0, 40_000, 50)]
     molecules = [standardise(text) for text in texts]

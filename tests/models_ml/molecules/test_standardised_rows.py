@@ -1,4 +1,4 @@
-"""Libraries as standard molecules: streamed from a child process that a hostile row may kill."""
+"""Structure files are standardised in a child process, and survive rows that kill it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from models_ml.molecules.structure_text import StructureLimits
 from models_ml.unreadable import UnreadableFile
 
 NO_LIMITS = StructureFileLimits(structure=StructureLimits(max_heavy_atoms=10**6, max_text_length=10**6))
-CHAIN = "C" * 20_000  # RDKit dies on it
+CHAIN = "C" * 20_000  # RDKit crashes on it
 
 
-def test_rows_and_issues_keep_their_order(tmp_path: Path) -> None:
+def test_rows_and_issues_are_in_file_order(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text(f"id,smiles\n1,OCC\n2,nonsense\n3,[Na+].CC([O-])=O\n4,{CHAIN}\n5,\n6,c1ccccc1C\n")
     rows = list(standardised_rows(path))
     assert [row.row_number for row in rows] == [1, 2, 3, 4, 5, 6]
-    shown = [row.molecule.smiles if isinstance(row, StandardRow) else row.code for row in rows]
-    assert shown == ["CCO", "unparsable", "CC(=O)O", "too_long", "empty", "Cc1ccccc1"]
+    results = [row.molecule.smiles if isinstance(row, StandardRow) else row.code for row in rows]
+    assert results == ["CCO", "unparsable", "CC(=O)O", "too_long", "empty", "Cc1ccccc1"]
     assert [row.source_id for row in rows] == ["1", "2", "3", "4", "5", "6"]
     assert all(row.reason and row.remedy for row in rows if isinstance(row, StructureIssue))
 
 
-def test_a_row_that_kills_the_child_costs_only_itself(tmp_path: Path) -> None:
+def test_a_row_that_kills_the_child_does_not_affect_other_rows(tmp_path: Path) -> None:
     path = tmp_path / "hostile.smi"
     before = "".join(f"{'C' * number}O a{number}\n" for number in range(1, 101))
     path.write_text(f"{before}{CHAIN} killer\nCCN b1\n{CHAIN} second\nCCCN b2\n")
-    rows = list(standardised_rows(path, limits=NO_LIMITS, seconds_a_row=3.0))
+    rows = list(standardised_rows(path, limits=NO_LIMITS, seconds_per_row=3.0))
     assert [row.row_number for row in rows] == list(range(1, 105))
     issues = [row for row in rows if isinstance(row, StructureIssue)]
     assert [(issue.row_number, issue.position, issue.source_id) for issue in issues] == [
@@ -40,22 +40,22 @@ def test_a_row_that_kills_the_child_costs_only_itself(tmp_path: Path) -> None:
     assert all(issue.code.startswith("stopped_") for issue in issues)
 
 
-def test_a_file_of_killers_is_given_up(tmp_path: Path) -> None:
+def test_a_file_in_which_every_row_kills_the_child_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hostile.smi"
     path.write_text(f"{CHAIN}\n" * 20)
-    with pytest.raises(UnreadableFile, match="stop the reading process"):
-        list(standardised_rows(path, limits=NO_LIMITS, seconds_a_row=1.0))
+    with pytest.raises(UnreadableFile, match="Too many structures"):
+        list(standardised_rows(path, limits=NO_LIMITS, seconds_per_row=1.0))
 
 
-def test_whole_file_refusals_come_through(tmp_path: Path) -> None:
+def test_errors_of_the_file_reach_the_caller(tmp_path: Path) -> None:
     path = tmp_path / "empty.smi"
     path.write_text("")
     with pytest.raises(UnreadableFile, match="empty"):
         list(standardised_rows(path))
 
 
-def test_the_shared_library_streams(shared_data: Path) -> None:
-    """The first rows come before the file is read through, and all are usable."""
+def test_the_shared_library_is_streamed(shared_data: Path) -> None:
+    """The first rows arrive before the whole file is read. All are usable."""
     rows = list(islice(standardised_rows(shared_data / "library" / "candidates.smi.gz"), 300))
     assert all(isinstance(row, StandardRow) for row in rows)
     assert rows[0].source_id == "CL000000"

@@ -1,4 +1,4 @@
-"""The demonstration library is sound: distinct, standard, and with rivals in its mass windows."""
+"""The demonstration library has distinct molecules in the standard form, with several in one mass window."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from models_ml.spectra.adducts import neutral_mass, parse
 
 
 def test_every_structure_is_in_the_standard_form_and_distinct() -> None:
-    listed = well_known_molecules()
-    assert len(listed) >= 300
-    molecules = [standardise(entry.smiles) for entry in listed]
-    assert [molecule.smiles for molecule in molecules] == [entry.smiles for entry in listed]
-    assert len({molecule.inchikey_first_block for molecule in molecules}) == len(listed)
-    assert len({entry.name.lower() for entry in listed}) == len(listed)
+    entries = well_known_molecules()
+    assert len(entries) >= 300
+    molecules = [standardise(entry.smiles) for entry in entries]
+    assert [molecule.smiles for molecule in molecules] == [entry.smiles for entry in entries]
+    assert len({molecule.inchikey_first_block for molecule in molecules}) == len(entries)
+    assert len({entry.name.lower() for entry in entries}) == len(entries)
 
 
-def test_formulae_of_some_that_everybody_knows() -> None:
+def test_formulae_of_well_known_molecules() -> None:
     formulas = {entry.name: standardise(entry.smiles).formula for entry in well_known_molecules()}
     expected = {
         "Caffeine": "C8H10N4O2",
@@ -31,19 +31,19 @@ def test_formulae_of_some_that_everybody_knows() -> None:
     assert {name: formulas[name] for name in expected} == expected
 
 
-def test_most_demonstration_compounds_have_rivals_within_ten_ppm() -> None:
+def test_most_demonstration_compounds_share_their_mass_window() -> None:
     masses = {entry.name: standardise(entry.smiles).exact_mass for entry in well_known_molecules()}
-    shown = [entry.name for entry in well_known_molecules() if entry.demonstration_adducts]
-    rivals = {
+    demonstrated = [entry.name for entry in well_known_molecules() if entry.demonstration_adducts]
+    n_others = {
         name: sum(abs(mass - masses[name]) <= 1e-5 * masses[name] for mass in masses.values()) - 1
-        for name in shown
+        for name in demonstrated
     }
-    assert len(shown) >= 24
-    assert sum(count > 0 for count in rivals.values()) >= 0.75 * len(shown)
-    assert max(rivals.values()) >= 5
+    assert len(demonstrated) >= 24
+    assert sum(count > 0 for count in n_others.values()) >= 0.75 * len(demonstrated)
+    assert max(n_others.values()) >= 5
 
 
-def test_demonstration_spectra_hide_the_structure_and_say_that_they_are_computed() -> None:
+def test_demonstration_spectra_are_marked_as_computed_and_have_no_structure() -> None:
     spectra = demonstration_spectra()
     masses = [standardise(entry.smiles).exact_mass for entry in well_known_molecules()]
     assert len({spectrum.title for spectrum in spectra}) == len(spectra) >= 60

@@ -1,4 +1,4 @@
-"""Small spectrum files made by the tests themselves."""
+"""Builders of small spectrum files."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def read_all(
             spectra.append(item)
         else:
             issues.append(item)
-            assert item.reason, "every issue says what"
-            assert item.position, "every issue says where"
-            assert item.remedy, "every issue says how to mend it"
+            assert item.reason, "every issue has a reason"
+            assert item.position, "every issue has a position"
+            assert item.remedy, "every issue has a remedy"
     return spectra, issues, tally.report
 
 

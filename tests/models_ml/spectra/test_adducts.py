@@ -1,4 +1,4 @@
-"""Adducts: spellings, and masses against values worked out by hand from atomic masses."""
+"""Adducts: spellings, and masses compared with values computed by hand from atomic masses."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TRAINING_ADDUCTS = [
 
 
 @pytest.mark.parametrize("adduct", TRAINING_ADDUCTS)
-def test_notation_of_the_training_data_is_ours(adduct: str) -> None:
+def test_the_notation_of_the_training_data_is_canonical(adduct: str) -> None:
     assert normalise(adduct) == adduct
 
 
 @pytest.mark.parametrize(
-    ("text", "ours"),
+    ("text", "canonical"),
     [
         ("M+H", "[M+H]+"),
         ("[M+H]1+", "[M+H]+"),
@@ -69,8 +69,8 @@ def test_notation_of_the_training_data_is_ours(adduct: str) -> None:
         ("[2M+FA-H]-", "[2M+HCOO]-"),
     ],
 )
-def test_common_spellings(text: str, ours: str) -> None:
-    assert normalise(text) == ours
+def test_common_spellings(text: str, canonical: str) -> None:
+    assert normalise(text) == canonical
 
 
 @pytest.mark.parametrize(
@@ -93,19 +93,19 @@ def test_common_spellings(text: str, ours: str) -> None:
         "Unknown",
     ],
 )
-def test_what_is_not_understood_is_none(text: str) -> None:
+def test_other_text_is_none(text: str) -> None:
     assert normalise(text) is None
-    with pytest.raises(ValueError, match=r"not understood.*\[M\+H\]\+"):
+    with pytest.raises(ValueError, match=r"\[M\+H\]\+"):
         parse(text)
 
 
-def test_ion_mode_decides_only_where_the_text_has_no_sign() -> None:
+def test_the_ion_mode_counts_only_if_the_text_has_no_sign() -> None:
     assert normalise("[M]", "negative") == "[M]-"
     assert normalise("[M]", "positive") == "[M]+"
     assert normalise("[M+H]+", "negative") == "[M+H]+"
 
 
-def test_singly_charged_m_minus_2h_is_another_ion_than_the_doubly_charged() -> None:
+def test_m_minus_2h_with_one_and_with_two_charges_are_different_ions() -> None:
     """MassBank has both."""
     assert normalise("[M-2H]-") == "[M-2H]-"
     assert normalise("[M-2H]2-") == "[M-2H]2-"
@@ -148,11 +148,11 @@ def test_caffeine_and_glucose() -> None:
 
 
 @given(st.sampled_from([*TRAINING_ADDUCTS, "[2M+H]+", "[M+2H]2+", "[3M-H]-"]), st.floats(50, 3000))
-def test_mass_and_mz_are_inverse(adduct: str, mass: float) -> None:
+def test_neutral_mass_and_precursor_mz_are_inverse(adduct: str, mass: float) -> None:
     assert neutral_mass(precursor_mz(mass, adduct), adduct) == pytest.approx(mass, abs=1e-9)
 
 
 @given(st.text(alphabet="[]()M+-H2ONaK4C*. ", max_size=20))
-def test_any_text_gives_none_or_a_notation_that_stays(text: str) -> None:
-    ours = normalise(text)
-    assert ours is None or normalise(ours) == ours
+def test_any_text_gives_none_or_a_stable_notation(text: str) -> None:
+    notation = normalise(text)
+    assert notation is None or normalise(notation) == notation

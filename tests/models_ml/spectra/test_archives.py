@@ -1,4 +1,4 @@
-"""Spectra in zip and tar files: members read one after the other, whatever else lies among them."""
+"""Spectra in zip and tar files are read member by member. Other members are ignored."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_members_of_several_formats(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_archive_without_spectra_is_refused(tmp_path: Path, kind: str) -> None:
-    path = make_archive(tmp_path / "upload", kind, {"a.txt": "nothing of use here\n"})
+    path = make_archive(tmp_path / "upload", kind, {"a.txt": "no spectra in this file\n"})
     with pytest.raises(UnreadableFile, match="holds no spectrum file"):
         read_all(path)
 
@@ -67,17 +67,17 @@ def test_gz_inside_zip_is_read_and_zip_inside_zip_is_not(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_bombs_and_crowds_stop_at_the_limits(tmp_path: Path, kind: str) -> None:
-    crowd = make_archive(tmp_path / "crowd", kind, {f"{n}.mgf": mgf_block() for n in range(30)})
+def test_bombs_and_too_many_members_stop_at_the_limits(tmp_path: Path, kind: str) -> None:
+    many = make_archive(tmp_path / "many", kind, {f"{n}.mgf": mgf_block() for n in range(30)})
     with pytest.raises(UnreadableFile, match="more than 10 files"):
-        read_all(crowd, ReadLimits(max_members=10))
+        read_all(many, ReadLimits(max_members=10))
     bomb = make_archive(tmp_path / "bomb", kind, {"a.mgf": mgf_block() * 100_000})
     assert bomb.stat().st_size < 100_000
     with pytest.raises(UnreadableFile, match="more than 1,000,000 bytes"):
         read_all(bomb, ReadLimits(max_file_bytes=1_000_000))
 
 
-def test_broken_archives_keep_what_was_read(tmp_path: Path) -> None:
+def test_a_damaged_archive_gives_the_members_before_the_damage(tmp_path: Path) -> None:
     texts = {f"{n}.mgf": mgf_block(*(f"{n + k}.{k}7 {k}" for k in range(1, 400))) for n in range(1, 40)}
     whole = make_archive(tmp_path / "whole", "tar.gz", texts).read_bytes()
     cut = tmp_path / "cut.tar.gz"
@@ -91,7 +91,7 @@ def test_broken_archives_keep_what_was_read(tmp_path: Path) -> None:
         read_all(cut_zip)
 
 
-def test_links_and_devices_in_tar_are_passed_over(tmp_path: Path) -> None:
+def test_links_in_a_tar_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "upload.tar"
     with tarfile.open(path, "w") as archive:
         link = tarfile.TarInfo("passwords.mgf")

@@ -1,4 +1,4 @@
-"""Files that are broken, foreign or made to harm: each gets a clear error, and its good spectra stay."""
+"""Damaged, foreign and hostile files: each gets a clear error, and its valid spectra are read."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def write(tmp_path: Path, data: bytes | str, name: str = "file.dat") -> Path:
         ("BEGIN IONS".encode("utf-16"), "UTF-16"),
         (b"<html><body>", "web page"),
         (b"<?xml version='1.0'?><mzData version='1.05'>", "mzData"),
-        (b"<svg></svg>", "XML of an unknown kind"),
-        (b"dear all,\nplease find attached\n", "text of an unknown kind"),
+        (b"<svg></svg>", "XML of an unknown format"),
+        (b"dear all,\nplease find attached\n", "text of an unknown format"),
         (b"a\tb\n1\t2\n", "tab-separated"),
         (b"\x1f\x8b\x08\x00rubbish", "damaged from the start"),
         (b"{", "cannot be parsed"),
@@ -49,21 +49,21 @@ def write(tmp_path: Path, data: bytes | str, name: str = "file.dat") -> Path:
         (gzip.compress(gzip.compress(b"BEGIN IONS")), "binary"),
     ],
 )
-def test_whole_file_refused_with_what_and_remedy(tmp_path: Path, data: bytes, what: str) -> None:
-    with pytest.raises(UnreadableFile, match=what) as refusal:
+def test_a_file_is_refused_with_what_it_is_and_a_remedy(tmp_path: Path, data: bytes, what: str) -> None:
+    with pytest.raises(UnreadableFile, match=what) as caught:
         read_all(write(tmp_path, data))
-    assert refusal.value.where
-    assert refusal.value.remedy
+    assert caught.value.where
+    assert caught.value.remedy
 
 
-def test_items_and_refusals_cross_process_borders(tmp_path: Path) -> None:
-    refusal = UnreadableFile("The file is empty", "at its beginning", "Check the export.")
-    assert str(pickle.loads(pickle.dumps(refusal))) == str(refusal)  # noqa: S301
+def test_items_and_errors_can_be_pickled(tmp_path: Path) -> None:
+    error = UnreadableFile("The file is empty", "at its beginning", "Check the export.")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
     items = list(read_spectra(write(tmp_path, mgf_block(ADDUCT="?x") + mgf_block("1 -1"))))
     assert len(pickle.loads(pickle.dumps(items))) == len(items)  # noqa: S301
 
 
-def test_the_extension_is_never_believed(tmp_path: Path) -> None:
+def test_the_file_extension_does_not_matter(tmp_path: Path) -> None:
     assert detect_format(write(tmp_path, mgf_block(), "spectra.mzML")) == "mgf"
     assert detect_format(write(tmp_path, gzip.compress(mgf_block().encode()), "plain.mgf")) == "mgf"
     assert detect_format(write(tmp_path, mzml_document(), "table.csv")) == "mzml"
@@ -93,7 +93,7 @@ def test_byte_order_mark_and_latin_1(tmp_path: Path, encoding: str) -> None:
         (("100.0 0",), "no_peaks"),
     ],
 )
-def test_a_bad_spectrum_never_sinks_its_file(tmp_path: Path, peaks: tuple[str, ...], code: str) -> None:
+def test_a_bad_spectrum_does_not_affect_the_others(tmp_path: Path, peaks: tuple[str, ...], code: str) -> None:
     spectra, [issue], report = read_all(write(tmp_path, mgf_block() + mgf_block(*peaks) + mgf_block()))
     assert len(spectra) == 2
     assert (issue.index, issue.severity, issue.code) == (1, "rejected", code)
@@ -101,7 +101,7 @@ def test_a_bad_spectrum_never_sinks_its_file(tmp_path: Path, peaks: tuple[str, .
     assert report.rejected == 1
 
 
-def test_truncated_gz_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
+def test_a_truncated_gz_gives_the_spectra_before_the_end(tmp_path: Path) -> None:
     draws = random.Random(5)
     blocks = [
         mgf_block(*(f"{draws.uniform(50, 900):.5f} {draws.random():.6f}" for _ in range(50)))
@@ -115,7 +115,7 @@ def test_truncated_gz_keeps_what_stands_before_the_break(tmp_path: Path) -> None
     assert report.file_issues == 1
 
 
-def test_damaged_gz_says_so(tmp_path: Path) -> None:
+def test_a_damaged_gz_is_reported(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress(mgf_block().encode() * 2000))
     whole[len(whole) // 2] ^= 0xFF
     _, issues, _ = read_all(write(tmp_path, bytes(whole)))
@@ -130,12 +130,12 @@ def test_damaged_gz_says_so(tmp_path: Path) -> None:
         (ReadLimits(max_line_length=10), "longer than 10 bytes"),
     ],
 )
-def test_limits_of_the_whole_file(tmp_path: Path, limits: ReadLimits, what: str) -> None:
+def test_limits_of_the_file(tmp_path: Path, limits: ReadLimits, what: str) -> None:
     with pytest.raises(UnreadableFile, match=what):
         read_all(write(tmp_path, gzip.compress(mgf_block().encode() * 20)), limits)
 
 
-def test_limits_of_one_spectrum_reject_it_alone(tmp_path: Path) -> None:
+def test_limits_of_a_spectrum_reject_only_that_spectrum(tmp_path: Path) -> None:
     many = mgf_block(*("100.0 1" for _ in range(50)))
     wide = mgf_block(COMMENT="x" * 200)
     limits = ReadLimits(max_peaks_per_spectrum=10, max_field_length=100)
@@ -185,7 +185,7 @@ STARTS = [
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(STARTS), st.binary(max_size=200))
-def test_any_bytes_give_items_or_a_refusal(tmp_path: Path, start: bytes, rest: bytes) -> None:
+def test_any_bytes_give_items_or_an_unreadable_file(tmp_path: Path, start: bytes, rest: bytes) -> None:
     with contextlib.suppress(UnreadableFile):
         for item in read_spectra(write(tmp_path, start + rest)):
             assert not isinstance(item, SpectrumIssue) or item.reason
@@ -202,7 +202,7 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_a_long_file_is_streamed(tmp_path: Path) -> None:
-    """30 MB of spectra out of a small gz, in less than 12 MB."""
+    """Reading 30 MB of spectra from a small gz needs less than 12 MB."""
     path = tmp_path / "long.mgf.gz"
     block = mgf_block(*(f"{50 + n}.12345 {n + 1}.5" for n in range(600))).encode()
     with gzip.open(path, "wb", compresslevel=1) as file:
@@ -215,6 +215,6 @@ def test_a_long_file_is_streamed(tmp_path: Path) -> None:
         check=True,
         timeout=200,
     )
-    count, grown_kb = map(int, done.stdout.split())
+    count, growth_kb = map(int, done.stdout.split())
     assert count == 3_000
-    assert grown_kb < 12_000
+    assert growth_kb < 12_000

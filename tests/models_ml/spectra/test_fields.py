@@ -1,4 +1,4 @@
-"""What a record's fields mean: signs, units, empty values, contradictions."""
+"""Interpretation of the fields of a record: signs, units, empty values, contradictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models_ml.spectra.spectrum import Spectrum
 from tests.models_ml.spectra.builders import mgf_block, read_all
 
 
-def read_one(tmp_path: Path, **fields: str) -> tuple[Spectrum, list[SpectrumIssue]]:
+def read_single(tmp_path: Path, **fields: str) -> tuple[Spectrum, list[SpectrumIssue]]:
     path = tmp_path / "one.mgf"
     path.write_text(mgf_block(**fields), encoding="utf-8")
     [spectrum], issues, _ = read_all(path)
@@ -36,37 +36,37 @@ def read_one(tmp_path: Path, **fields: str) -> tuple[Spectrum, list[SpectrumIssu
     ],
 )
 def test_charge(tmp_path: Path, charge: str, ion_mode: str, expected: int | None) -> None:
-    spectrum, issues = read_one(tmp_path, CHARGE=charge, IONMODE=ion_mode)
+    spectrum, issues = read_single(tmp_path, CHARGE=charge, IONMODE=ion_mode)
     assert spectrum.charge == expected
     assert issues == []
 
 
-def test_several_charges_are_left_open_and_said(tmp_path: Path) -> None:
-    spectrum, [issue] = read_one(tmp_path, CHARGE="2+ and 3+")
+def test_several_charges_are_ignored_with_an_issue(tmp_path: Path) -> None:
+    spectrum, [issue] = read_single(tmp_path, CHARGE="2+ and 3+")
     assert spectrum.charge is None
     assert (issue.severity, issue.code) == ("repaired", "unknown_charge")
 
 
-def test_charge_of_pepmass_counts_where_no_other_is_given(tmp_path: Path) -> None:
-    assert read_one(tmp_path, PEPMASS="400.1 1e5 2+", CHARGE="absent")[0].charge == 2
-    assert read_one(tmp_path, PEPMASS="400.1 1e5 2+", CHARGE="3+")[0].charge == 3
+def test_the_charge_in_pepmass_counts_if_there_is_no_other(tmp_path: Path) -> None:
+    assert read_single(tmp_path, PEPMASS="400.1 1e5 2+", CHARGE="absent")[0].charge == 2
+    assert read_single(tmp_path, PEPMASS="400.1 1e5 2+", CHARGE="3+")[0].charge == 3
 
 
 def test_adduct_gives_charge_and_ion_mode(tmp_path: Path) -> None:
-    spectrum, issues = read_one(tmp_path, ADDUCT="M-2H2-", CHARGE="absent")
+    spectrum, issues = read_single(tmp_path, ADDUCT="M-2H2-", CHARGE="absent")
     assert (spectrum.adduct, spectrum.charge, spectrum.ion_mode) == ("[M-2H]2-", -2, "negative")
     assert issues == []
 
 
-def test_unknown_adduct_is_said_and_never_taken_for_protonated(tmp_path: Path) -> None:
-    spectrum, [issue] = read_one(tmp_path, ADDUCT="[M+Xy]+")
+def test_an_unknown_adduct_is_reported_and_not_assumed_to_be_protonated(tmp_path: Path) -> None:
+    spectrum, [issue] = read_single(tmp_path, ADDUCT="[M+Xy]+")
     assert spectrum.adduct is None
     assert (issue.severity, issue.code) == ("repaired", "unknown_adduct")
     assert "[M+Xy]+" in issue.reason
 
 
-def test_absent_adduct_stays_absent(tmp_path: Path) -> None:
-    spectrum, issues = read_one(tmp_path, IONMODE="positive")
+def test_a_missing_adduct_stays_none(tmp_path: Path) -> None:
+    spectrum, issues = read_single(tmp_path, IONMODE="positive")
     assert spectrum.adduct is None
     assert issues == []
 
@@ -80,10 +80,10 @@ def test_absent_adduct_stays_absent(tmp_path: Path) -> None:
         ({"CHARGE": "1+", "IONMODE": "negative"}, None, -1, "negative"),
     ],
 )
-def test_contradictions_are_said(
+def test_contradictions_are_reported(
     tmp_path: Path, fields: dict[str, str], adduct: str | None, charge: int, ion_mode: str
 ) -> None:
-    spectrum, [issue] = read_one(tmp_path, **fields)
+    spectrum, [issue] = read_single(tmp_path, **fields)
     assert (spectrum.adduct, spectrum.charge, spectrum.ion_mode) == (adduct, charge, ion_mode)
     assert (issue.severity, issue.code, issue.index) == ("repaired", "contradiction", 0)
 
@@ -101,7 +101,7 @@ def test_contradictions_are_said(
     ],
 )
 def test_retention_time_needs_its_unit(tmp_path: Path, fields: dict[str, str], seconds: float | None) -> None:
-    assert read_one(tmp_path, **fields)[0].retention_time_s == seconds
+    assert read_single(tmp_path, **fields)[0].retention_time_s == seconds
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_retention_time_needs_its_unit(tmp_path: Path, fields: dict[str, str], s
         ("35 NCE", None),
     ],
 )
-def test_collision_energy_in_ev_only_where_stated(tmp_path: Path, text: str, ev: float | None) -> None:
-    spectrum, _ = read_one(tmp_path, COLLISION_ENERGY=text)
+def test_collision_energy_is_in_ev_only_if_stated(tmp_path: Path, text: str, ev: float | None) -> None:
+    spectrum, _ = read_single(tmp_path, COLLISION_ENERGY=text)
     assert spectrum.collision_energy == text
     assert spectrum.collision_energy_ev == ev
 
@@ -145,7 +145,7 @@ def test_other_levels_are_skipped(tmp_path: Path, fields: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize("value", ["absent", "0", "0.0", "nan", "N/A", "", "-5", "inf", "abc", "1e9"])
-def test_precursor_that_says_nothing_rejects(tmp_path: Path, value: str) -> None:
+def test_a_missing_or_bad_precursor_rejects_the_spectrum(tmp_path: Path, value: str) -> None:
     path = tmp_path / "one.mgf"
     path.write_text(mgf_block(PEPMASS=value))
     spectra, [issue], _ = read_all(path)
@@ -156,8 +156,10 @@ def test_precursor_that_says_nothing_rejects(tmp_path: Path, value: str) -> None
     assert issue.title == "one"
 
 
-def test_metadata_is_kept_as_written_and_identifiers_are_found(tmp_path: Path) -> None:
-    spectrum, _ = read_one(tmp_path, EXTERNAL_ID="LIMS-7", FILENAME="a=b.mzXML", LICENSE="CC0", SMILES="N/A")
+def test_metadata_is_kept_as_written_and_the_identifier_is_found(tmp_path: Path) -> None:
+    spectrum, _ = read_single(
+        tmp_path, EXTERNAL_ID="LIMS-7", FILENAME="a=b.mzXML", LICENSE="CC0", SMILES="N/A"
+    )
     assert spectrum.external_id == "LIMS-7"
     assert spectrum.license == "CC0"
     assert spectrum.smiles == ""

@@ -1,4 +1,4 @@
-"""Every real file of ../shared/data/formats is read with the right counts, or refused with a clear reason."""
+"""Every real file in ../shared/data/formats is read with the right counts, or refused with a clear reason."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.models_ml.spectra.builders import read_all
 
 pytestmark = pytest.mark.shared
 
-# found, ms2, usable, repaired, rejected, skipped. Those of mzML agree with pyteomics 5.0, peaks and
-# precursors included; rejected MSP records are GC-EI without a precursor, empty, or spoiled on purpose.
+# found, ms2, usable, repaired, rejected, skipped. The counts of mzML agree with pyteomics 5.0, and so do
+# peaks and precursors. Rejected MSP records are GC-EI without a precursor, empty, or damaged on purpose.
 EXPECTED = {
     "mgf/GNPS.mgf": (1, 1, 1, 0, 0, 0),
     "mgf/laudanosine.mgf": (5, 4, 4, 0, 0, 1),
@@ -67,22 +67,22 @@ REFUSED = {
 @pytest.mark.parametrize("name", EXPECTED)
 def test_counts(shared_data: Path, name: str) -> None:
     _, _, report = read_all(shared_data / "formats" / name)
-    found = (report.found, report.ms2, report.usable, report.repaired, report.rejected, report.skipped)
-    assert found == EXPECTED[name]
+    counts = (report.found, report.ms2, report.usable, report.repaired, report.rejected, report.skipped)
+    assert counts == EXPECTED[name]
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals(shared_data: Path, name: str) -> None:
-    with pytest.raises(UnreadableFile, match=REFUSED[name]) as refusal:
+    with pytest.raises(UnreadableFile, match=REFUSED[name]) as caught:
         read_all(shared_data / "formats" / name)
-    assert refusal.value.remedy
+    assert caught.value.remedy
 
 
-def test_no_file_is_left_out(shared_data: Path) -> None:
+def test_every_file_is_tested(shared_data: Path) -> None:
     folder = shared_data / "formats"
     known = {*EXPECTED, *REFUSED}
     others = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - known
-    # Those of massbank and reported have tests of their own.
+    # Other tests cover the files in massbank and reported.
     assert {name.partition("/")[0] for name in others} == {"massbank", "reported"}
 
 
@@ -102,7 +102,7 @@ def test_massbank_records(shared_data: Path) -> None:
             assert spectra[0].n_peaks == int(re.findall(r"PK\$NUM_PEAK: (\d+)", text)[0])
             assert spectra[0].external_id == path.stem
             assert spectra[0].license
-        elif report.rejected:  # the only fault that these records have
+        elif report.rejected:  # all for the same reason
             assert issues[-1].code == "no_precursor"
             assert "PRECURSOR_M/Z" not in text
     assert (usable, rejected, skipped) == (460, 41, 21)
@@ -113,26 +113,26 @@ def test_mgf_peaks_agree_with_pyteomics(shared_data: Path, name: str) -> None:
     path = shared_data / "formats" / name
     spectra, _, report = read_all(path)
     assert report.found == len(re.findall(r"(?m)^BEGIN IONS", path.read_text(encoding="utf-8")))
-    theirs = [entry for entry in pyteomics_mgf.MGF(str(path)) if entry["params"].get("mslevel", "2") != "1"]
-    for ours, entry in zip(spectra, theirs, strict=True):
-        np.testing.assert_array_equal(ours.mz, entry["m/z array"])
-        np.testing.assert_array_equal(ours.intensity, entry["intensity array"])
+    expected = [entry for entry in pyteomics_mgf.MGF(str(path)) if entry["params"].get("mslevel", "2") != "1"]
+    for spectrum, entry in zip(spectra, expected, strict=True):
+        np.testing.assert_array_equal(spectrum.mz, entry["m/z array"])
+        np.testing.assert_array_equal(spectrum.intensity, entry["intensity array"])
 
 
 def test_mzxml_peaks_agree_with_pyteomics(shared_data: Path) -> None:
     path = shared_data / "formats/mzml/testdata.mzXML"
-    [ours] = read_all(path)[0]
-    [theirs] = [scan for scan in pyteomics_mzxml.MzXML(str(path)) if scan["msLevel"] == 2]
-    np.testing.assert_array_equal(ours.mz, theirs["m/z array"])
-    np.testing.assert_array_equal(ours.intensity, theirs["intensity array"])
-    assert ours.precursor_mz == theirs["precursorMz"][0]["precursorMz"]
-    assert ours.ion_mode == "negative"
+    [spectrum] = read_all(path)[0]
+    [expected] = [scan for scan in pyteomics_mzxml.MzXML(str(path)) if scan["msLevel"] == 2]
+    np.testing.assert_array_equal(spectrum.mz, expected["m/z array"])
+    np.testing.assert_array_equal(spectrum.intensity, expected["intensity array"])
+    assert spectrum.precursor_mz == expected["precursorMz"][0]["precursorMz"]
+    assert spectrum.ion_mode == "negative"
 
 
 def test_msp_record_counts(shared_data: Path) -> None:
     for path in sorted((shared_data / "formats/msp").iterdir()):
-        found = len(re.findall(r"(?im)^num peaks:", path.read_text(encoding="utf-8")))
-        assert read_all(path)[2].found == found, path.name
+        n_records = len(re.findall(r"(?im)^num peaks:", path.read_text(encoding="utf-8")))
+        assert read_all(path)[2].found == n_records, path.name
 
 
 def test_public_test_spectra(shared_data: Path) -> None:

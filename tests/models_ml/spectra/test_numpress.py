@@ -1,4 +1,4 @@
-"""MS-Numpress decoding: vectors worked out by hand from the published scheme, and corrupt data."""
+"""MS-Numpress decoding: vectors computed by hand from the published scheme, and corrupt data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pack_integers(values: list[int]) -> bytes:
     """The published packing of 32-bit integers into half bytes."""
     halves: list[int] = []
     for value in values:
-        nibbles = [(value & 0xFFFFFFFF) >> 4 * place & 0xF for place in range(8)]
+        nibbles = [(value & 0xFFFFFFFF) >> 4 * index & 0xF for index in range(8)]
         zeros = next((n for n in range(8) if nibbles[7 - n]), 8)
         ones = next((n for n in range(8) if nibbles[7 - n] != 0xF), 7)
         lead = min(ones, 7) if ones else zeros
@@ -37,7 +37,7 @@ def pack_linear(values: list[int], scale: float) -> bytes:
 
 
 def test_known_half_bytes() -> None:
-    """0 is "8"; 1 is seven leading zeros, then 1; -1 is seven leading F, then F; the rest fills up."""
+    """0 is "8"; 1 is seven leading zeros, then 1. The last half byte is padding."""
     assert decode_pic(bytes([0x87, 0x10])).tolist() == [0.0, 1.0]
     assert decode_pic(bytes([0x71, 0x6C, 0x20])).tolist() == [1.0, 0x2C]
 

@@ -1,4 +1,4 @@
-"""SPLASH against the published test vectors and every MassBank record's own."""
+"""SPLASH compared with the published test vectors and with the SPLASH of every MassBank record."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_shape_of_the_identifier() -> None:
 
 
 @pytest.mark.parametrize(("mz", "heights"), [([], []), ([100.0], [0.0])])
-def test_nothing_to_hash_is_refused(mz: list[float], heights: list[float]) -> None:
-    with pytest.raises(ValueError, match="at least one peak"):
+def test_peaks_without_intensity_raise(mz: list[float], heights: list[float]) -> None:
+    with pytest.raises(ValueError, match="SPLASH"):
         splash(mz, heights)
 
 
@@ -44,7 +44,7 @@ def test_published_vectors(shared_data: Path) -> None:
 
 @pytest.mark.shared
 def test_every_massbank_record(shared_data: Path) -> None:
-    """Also of records that are no usable MS2 spectra."""
+    """Includes records that are not usable MS2 spectra."""
     limits = ReadLimits()
     checked = 0
     for path in sorted((shared_data / "formats/massbank").iterdir()):

@@ -1,4 +1,4 @@
-"""Syntax of MGF, MSP and MassBank beyond what the real files show, and MGF written by us."""
+"""Syntax of MGF, MSP and MassBank that the real files do not cover, and MGF that the server writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_mgf_shared_parameters_hold_unless_a_block_has_its_own(tmp_path: Path) -> None:
+def test_mgf_fields_before_the_first_block_apply_to_blocks_without_them(tmp_path: Path) -> None:
     text = "CHARGE=2+\nCOM=run 7\n" + mgf_block(CHARGE="absent") + mgf_block(CHARGE="3+")
     spectra, issues, _ = read_all(write(tmp_path, text))
     assert [spectrum.charge for spectrum in spectra] == [2, 3]
@@ -30,13 +30,13 @@ def test_mgf_shared_parameters_hold_unless_a_block_has_its_own(tmp_path: Path) -
 
 
 def test_mgf_comments_blank_lines_third_columns_and_crlf(tmp_path: Path) -> None:
-    text = "# made by hand\n" + mgf_block("100.5 1 1+", "; note", "", "200.25\t2e3\tannotated")
+    text = "# written by hand\n" + mgf_block("100.5 1 1+", "; note", "", "200.25\t2e3\tannotated")
     [spectrum], _, _ = read_all(write(tmp_path, text.replace("\n", "\r\n")))
     assert spectrum.mz.tolist() == [100.5, 200.25]
     assert spectrum.intensity.tolist() == [1.0, 2000.0]
 
 
-def test_raw_peaks_stay_in_file_order_with_zeros(tmp_path: Path) -> None:
+def test_raw_peaks_keep_the_file_order_and_zeros(tmp_path: Path) -> None:
     [spectrum], _, _ = read_all(write(tmp_path, mgf_block("300.1 5", "100.2 0", "200.3 7")))
     assert spectrum.mz.tolist() == [300.1, 100.2, 200.3]
     assert spectrum.intensity.tolist() == [5.0, 0.0, 7.0]
@@ -77,7 +77,7 @@ def test_msp_peaks_in_every_layout(tmp_path: Path, body: str) -> None:
     assert issues == []
 
 
-def test_msp_records_without_blank_lines_between(tmp_path: Path) -> None:
+def test_msp_records_need_no_blank_lines_between_them(tmp_path: Path) -> None:
     record = "Name: y\nPrecursorMZ: 100.1\nIon_mode: N\nNum Peaks: 2\n50.1 3\n60.2 4\n"
     spectra, issues, _ = read_all(write(tmp_path, record * 3))
     assert [spectrum.n_peaks for spectrum in spectra] == [2, 2, 2]
@@ -85,17 +85,15 @@ def test_msp_records_without_blank_lines_between(tmp_path: Path) -> None:
     assert issues == []
 
 
-def test_msp_without_peak_count_or_cut_off_is_rejected_alone(tmp_path: Path) -> None:
-    text = (
-        f"NAME: lost\nPRECURSORMZ: 90\n\n{MSP_HEAD}Num Peaks: 1\n50.5 1\n\n{MSP_HEAD}Num Peaks: 9\n50.5 1\n"
-    )
+def test_msp_record_that_is_cut_off_or_has_no_peak_count_is_rejected(tmp_path: Path) -> None:
+    text = f"NAME: cut\nPRECURSORMZ: 90\n\n{MSP_HEAD}Num Peaks: 1\n50.5 1\n\n{MSP_HEAD}Num Peaks: 9\n50.5 1\n"
     spectra, issues, report = read_all(write(tmp_path, text))
     assert len(spectra) == 1
     assert [issue.code for issue in issues] == ["unfinished_record", "unfinished_record"]
     assert report.found == 3
 
 
-def test_other_peak_count_than_announced_is_said(tmp_path: Path) -> None:
+def test_a_wrong_peak_count_is_reported(tmp_path: Path) -> None:
     text = f"{MSP_HEAD}Num Peaks: 5\n50.5 1\n60.5 2\n\n{MSP_HEAD}Num Peaks: 1\n50.5 1\n"
     spectra, [issue], report = read_all(write(tmp_path, text))
     assert len(spectra) == 2
@@ -139,7 +137,7 @@ def test_massbank_many_records_in_one_file(tmp_path: Path) -> None:
     assert first.metadata["CH$NAME"] == "p-Coumaric acid\n4-Hydroxycinnamic acid"
 
 
-def test_massbank_record_cut_off_is_rejected_by_its_accession(tmp_path: Path) -> None:
+def test_massbank_record_that_is_cut_off_is_rejected_with_its_accession(tmp_path: Path) -> None:
     text = MASSBANK.format(name="A1") + "//\n" + MASSBANK.format(name="A2").rpartition("  147")[0]
     spectra, [issue], _ = read_all(write(tmp_path, text))
     assert len(spectra) == 1
@@ -153,7 +151,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=30), finite, words)
-def test_mgf_written_is_read_back_the_same(
+def test_written_mgf_is_read_back_unchanged(
     tmp_path: Path, peaks: list[tuple[float, float]], precursor: float, title: str
 ) -> None:
     original = make_spectrum(
@@ -166,10 +164,10 @@ def test_mgf_written_is_read_back_the_same(
     )
     stream = io.StringIO()
     assert write_mgf([original, original], stream) == 2
-    [back, _], issues, _ = read_all(write(tmp_path, stream.getvalue()))
+    [read_back, _], issues, _ = read_all(write(tmp_path, stream.getvalue()))
     assert issues == []
-    np.testing.assert_array_equal(back.mz, original.mz)
-    np.testing.assert_array_equal(back.intensity, original.intensity)
+    np.testing.assert_array_equal(read_back.mz, original.mz)
+    np.testing.assert_array_equal(read_back.intensity, original.intensity)
     for name in (
         "precursor_mz",
         "charge",
@@ -179,4 +177,4 @@ def test_mgf_written_is_read_back_the_same(
         "retention_time_s",
         "collision_energy",
     ):
-        assert getattr(back, name) == getattr(original, name), name
+        assert getattr(read_back, name) == getattr(original, name), name
