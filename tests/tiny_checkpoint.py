@@ -1,10 +1,10 @@
-"""The small checkpoint that tests of models, workers and flows share, and the molecules it was made from."""
+"""The small checkpoint that tests of models, workers and flows share, and its training molecules."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# Well-known molecules, among them isomers (so that mass windows hold more than one).
+# Well-known molecules with isomers among them, so that mass windows hold several.
 MOLECULES = (
     "CC(=O)Nc1ccc(O)cc1",  # paracetamol
     "CC(=O)Oc1ccccc1C(=O)O",  # aspirin
@@ -34,7 +34,7 @@ MOLECULES = (
 
 
 def build(folder: Path, *, work: Path, blind: bool = False) -> Path:
-    """Train and pack it; needs torch. A few seconds."""
+    """Train and pack the checkpoint. Takes a few seconds and needs torch."""
     from models_ml.training.tiny import make_tiny_checkpoint
 
     make_tiny_checkpoint(folder, MOLECULES, work=work, blind=blind)

@@ -14,7 +14,7 @@ from models_ml.spectra.features import SpectrumFeatures
 
 
 class ArrayFile:
-    """A dataclass of arrays that saves to and loads from one .npz. Nothing is pickled."""
+    """A dataclass of arrays, saved in one .npz file. Nothing is pickled."""
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class MoleculeArrays(ArrayFile):
     offsets: NDArray[np.int64]
     fingerprints: NDArray[np.uint8]  # (n, 256): 2048 bits of Morgan, radius 2, packed
     exact_mass: NDArray[np.float64]  # (n,) Da
-    text: NDArray[np.uint8]  # canonical SMILES, UTF-8, one a line
+    text: NDArray[np.uint8]  # canonical SMILES in UTF-8, one per line
 
     def __len__(self) -> int:
         return int(self.exact_mass.shape[0])
@@ -57,7 +57,7 @@ class MoleculeArrays(ArrayFile):
         return self.text.tobytes().decode().split("\n")
 
     def followed_by(self, other: MoleculeArrays) -> MoleculeArrays:
-        """These molecules and behind them those of `other`, which must have as many spellings."""
+        """These molecules, then those of `other`, which must have the same number of spellings."""
         return MoleculeArrays(
             tokens=np.concatenate([self.tokens, other.tokens]),
             offsets=np.append(self.offsets, other.offsets[1:] + self.offsets[-1]),
@@ -67,17 +67,17 @@ class MoleculeArrays(ArrayFile):
         )
 
     def spelling(self, molecule: int, variant: int) -> NDArray[np.uint16]:
-        place = molecule * self.spellings + variant
-        return self.tokens[self.offsets[place] : self.offsets[place + 1]]
+        index = molecule * self.spellings + variant
+        return self.tokens[self.offsets[index] : self.offsets[index + 1]]
 
     def lengths(self) -> NDArray[np.int64]:
-        """(n, V + 1) tokens of each spelling."""
+        """Number of tokens of each spelling, (n, V + 1)."""
         return np.diff(self.offsets).reshape(len(self), self.spellings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectrumArrays(ArrayFile):
-    """Preprocessed spectra; ``compound`` is the row of the molecule arrays beside them."""
+    """Preprocessed spectra. ``compound`` is the row in the molecule arrays beside them."""
 
     mz: NDArray[np.float32]
     intensity: NDArray[np.float32]
@@ -93,11 +93,11 @@ class SpectrumArrays(ArrayFile):
         return int(self.precursor_mz.shape[0])
 
     def followed_by(self, other: SpectrumArrays, compound: NDArray[np.int64]) -> SpectrumArrays:
-        """These spectra and behind them those of `other`, whose compounds are now called `compound`."""
-        named = replace(other, offsets=other.offsets[1:] + self.offsets[-1], compound=compound)
+        """These spectra, then those of `other` with their compounds renumbered to `compound`."""
+        renumbered = replace(other, offsets=other.offsets[1:] + self.offsets[-1], compound=compound)
         return SpectrumArrays(
             **{
-                field.name: np.concatenate([getattr(self, field.name), getattr(named, field.name)])
+                field.name: np.concatenate([getattr(self, field.name), getattr(renumbered, field.name)])
                 for field in fields(self)
             }
         )
@@ -116,7 +116,7 @@ class SpectrumArrays(ArrayFile):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompoundFolds(ArrayFile):
-    """Which fold each training compound lies in. Near analogs share a fold: see models_ml.training.folds."""
+    """The fold of each training compound. Close analogs share a fold: see models_ml.training.folds."""
 
     fold: NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""Which rows of the prepared arrays go into a batch, and how rows are noised on the way."""
+"""Selects the rows of a batch from the prepared arrays, and adds noise to them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,54 @@ def length_bucketed(
     for start in range(0, len(order), batch_size * BUCKET_BATCHES):
         bucket = order[start : start + batch_size * BUCKET_BATCHES]
         bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
-        batches = [bucket[place : place + batch_size] for place in range(0, len(bucket), batch_size)]
-        for place in rng.permutation(len(batches)):
-            yield batches[place]
+        batches = [bucket[first : first + batch_size] for first in range(0, len(bucket), batch_size)]
+        for index in rng.permutation(len(batches)):
+            yield batches[index]
 
 
 def shuffled_batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Endless batches of places, each epoch in a new order; the rest that fills no batch is left out."""
+    """Endless batches of row numbers, each epoch in a new order. A last incomplete batch is left out."""
     size = min(size, n)
     while True:
         order = rng.permutation(n)
         for start in range(0, n - size + 1, size):
             yield order[start : start + size]
+
+
+def compound_batches(
+    spectra: SpectrumArrays,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    mass_sorted_share: float = 0.0,
+    mass_spread_da: float = 0.0,
+) -> Iterator[NDArray[np.int64]]:
+    """Endless batches of the spectra in `rows`. An epoch holds each compound once: no false negatives.
+
+    A share of the epochs is sorted by mass, with noise of `mass_spread_da`. The others are shuffled.
+    """
+    by_compound = rows[np.argsort(spectra.compound[rows], kind="stable")]
+    _, first, count = np.unique(spectra.compound[by_compound], return_index=True, return_counts=True)
+    while True:
+        epoch = by_compound[first + rng.integers(0, count)]
+        spread = mass_spread_da if rng.random() < mass_sorted_share else 1e6
+        order = np.argsort(spectra.neutral_mass[epoch] + rng.normal(0, spread, len(epoch)))
+        size = min(batch_size, len(epoch))
+        starts = range(0, len(epoch) - size + 1, size)
+        for start in rng.permutation(np.array(starts)):
+            yield epoch[order[start : start + size]]
+
+
+def spectra_per_compound(
+    spectra: SpectrumArrays, at_most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows of at most `at_most` random spectra of each compound."""
+    order = rng.permutation(len(spectra))
+    order = order[np.argsort(spectra.compound[order], kind="stable")]
+    compound = spectra.compound[order]
+    first = np.searchsorted(compound, compound, "left")
+    return order[np.arange(len(order)) - first < at_most]
 
 
 def mask_spans(row: NDArray[np.uint16], share: float, rng: np.random.Generator) -> NDArray[np.uint16]:

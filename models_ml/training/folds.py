@@ -1,4 +1,4 @@
-"""Parts the training compounds into folds that hold no near analogs of one another."""
+"""Divides the training compounds into folds. No two folds hold close analogs."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from models_ml.molecules.fingerprint import bulk_tanimoto
 from models_ml.training.arrays import CompoundFolds
 
 N_FOLDS = 5
-# The public folds of the data were cut at this similarity, so a model meets in a held-out fold what it
-# will meet in new spectra: analogs up to here, none beyond.
+# The public folds of the data use this threshold. A held-out fold is then as hard as new spectra: analogs
+# below this similarity, none above.
 CLUSTER_TANIMOTO = 0.8
+UNLABELLED = -1
 
 
 def clusters(fingerprints: NDArray[np.uint8], threshold: float = CLUSTER_TANIMOTO) -> NDArray[np.int64]:
     """Single-linkage cluster number of each row of packed fingerprints (n, 256)."""
-    label = np.full(len(fingerprints), -1, np.int64)
+    label = np.full(len(fingerprints), UNLABELLED, np.int64)
     for first in range(len(fingerprints)):
-        if label[first] >= 0:
+        if label[first] != UNLABELLED:
             continue
         label[first] = first
-        front = [first]
-        while front:
-            near = bulk_tanimoto(fingerprints[front.pop()].tobytes(), fingerprints) >= threshold
-            new = np.flatnonzero(near & (label < 0))
+        to_visit = [first]
+        while to_visit:
+            similarities = bulk_tanimoto(fingerprints[to_visit.pop()].tobytes(), fingerprints)
+            new = np.flatnonzero((similarities >= threshold) & (label == UNLABELLED))
             label[new] = first
-            front.extend(new.tolist())
+            to_visit.extend(new.tolist())
     return label
 
 
 def cluster_folds(fingerprints: NDArray[np.uint8], *, seed: int, n_folds: int = N_FOLDS) -> CompoundFolds:
-    """Whole clusters to folds: the largest first, each to the fold that is smallest then."""
+    """Assign whole clusters to folds: the largest cluster first, each to the smallest fold."""
     label = clusters(fingerprints)
     names, sizes = np.unique(label, return_counts=True)
     shuffled = np.random.default_rng(seed).permutation(len(names))
     filled = np.zeros(n_folds, np.int64)
     fold_of: dict[int, int] = {}
-    for place in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+    for cluster in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         smallest = int(np.argmin(filled))
-        fold_of[int(names[place])] = smallest
-        filled[smallest] += sizes[place]
-    return CompoundFolds(np.array([fold_of[int(one)] for one in label]))
+        fold_of[int(names[cluster])] = smallest
+        filled[smallest] += sizes[cluster]
+    return CompoundFolds(np.array([fold_of[name] for name in label.tolist()]))

@@ -1,4 +1,4 @@
-"""In which precision training computes."""
+"""The number format in which training computes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 def autocast(device: str) -> torch.autocast:
     """bfloat16 where the hardware multiplies it, else float32.
 
-    A processor without such instructions emulates them: with AVX2 alone a 256 x 1024 layer ran at
+    A processor without such instructions emulates them: with AVX2 only, a 256 x 1024 layer runs at
     6 GFLOP/s in bfloat16 and at 51 in float32.
     """
     kind = device.split(":")[0]
@@ -19,5 +19,5 @@ def autocast(device: str) -> torch.autocast:
 
 @lru_cache(maxsize=1)
 def _cpu_multiplies_bfloat16() -> bool:
-    told = torch.cpu.get_capabilities()
-    return bool(told.get("amx_bf16") or told.get("avx512_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

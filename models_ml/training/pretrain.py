@@ -1,43 +1,33 @@
-"""Stage 1: the molecule side learns SMILES by undoing noise, and its embedding learns the fingerprint.
+"""Stage 1: the molecule side learns SMILES by removing noise, and its embedding learns the fingerprint.
 
-Trains encoder, embedding head and decoder; touches nothing of the spectrum side.
+Trains encoder, embedding head and decoder. The spectrum side is not involved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models_ml.config import named_config
 from models_ml.networks.context import Memory
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import pad_tokens
-from models_ml.tokenizer import PAD
+from models_ml.tokenizer import PAD, SmilesTokenizer
 from models_ml.training.arrays import MoleculeArrays
 from models_ml.training.batches import length_bucketed, mask_spans
-from models_ml.training.run import StageRun
+from models_ml.training.run import StageRun, set_up, start_run
+from models_ml.training.settings import PretrainSettings
+from models_ml.training.states import load_state
 
-FINGERPRINT_WEIGHT = 30.0  # brings the mean over 2048 mostly empty bits to the size of a token's NLL
+FINGERPRINT_WEIGHT = 30.0  # scales the mean over 2048 mostly empty bits to the size of a token's NLL
 MAX_PRETRAIN_TOKENS = 128  # 99 % of the structures; the rest would cost as much as thousands of short ones
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainChoices:
-    """How the encoder's input differs from the canonical spelling that the decoder must write."""
-
-    random_spelling: float = 0.5  # share of rows in a random spelling
-    masked_rows: float = 0.5  # share of rows with masked spans
-    masked_tokens: float = 0.15  # of such a row
-    embedding_only: float = 0.3  # share of rows whose decoder sees only E^m, as after the fusion
-    # Share of steps that train the decoder too. The decoder learns its grammar soon; the fingerprint
-    # needs many more molecules, and a step without the decoder costs less than half. Such steps read
-    # the canonical spelling without masks, which is what every later stage reads.
-    decoder_share: float = 1.0
-
 
 PretrainBatch = tuple[Tensor, Tensor, Tensor, Tensor | None]
 
@@ -54,29 +44,70 @@ class PretrainHeads(nn.Module):
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """E^m (B, D) to one memory position (B, 1, Dm) and bit logits (B, 2048)."""
-        # A unit vector's entries are tiny; scaled they have about unit variance.
+        # The entries of a unit vector are tiny. Scaled they have about unit variance.
         scaled = embedding * embedding.shape[1] ** 0.5
         return self.to_memory(scaled)[:, None], self.to_fingerprint(scaled)
 
 
-def pretrain_batches(
-    arrays: MoleculeArrays, batch_size: int, choices: PretrainChoices, rng: np.random.Generator
-) -> Iterator[PretrainBatch]:
-    """Endless (source tokens, canonical tokens, fingerprint bits, rows whose decoder sees E^m alone).
+def run_pretrain(settings: PretrainSettings) -> Path:
+    """Returns the path of the state. The network of a warm start may lack parts of this one."""
+    rng = set_up(settings)
+    network = _new_network(settings)
+    heads = PretrainHeads(network)
+    if settings.warm_start is not None:
+        state = load_state(settings.warm_start)
+        network.load_state_dict(state["network"], strict=False)
+        heads.load_state_dict(state["trained"]["heads"])
+    trained = {"molecule_encoder": network.molecule_encoder, "decoder": network.decoder, "heads": heads}
+    run = start_run(settings, network, trained)
+    arrays = MoleculeArrays.load(settings.data / "pretrain.npz")
+    train_pretrain(run, heads, pretrain_batches(arrays, settings, rng))
+    return run.path
 
-    In a step without the decoder the source is canonical and the last part None.
+
+def train_pretrain(run: StageRun, heads: PretrainHeads, batches: Iterator[PretrainBatch]) -> None:
+    """Train until the budget is spent."""
+    run.network.train()
+    run.pause()
+    for batch in batches:
+        if run.done:
+            break
+        source, target, bits, embedding_only = batch
+        on_device = (
+            source.to(run.device),
+            target.to(run.device),
+            bits.to(run.device),
+            None if embedding_only is None else embedding_only.to(run.device),
+        )
+        with run.autocast():
+            token_nll, bit_loss = pretrain_losses(run.network, heads, on_device)
+        metrics = (
+            {"bit_loss": bit_loss}
+            if embedding_only is None
+            else {"noisy_bit_loss": bit_loss, "token_nll": token_nll}
+        )
+        run.learn(token_nll + FINGERPRINT_WEIGHT * bit_loss, **metrics)
+    run.save(finished=True)
+
+
+def pretrain_batches(
+    arrays: MoleculeArrays, settings: PretrainSettings, rng: np.random.Generator
+) -> Iterator[PretrainBatch]:
+    """Endless (source tokens, canonical tokens, fingerprint bits, rows whose decoder reads only E^m).
+
+    In a step without the decoder the source is canonical and the last part is None.
     """
     lengths = arrays.lengths()
     usable = np.flatnonzero(lengths.max(1) <= MAX_PRETRAIN_TOKENS)
     while True:
-        for batch in length_bucketed(lengths[usable, 0], batch_size, rng):
+        for batch in length_bucketed(lengths[usable, 0], settings.batch_size, rng):
             rows = usable[batch]
             targets = pad_tokens([arrays.spelling(row, 0) for row in rows])
             bits = torch.from_numpy(np.unpackbits(arrays.fingerprints[rows], axis=1))
-            if rng.random() < choices.decoder_share:
-                sources = pad_tokens([_noisy(arrays, row, choices, rng) for row in rows])
-                alone = torch.from_numpy(rng.random(len(rows)) < choices.embedding_only)
-                yield sources, targets, bits, alone
+            if rng.random() < settings.decoder_share:
+                sources = pad_tokens([_noisy_spelling(arrays, row, settings, rng) for row in rows])
+                embedding_only = torch.from_numpy(rng.random(len(rows)) < settings.embedding_only)
+                yield sources, targets, bits, embedding_only
             else:
                 yield targets, targets, bits, None
 
@@ -85,13 +116,13 @@ def pretrain_losses(
     network: GlmrNetwork, heads: PretrainHeads, batch: PretrainBatch
 ) -> tuple[Tensor, Tensor]:
     """Token NLL of the canonical spelling (0 without the decoder), and fingerprint cross-entropy per bit."""
-    source, target, bits, only_embedding = batch
+    source, target, bits, embedding_only = batch
     features = network.molecule_encoder(source)
     to_memory, bit_logits = heads(network.molecule_encoder.embed(features, source))
     bit_loss = functional.binary_cross_entropy_with_logits(bit_logits.float(), bits.float())
-    if only_embedding is None:
+    if embedding_only is None:
         return torch.zeros((), device=source.device), bit_loss
-    keep = (source != PAD) & ~only_embedding[:, None]
+    keep = (source != PAD) & ~embedding_only[:, None]
     memory = torch.cat([to_memory.to(features.dtype), features], dim=1)
     state = network.decoder.start(Memory.of(memory, functional.pad(keep, (1, 0), value=True)))
     logits, _ = network.decoder(target[:, :-1], state)
@@ -101,40 +132,20 @@ def pretrain_losses(
     return token_nll, bit_loss
 
 
-def pretrain(
-    run: StageRun,
-    heads: PretrainHeads,
-    arrays: MoleculeArrays,
-    *,
-    batch_size: int,
-    choices: PretrainChoices,
-    rng: np.random.Generator,
-) -> None:
-    """Train until the run's budget is spent."""
-    run.network.train()
-    run.pause()
-    for batch in pretrain_batches(arrays, batch_size, choices, rng):
-        if run.done:
-            break
-        source, target, bits, alone = batch
-        moved = (
-            source.to(run.device),
-            target.to(run.device),
-            bits.to(run.device),
-            None if alone is None else alone.to(run.device),
-        )
-        with run.autocast():
-            token_nll, bit_loss = pretrain_losses(run.network, heads, moved)
-        figures = (
-            {"bit_loss": bit_loss} if alone is None else {"noisy_bit_loss": bit_loss, "token_nll": token_nll}
-        )
-        run.learn(token_nll + FINGERPRINT_WEIGHT * bit_loss, **figures)
-    run.save(finished=True)
+def _new_network(settings: PretrainSettings) -> GlmrNetwork:
+    tokenizer = SmilesTokenizer.load(settings.data / "tokenizer.json")
+    config = named_config(settings.config, vocabulary_size=len(tokenizer))
+    if settings.token_window is not None:
+        config = replace(config, token_window=settings.token_window)
+    return GlmrNetwork(config)
 
 
-def _noisy(
-    arrays: MoleculeArrays, row: int, choices: PretrainChoices, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
-    variant = int(rng.integers(1, arrays.spellings)) if rng.random() < choices.random_spelling else 0
+def _noisy_spelling(
+    arrays: MoleculeArrays, row: int, settings: PretrainSettings, rng: np.random.Generator
+) -> NDArray[np.uint16]:
+    random = rng.random() < settings.random_spelling
+    variant = int(rng.integers(1, arrays.spellings)) if random else 0
     tokens = arrays.spelling(row, variant)
-    return mask_spans(tokens, choices.masked_tokens, rng) if rng.random() < choices.masked_rows else tokens
+    if rng.random() < settings.masked_rows:
+        return mask_spans(tokens, settings.masked_tokens, rng)
+    return tokens

@@ -30,7 +30,7 @@ def molecule_arrays(
     seed: int,
     progress: bool = True,
 ) -> MoleculeArrays:
-    """Each structure in its canonical spelling and `variants` random ones."""
+    """Each structure in its canonical spelling and `variants` random spellings."""
     rows: list[np.ndarray] = []
     for number, structure in enumerate(tqdm(structures, "spellings", disable=not progress)):
         for spelling in (structure.smiles, *random_spellings(structure.smiles, variants, seed + number)):
@@ -47,10 +47,10 @@ def molecule_arrays(
 
 
 def random_spellings(smiles: str, number: int, seed: int) -> list[str]:
-    """The same molecule written from random starting atoms; the same list for the same seed."""
+    """SMILES of the molecule from random starting atoms. A seed always gives the same list."""
     if not number:
         return []
     molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
-        raise ValueError(f"{smiles!r} is no molecule; only standardised structures can be spelled.")
+        raise ValueError(f"{smiles!r} is not a valid SMILES. Standardise the structure first.")
     return list(Chem.MolToRandomSmilesVect(molecule, number, randomSeed=seed))

@@ -1,9 +1,8 @@
-"""Molecule features of the frozen encoder, made once and kept in a file, and the mass window over them."""
+"""Vectors of molecules and spectra by the present networks. Symbols as in docs/glossary.md."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from tqdm import tqdm
 
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.tensors import pad_tokens
-from models_ml.training.arrays import MoleculeArrays
+from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.batches import spectrum_batch
 from models_ml.training.precision import autocast
 
-ENCODE_BATCH = 256
+MOLECULE_BATCH = 256
+SPECTRUM_BATCH = 128
 PROJECT_BATCH = 16384
 
 
@@ -26,7 +27,7 @@ def pooled_features(
 ) -> NDArray[np.float16]:
     """What the embedding head reads of each molecule's canonical spelling, (n, 2 Dm).
 
-    Read from `cache` if it is there: the encoder below the head stays frozen after pre-training.
+    Read from `cache` if the file exists: the encoder below the head is frozen after pre-training.
     """
     if cache is not None and cache.exists():
         stored: NDArray[np.float16] = np.load(cache, allow_pickle=False)
@@ -37,14 +38,14 @@ def pooled_features(
     pooled = np.zeros((len(arrays), 2 * network.config.d_molecule), np.float16)
     max_tokens = network.config.max_tokens
     with torch.inference_mode(), autocast(device):
-        for start in tqdm(range(0, len(order), ENCODE_BATCH), "molecule vectors"):
-            rows = order[start : start + ENCODE_BATCH]
+        for start in tqdm(range(0, len(order), MOLECULE_BATCH), "molecule vectors"):
+            rows = order[start : start + MOLECULE_BATCH]
             tokens = pad_tokens([arrays.spelling(row, 0)[:max_tokens] for row in rows])
             tokens = tokens.to(device)
             encoder = network.molecule_encoder
             pooled[rows] = encoder.pool(encoder(tokens), tokens).half().cpu().numpy()
     if cache is not None:
-        # Runs side by side may each make it: none may read the half of another's.
+        # Parallel runs may each write the file. None of them may read an unfinished one.
         part = cache.with_suffix(f".{os.getpid()}.npy")
         np.save(part, pooled)
         part.replace(cache)
@@ -60,31 +61,30 @@ def molecule_vectors(
 
 
 def project_all(network: GlmrNetwork, pooled: Tensor, *, device: str) -> Tensor:
-    """Pooled features (n, 2 Dm), wherever they lie, to E^m (n, D) on the device."""
+    """Pooled features (n, 2 Dm) on any device to E^m (n, D) on `device`."""
     parts: list[Tensor] = []
     with torch.inference_mode():
-        for some in torch.split(pooled, PROJECT_BATCH):
-            parts.append(network.molecule_encoder.project(some.to(device).float()))
+        for part in torch.split(pooled, PROJECT_BATCH):
+            parts.append(network.molecule_encoder.project(part.to(device).float()))
     return torch.cat(parts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MassSorted:
-    """Molecules in order of mass, for windows by bisection."""
+def embed_spectrum_rows(
+    network: GlmrNetwork, spectra: SpectrumArrays, rows: NDArray[np.int64], device: str
+) -> NDArray[np.float32]:
+    """E^s (len(rows), D) in the order of `rows`."""
+    n_peaks = spectra.offsets[rows + 1] - spectra.offsets[rows]
+    order = np.argsort(n_peaks, kind="stable")
+    vectors = np.zeros((len(rows), network.config.embedding_dim), np.float32)
+    network.eval()
+    with torch.inference_mode(), autocast(device):
+        for start in range(0, len(rows), SPECTRUM_BATCH):
+            indices = order[start : start + SPECTRUM_BATCH]
+            batch = spectrum_batch(spectra, rows[indices]).to(device)
+            vectors[indices] = network.embed_spectra(batch).float().cpu().numpy()
+    return vectors
 
-    order: NDArray[np.int64]  # molecule rows, lightest first
-    mass: NDArray[np.float64]  # their masses
 
-    @classmethod
-    def of(cls, mass: NDArray[np.float64], without: NDArray[np.int64] | None = None) -> MassSorted:
-        """Of all rows, or of those not in `without`."""
-        order = np.argsort(mass, kind="stable")
-        if without is not None:
-            order = order[~np.isin(order, without)]
-        return cls(order, mass[order])
-
-    def window(self, mass: float, tolerance_da: float) -> NDArray[np.int64]:
-        """Rows of the molecules within the tolerance, ends included."""
-        first = np.searchsorted(self.mass, mass - tolerance_da, "left")
-        last = np.searchsorted(self.mass, mass + tolerance_da, "right")
-        return self.order[first:last]
+def table_rows(table: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """`table` (n, D) and `rows` (...) to (..., D) float32."""
+    return table[torch.from_numpy(rows).to(table.device)].float()

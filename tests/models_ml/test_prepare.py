@@ -1,4 +1,4 @@
-"""Files become the arrays that training reads, the same each time, and without torch."""
+"""Files become the arrays that training reads: the same arrays each time, without torch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.spectra.preprocess import MAX_PEAKS, preprocess
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.tokenizer import SmilesTokenizer
-from models_ml.training.__main__ import main
 from models_ml.training.arrays import MoleculeArrays, SpectrumArrays
+from models_ml.training.command_line import main
 from models_ml.training.folds import cluster_folds
 from models_ml.training.spellings import random_spellings
 from tests.tiny_checkpoint import MOLECULES
@@ -30,11 +30,12 @@ ROOT = Path(__file__).parents[2]
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("files")
     for fold, molecules in (("train", MOLECULES[:6]), ("val", MOLECULES[6:8])):
-        spectra = [replace(fragment_spectrum(one), smiles=one) for one in molecules]
-        nameless = replace(spectra[0], smiles="")
+        spectra = [replace(fragment_spectrum(smiles), smiles=smiles) for smiles in molecules]
+        without_structure = replace(spectra[0], smiles="")
         with (folder / f"{fold}.mgf").open("w", encoding="utf-8") as stream:
-            write_mgf([*spectra, nameless], stream)
-    (folder / "structures.smi").write_text("".join(f"{one}\n" for one in (*MOLECULES, MOLECULES[0], "C(")))
+            write_mgf([*spectra, without_structure], stream)
+    lines = (*MOLECULES, MOLECULES[0], "C(")
+    (folder / "structures.smi").write_text("".join(f"{line}\n" for line in lines))
     return ["prepare", "--structures", str(folder / "structures.smi"), "--train", str(folder / "train.mgf"),
             "--val", str(folder / "val.mgf"), "--out"]  # fmt: skip
 
@@ -54,8 +55,10 @@ def test_every_usable_record_is_in_the_arrays(arguments: list[str], tmp_path: Pa
     assert np.allclose(spectra.neutral_mass, compounds.exact_mass, atol=1e-3)
 
 
-def test_preparing_twice_gives_the_same_and_needs_no_torch(arguments: list[str], tmp_path: Path) -> None:
-    code = "import sys; from models_ml.training.__main__ import main; main(sys.argv[1:]); "
+def test_preparing_twice_gives_the_same_arrays_and_needs_no_torch(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    code = "import sys; from models_ml.training.command_line import main; main(sys.argv[1:]); "
     code += "assert 'torch' not in sys.modules"
     for name in ("a", "b"):
         command = [sys.executable, "-c", code, *arguments, str(tmp_path / name)]
@@ -67,7 +70,7 @@ def test_preparing_twice_gives_the_same_and_needs_no_torch(arguments: list[str],
 def test_random_spellings_are_the_same_molecule() -> None:
     spellings = random_spellings(MOLECULES[0], 5, seed=1)
     assert len(set(spellings)) > 1
-    assert {Chem.CanonSmiles(one) for one in spellings} == {Chem.CanonSmiles(MOLECULES[0])}
+    assert {Chem.CanonSmiles(spelling) for spelling in spellings} == {Chem.CanonSmiles(MOLECULES[0])}
 
 
 @pytest.mark.parametrize(
@@ -98,15 +101,15 @@ def test_preprocessing_keeps_the_strongest_usable_peaks() -> None:
     assert (np.diff(peaks.mz) > 0).all()
     assert peaks.intensity.max() == 1
     assert peaks.intensity.min() >= np.sort(intensity[4:] / intensity[4:].max())[-MAX_PEAKS]
-    assert np.isnan(spectrum.intensity[0])  # the raw peaks are as they were
+    assert np.isnan(spectrum.intensity[0])  # the raw peaks do not change
 
 
-def test_preprocessing_a_spectrum_without_usable_peaks_gives_none() -> None:
+def test_a_spectrum_without_usable_peaks_has_none_after_preprocessing() -> None:
     assert len(preprocess(Spectrum(mz=np.array([100.0]), intensity=np.array([0.0])))) == 0
 
 
-def test_near_analogs_share_a_fold() -> None:
-    """A chain of analogs is one cluster even where its ends are unlike; folds come out even."""
+def test_close_analogs_share_a_fold() -> None:
+    """A chain of analogs is one cluster even if its ends differ. Folds have similar sizes."""
     rng = np.random.default_rng(0)
     rows = rng.random((40, 2048)) < 0.05
     chain = np.repeat(rng.random((1, 2048)) < 0.05, 3, axis=0)

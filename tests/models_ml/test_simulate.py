@@ -17,12 +17,12 @@ from models_ml.networks.fragment_scorer import FragmentScorer
 from models_ml.ranking.model import RankingModel, save_ranking
 from models_ml.ranking.ranker import Ranker
 from models_ml.tokenizer import SmilesTokenizer
-from models_ml.training.__main__ import main
 from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
+from models_ml.training.command_line import main
 from models_ml.training.prepare import as_structure
 from models_ml.training.ranking.fingerprint_heads import vocabulary_of
-from models_ml.training.run import load_state
 from models_ml.training.spellings import molecule_arrays
+from models_ml.training.states import load_state
 from tests.tiny_checkpoint import MOLECULES
 
 UNMEASURED = ["CCOC(=O)c1ccccc1", "CC(=O)Nc1ccccc1O", "NCCc1ccccc1O"]
@@ -30,7 +30,7 @@ UNMEASURED = ["CCOC(=O)c1ccccc1", "CC(=O)Nc1ccccc1O", "NCCc1ccccc1O"]
 
 @pytest.fixture
 def data(tiny_work: Path, tiny_checkpoint: Path, tmp_path: Path) -> Path:
-    """The tiny data with a library that holds more than what was measured."""
+    """The tiny data with a library that also holds molecules without a measured spectrum."""
     folder = tmp_path / "data"
     shutil.copytree(tiny_work / "data", folder)
     CompoundFolds(np.arange(len(MOLECULES)) % 5).save(folder / "folds.npz")
@@ -38,13 +38,13 @@ def data(tiny_work: Path, tiny_checkpoint: Path, tmp_path: Path) -> Path:
     more = [as_structure(standardise(smiles)) for smiles in UNMEASURED]
     library = MoleculeArrays.load(folder / "pretrain.npz")
     both = library.followed_by(molecule_arrays(more, tokenizer, variants=1, seed=0, progress=False))
-    assert both.smiles == [*library.smiles, *(one.smiles for one in more)]
+    assert both.smiles == [*library.smiles, *(structure.smiles for structure in more)]
     assert both.spelling(len(library), 0).tolist() == tokenizer.encode(more[0].smiles, max_tokens=64)
     both.save(folder / "pretrain.npz")
     return folder
 
 
-def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
+def test_spectra_of_unmeasured_structures_are_simulated_and_used_for_training(
     data: Path, tiny_work: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     checkpoint, out, run = tmp_path / "checkpoint", data / "simulated.npz", tmp_path / "run"
@@ -55,8 +55,8 @@ def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
     save_ranking(
         checkpoint, RankingModel(vocabulary, [head], FragmentScorer(), PredictedPeaksScorer(), [Ranker()])
     )
-    asked = ["simulate", "--data", str(data), "--checkpoint", str(checkpoint), "--number", "99"]
-    main([*asked, "--out", str(out)])
+    command = ["simulate", "--data", str(data), "--checkpoint", str(checkpoint), "--number", "99"]
+    main([*command, "--out", str(out)])
 
     made = SpectrumArrays.load(out)
     assert sorted(made.compound) == [len(MOLECULES) + n for n in range(len(UNMEASURED))]
@@ -65,7 +65,7 @@ def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
         assert (np.diff(features.mz) > 0).all()
         assert features.mz.max() < features.precursor_mz + 2.1
         assert features.intensity.max() == 1.0
-    main([*asked, "--processes", "2", "--out", str(data / "again.npz")])
+    main([*command, "--processes", "2", "--out", str(data / "again.npz")])
     again = SpectrumArrays.load(data / "again.npz")
     assert np.array_equal(made.mz, again.mz)
     assert np.array_equal(made.intensity, again.intensity)
@@ -74,10 +74,10 @@ def test_spectra_are_of_unmeasured_structures_and_are_learnt_from(
     (run / "library_pooled.npy").unlink(missing_ok=True)
     main(["contrastive", "--data", str(data), "--run", str(run), "--simulated", str(out), "--fresh",
           "--n-simulated", "2", "--max-steps", "2", "--batch-size", "8", "--threads", "1"])  # fmt: skip
-    assert load_state(run / "contrastive.pt")["settings"]["simulated"] == 2
+    assert load_state(run / "contrastive.pt")["settings"]["n_simulated"] == 2
 
 
-def test_a_checkpoint_without_a_model_of_fragmentation_cannot_simulate(
+def test_a_checkpoint_without_a_fragmentation_model_cannot_simulate(
     data: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="run `ranking` on it first"):

@@ -1,4 +1,4 @@
-"""Trains the judges of absence on the ranker's lists, each with its truth and with the truth deleted."""
+"""Trains the absence classifiers on the ranker's lists, each with its truth and with the truth deleted."""
 
 from __future__ import annotations
 
@@ -18,67 +18,68 @@ from models_ml.training.batches import shuffled_batches
 from models_ml.training.ranking.evidence import without_candidate
 from models_ml.training.ranking.fit import fit
 
-N_JUDGES = 3
-VIEWS = 4  # of each list: which channels it lacks is drawn anew for each
+N_CLASSIFIERS = 3
+VIEWS = 4  # of each list, each with other channels dropped
 EPOCHS = 12
 BATCH = 256
 RATE, WEIGHT_DECAY = 2e-3, 0.1
 
 
-def train_judges(
+def train_absence_classifiers(
     evidence: Sequence[ListEvidence],
     truths: Sequence[int],
     rankers: Sequence[Ranker],
-    part: NDArray[np.int64],
-    thinned: Callable[[ListEvidence, np.random.Generator], ListEvidence],
+    unseen_by: NDArray[np.int64],
+    drop_channels: Callable[[ListEvidence, np.random.Generator], ListEvidence],
     seed: int,
 ) -> list[AbsenceClassifier]:
-    """`part`: the ranker that never saw each list's compound. It alone says how that list ranks."""
+    """`unseen_by`: for each list, the ranker that never saw its compound. Only that one ranks the list."""
     rng = np.random.default_rng(seed)
-    shown: list[ListEvidence] = []
+    views: list[ListEvidence] = []
     ranker_of: list[int] = []
     is_absent: list[bool] = []
-    for one, truth, number in zip(evidence, truths, part.tolist(), strict=True):
-        for view in range(VIEWS):
-            seen = thinned(one, rng)
-            if one.n_candidates > 1:
-                shown += [seen, without_candidate(seen, truth)]
+    for of_list, truth, ranker in zip(evidence, truths, unseen_by.tolist(), strict=True):
+        for number in range(VIEWS):
+            view = drop_channels(of_list, rng)
+            if of_list.n_candidates > 1:
+                views += [view, without_candidate(view, truth)]
                 is_absent += [False, True]
-                ranker_of += [number] * 2
-            elif view % 2:
-                # Without its truth nothing is left to ask about: half as often, so that the odds stay even.
-                shown.append(seen)
+                ranker_of += [ranker] * 2
+            elif number % 2:
+                # Without its truth this list would be empty. Half the views keep the odds even.
+                views.append(view)
                 is_absent.append(False)
-                ranker_of.append(number)
-    numbers = torch.from_numpy(_numbers(shown, np.array(ranker_of), rankers))
+                ranker_of.append(ranker)
+    numbers = torch.from_numpy(_numbers(views, np.array(ranker_of), rankers))
     target = torch.tensor(is_absent, dtype=torch.float32)
-    return [_train_judge(numbers, target, seed + number) for number in range(N_JUDGES)]
+    return [_train_classifier(numbers, target, seed + number) for number in range(N_CLASSIFIERS)]
 
 
 def _numbers(
     lists: Sequence[ListEvidence], ranker_of: NDArray[np.int64], rankers: Sequence[Ranker]
 ) -> NDArray[np.float32]:
+    """The classifier's input for each list, ranked by its ranker."""
     rows: list[Scores] = [np.zeros(0, np.float32)] * len(lists)
     for number, ranker in enumerate(rankers):
-        places = np.flatnonzero(ranker_of == number)
-        for some in np.array_split(places, len(places) // BATCH + 1):
-            said = rank_lists([ranker], [lists[place] for place in some])
-            for place, probabilities in zip(some.tolist(), said, strict=True):
-                rows[place] = absence_numbers(lists[place], probabilities)
+        of_ranker = np.flatnonzero(ranker_of == number)
+        for batch in np.array_split(of_ranker, len(of_ranker) // BATCH + 1):
+            ranked = rank_lists([ranker], [lists[index] for index in batch])
+            for index, probabilities in zip(batch.tolist(), ranked, strict=True):
+                rows[index] = absence_numbers(lists[index], probabilities)
     return np.stack(rows)
 
 
-def _train_judge(numbers: Tensor, target: Tensor, seed: int) -> AbsenceClassifier:
+def _train_classifier(numbers: Tensor, target: Tensor, seed: int) -> AbsenceClassifier:
     torch.manual_seed(seed)
-    judge = AbsenceClassifier()
-    judge.mean.copy_(numbers.mean(0))
-    judge.spread.copy_(numbers.std(0).clamp(min=1e-3))
+    classifier = AbsenceClassifier()
+    classifier.mean.copy_(numbers.mean(0))
+    classifier.spread.copy_(numbers.std(0).clamp(min=1e-3))
     batches = shuffled_batches(len(target), BATCH, np.random.default_rng(seed))
 
     def loss() -> Tensor:
         rows = torch.from_numpy(next(batches))
-        return functional.binary_cross_entropy_with_logits(judge(numbers[rows]), target[rows])
+        return functional.binary_cross_entropy_with_logits(classifier(numbers[rows]), target[rows])
 
     steps = EPOCHS * max(len(target) // BATCH, 1)
-    fit(judge, loss, steps=steps, rate=RATE, weight_decay=WEIGHT_DECAY, clip=1.0, name="absence")
-    return judge
+    fit(classifier, loss, steps=steps, rate=RATE, weight_decay=WEIGHT_DECAY, clip=1.0, name="absence")
+    return classifier

@@ -1,9 +1,9 @@
-"""What the channels say of training spectra's candidates: the ranker's training data. Needs RDKit."""
+"""Values of the channels for training lists: the input of the ranker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,119 +11,68 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models_ml.evidence.analog_votes import AnalogVotes, analog_votes
-from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.networks.fingerprint_head import FingerprintHead
-from models_ml.ranking.features import ListEvidence, Scores
-from models_ml.spectra.features import ADDUCT_PLACES
-from models_ml.training.arrays import CompoundFolds, MoleculeArrays, SpectrumArrays
+from models_ml.ranking.features import CHANNELS, ListEvidence, Scores, without_channel
+from models_ml.training.ranking.data import CandidateList, TrainingData
 from models_ml.training.ranking.fingerprint_heads import SpectrumTokens, predict_bits
-from models_ml.training.run import load_network, load_state
-from models_ml.training.validation import WINDOW_PPM, embed_spectrum_rows
-from models_ml.training.vectors import MassSorted, molecule_vectors
-
-ADDUCT_OF_PLACE = {place: notation for notation, place in ADDUCT_PLACES.items()} | {0: "[M+H]+", 1: "[M-H]-"}
+from models_ml.training.settings import RankingSettings
+from models_ml.training.states import load_network, source_of
+from models_ml.training.vectors import embed_spectrum_rows, molecule_vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CandidateList:
-    """One spectrum with its window of the library."""
-
-    spectrum: int
-    candidates: NDArray[np.int64]  # library rows
-    truth: int  # place among them
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pools:
-    """The prepared arrays of one run."""
-
-    spectra: SpectrumArrays
-    compounds: MoleculeArrays
-    library: MoleculeArrays
-    folds: NDArray[np.int64]
-    own: NDArray[np.int64]  # library row of each compound
-
-    @classmethod
-    def load(cls, data: Path) -> Pools:
-        compounds = MoleculeArrays.load(data / "train_compounds.npz")
-        library = MoleculeArrays.load(data / "pretrain.npz")
-        row_of = {smiles: row for row, smiles in enumerate(library.smiles)}
-        return cls(
-            spectra=SpectrumArrays.load(data / "train_spectra.npz"),
-            compounds=compounds,
-            library=library,
-            folds=CompoundFolds.load(data / "folds.npz").fold,
-            own=np.array([row_of[smiles] for smiles in compounds.smiles]),
+def fixed_evidence(
+    data: TrainingData, lists: Sequence[CandidateList], run: Path, shown: NDArray[np.int64]
+) -> list[ListEvidence]:
+    """The channels that do not depend on the seed: contrastive, and analogs among the spectra in `shown`."""
+    rows = np.array([candidate_list.spectrum for candidate_list in lists])
+    network = load_network(run / "contrastive.pt")
+    embedded = embed_spectrum_rows(network, data.spectra, rows, "cpu")
+    vectors = molecule_vectors(network, np.load(source_of(run) / "library_pooled.npy"), device="cpu")
+    references = data.references(shown)
+    found: list[ListEvidence] = []
+    for candidate_list, vector in zip(tqdm(lists, "analogs"), embedded, strict=True):
+        candidates = candidate_list.candidates
+        features = data.spectra.features(candidate_list.spectrum)
+        found.append(
+            ListEvidence(
+                n_candidates=len(candidates),
+                contrastive=vectors[candidates] @ vector,
+                analogs=analog_votes(references, features, data.library.fingerprints[candidates]),
+            )
         )
-
-    def bits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Morgan bits of library molecules, (n, 2048)."""
-        return np.unpackbits(self.library.fingerprints[rows], axis=1).astype(np.float32)
-
-    def references(self, rows: NDArray[np.int64]) -> ReferenceIndex:
-        """The training spectra in `rows` as references of their compounds."""
-        compounds = self.spectra.compound[rows]
-        return ReferenceIndex(
-            [self.spectra.features(int(row)) for row in rows],
-            self.compounds.fingerprints[compounds],
-            [str(compound) for compound in compounds],
-        )
-
-    def lists(self, rows: NDArray[np.int64]) -> list[CandidateList]:
-        """In the order of mass, so that spectra with the same candidates meet in the caches of fragments."""
-        rows = rows[np.argsort(self.spectra.neutral_mass[rows], kind="stable")]
-        by_mass = MassSorted.of(self.library.exact_mass)
-        found: list[CandidateList] = []
-        for row in rows:
-            truth = self.own[self.spectra.compound[row]]
-            tolerance = self.spectra.precursor_mz[row] * WINDOW_PPM * 1e-6
-            window = by_mass.window(self.spectra.neutral_mass[row], tolerance)
-            window = np.unique(np.append(window, truth))
-            found.append(CandidateList(int(row), window, int(np.searchsorted(window, truth))))
-        return found
+    return found
 
 
 def fingerprint_evidence(
     evidence: Sequence[ListEvidence],
-    pools: Pools,
+    data: TrainingData,
     lists: Sequence[CandidateList],
     heads: Sequence[FingerprintHead],
     tokens: SpectrumTokens,
 ) -> list[ListEvidence]:
-    """The heads' channel added: of all channels the only one that a blind ranker has."""
-    rows = np.array([one.spectrum for one in lists])
+    """Adds the channel of the fingerprint heads, the only channel of a blind ranker."""
+    rows = np.array([candidate_list.spectrum for candidate_list in lists])
     log_odds = np.mean([predict_bits(head, tokens, rows) for head in heads], axis=0)
     return [
-        replace(said, fingerprint=pools.bits(one.candidates) @ row)
-        for said, one, row in zip(evidence, lists, log_odds, strict=True)
+        replace(of_list, fingerprint=data.bits(candidate_list.candidates) @ row)
+        for of_list, candidate_list, row in zip(evidence, lists, log_odds, strict=True)
     ]
 
 
-def fixed_evidence(
-    pools: Pools, lists: Sequence[CandidateList], run: Path, shown: NDArray[np.int64]
-) -> list[ListEvidence]:
-    """The channels that no seed changes: contrastive similarity, and analogs among the spectra in `shown`."""
-    rows = np.array([one.spectrum for one in lists])
-    network = load_network(run / "contrastive.pt")
-    source = Path(load_state(run / "contrastive.pt")["settings"]["source"])
-    embedded = embed_spectrum_rows(network, pools.spectra, rows, "cpu")
-    vectors = molecule_vectors(network, np.load(source / "library_pooled.npy"), device="cpu")
-    references = pools.references(shown)
-    return [
-        ListEvidence(
-            n_candidates=len(one.candidates),
-            contrastive=vectors[one.candidates] @ vector,
-            analogs=analog_votes(
-                references, pools.spectra.features(one.spectrum), pools.library.fingerprints[one.candidates]
-            ),
-        )
-        for one, vector in zip(tqdm(lists, "analogs"), embedded, strict=True)
-    ]
+def drop_channels(
+    evidence: ListEvidence, settings: RankingSettings, rng: np.random.Generator
+) -> ListEvidence:
+    """Randomly removes what an installation may lack: the analogs, or another channel."""
+    if rng.random() < settings.analogs_absent:
+        evidence = replace(evidence, analogs=None)
+    if not settings.blind and rng.random() < settings.channel_absent:
+        evidence = without_channel(evidence, CHANNELS[int(rng.integers(len(CHANNELS)))])
+    return evidence
 
 
-def without_candidate(evidence: ListEvidence, place: int) -> ListEvidence:
-    """The list after its candidate at `place` was deleted."""
-    keep = np.arange(evidence.n_candidates) != place
+def without_candidate(evidence: ListEvidence, index: int) -> ListEvidence:
+    """The list without its candidate at `index`."""
+    keep = np.arange(evidence.n_candidates) != index
 
     def cut(scores: Scores | None) -> Scores | None:
         return None if scores is None else scores[keep]

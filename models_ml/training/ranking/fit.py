@@ -1,4 +1,4 @@
-"""One short training in memory: AdamW, one cycle of the rate, clipped gradients, a progress bar."""
+"""A short training in memory: AdamW, one cycle of the learning rate, clipped gradients, a progress bar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fit(
     clip: float,
     name: str,
 ) -> None:
-    """For parts that train in minutes; a long stage is a `StageRun`, which can be resumed."""
+    """For modules that train in minutes. A long stage is a `StageRun`, which can resume."""
     optimiser = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
     module.train()

@@ -1,4 +1,4 @@
-"""Candidates of training lists, fragmented for the channels that learn from fragments. Needs RDKit."""
+"""Fragments the candidates of training lists, for the channels that learn from fragments. Needs RDKit."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ from models_ml.evidence.fragments import explain_candidates, strongest_peaks
 from models_ml.evidence.ion_shares import PairIons, SpectrumPeaks
 from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks
 from models_ml.molecules.standardise import identify
-from models_ml.training.ranking.evidence import ADDUCT_OF_PLACE, CandidateList, Pools
+from models_ml.training.ranking.data import ADDUCT_NOTATION, CandidateList, TrainingData
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """One spectrum with its candidates, ready for the scorer of predicted peaks."""
+class ListIons:
+    """One spectrum with the ions of its candidates: the input of the scorer of predicted peaks."""
 
     spectrum: SpectrumPeaks
     pairs: Sequence[PairIons]
-    truth: int  # place among them
+    truth: int  # index of the right candidate in `pairs`
 
 
 class Fragmenter:
-    """Asks of a list what its candidates' fragments explain, and which ions they could give.
+    """Computes for a list what the fragments of each candidate explain, and which ions it can give.
 
-    Both at once, and lists in the order of mass: then a molecule is fragmented once for both questions and
-    for all spectra of like mass.
+    Call both methods for a list before the next list, and take lists in order of mass. A molecule is then
+    fragmented once for both results and for all spectra of similar mass.
     """
 
-    def __init__(self, pools: Pools) -> None:
-        self.pools = pools
-        self.smiles = pools.library.smiles
+    def __init__(self, data: TrainingData) -> None:
+        self.data = data
+        self.smiles = data.library.smiles
         self.formulas: dict[int, str] = {}
 
-    def explain(self, one: CandidateList) -> list[Explained]:
-        features = self.pools.spectra.features(one.spectrum)
+    def explain(self, candidate_list: CandidateList) -> list[Explained]:
+        features = self.data.spectra.features(candidate_list.spectrum)
         return explain_candidates(
             strongest_peaks(features.mz, features.intensity, features.precursor_mz),
-            [self.smiles[row] for row in one.candidates],
-            [self._formula(int(row)) for row in one.candidates],
-            ADDUCT_OF_PLACE[features.adduct],
+            [self.smiles[row] for row in candidate_list.candidates],
+            [self._formula(int(row)) for row in candidate_list.candidates],
+            ADDUCT_NOTATION[features.adduct],
         )
 
-    def judge(self, one: CandidateList) -> Judged:
-        seen = self.pools.spectra.features(one.spectrum)
-        peaks = strongest_peaks(seen.mz, seen.intensity, seen.precursor_mz)
-        spectrum = spectrum_peaks(peaks, seen.adduct, seen.energy, seen.energy_kind, seen.precursor_mz)
-        structures = [self.smiles[row] for row in one.candidates]
-        pairs = candidate_ions(peaks, structures, ADDUCT_OF_PLACE[seen.adduct], seen.precursor_mz)
-        return Judged(spectrum, pairs, one.truth)
+    def ions(self, candidate_list: CandidateList) -> ListIons:
+        features = self.data.spectra.features(candidate_list.spectrum)
+        peaks = strongest_peaks(features.mz, features.intensity, features.precursor_mz)
+        spectrum = spectrum_peaks(
+            peaks, features.adduct, features.energy, features.energy_kind, features.precursor_mz
+        )
+        structures = [self.smiles[row] for row in candidate_list.candidates]
+        pairs = candidate_ions(peaks, structures, ADDUCT_NOTATION[features.adduct], features.precursor_mz)
+        return ListIons(spectrum, pairs, candidate_list.truth)
 
     def _formula(self, row: int) -> str:
         if row not in self.formulas:
@@ -60,11 +62,11 @@ class Fragmenter:
         return self.formulas[row]
 
 
-def cut_list(one: CandidateList, most: int, rng: np.random.Generator) -> CandidateList:
-    """At most so many candidates, the truth among them."""
-    if len(one.candidates) <= most:
-        return one
-    others = np.delete(one.candidates, one.truth)
-    right = one.candidates[one.truth]
-    kept = np.sort(np.append(rng.choice(others, most - 1, replace=False), right))
-    return CandidateList(one.spectrum, kept, int(np.searchsorted(kept, right)))
+def cut_list(candidate_list: CandidateList, at_most: int, rng: np.random.Generator) -> CandidateList:
+    """At most `at_most` candidates, always with the truth."""
+    candidates, truth = candidate_list.candidates, candidate_list.truth
+    if len(candidates) <= at_most:
+        return candidate_list
+    drawn = rng.choice(np.delete(candidates, truth), at_most - 1, replace=False)
+    kept = np.sort(np.append(drawn, candidates[truth]))
+    return CandidateList(candidate_list.spectrum, kept, int(np.searchsorted(kept, candidates[truth])))
