@@ -17,7 +17,7 @@ from models_ml.ranking.absence import N_ABSENCE_NUMBERS, absence_numbers
 from models_ml.ranking.features import ListEvidence
 from models_ml.ranking.model import RankingModel, rank_lists
 from models_ml.ranking.ranker import ABSENT_PRIOR, Ranker
-from models_ml.training.ranking.absence import train_judges
+from models_ml.training.ranking.absence import train_absence_classifiers
 from models_ml.training.ranking.evidence import without_candidate
 
 VOCABULARY = BinVocabulary(tuple(np.zeros(0, np.int64) for _ in range(4)))
@@ -63,7 +63,7 @@ def rankers() -> list[Ranker]:
 def model(lists: list[tuple[ListEvidence, int]], rankers: list[Ranker]) -> RankingModel:
     evidence, truths = zip(*lists[:200], strict=True)
     part = np.arange(200) % 2
-    judges = train_judges(evidence, truths, rankers, part, lambda one, _: one, seed=0)
+    judges = train_absence_classifiers(evidence, truths, rankers, part, lambda one, _: one, seed=0)
     return RankingModel(VOCABULARY, [], None, None, rankers, judges)
 
 
@@ -87,7 +87,7 @@ def test_judges_say_how_likely_and_leave_the_order_alone(
         assert said.sum() == pytest.approx(1)
         assert np.argsort(-said[:-1]).tolist() == np.argsort(-ranked[:-1]).tolist()
         assert said[:-1] / said[:-1].sum() == pytest.approx(ranked[:-1] / ranked[:-1].sum())
-    assert replace(model, judges=()).probabilities(some)[0] == pytest.approx(alone[0])
+    assert replace(model, absence_classifiers=()).probabilities(some)[0] == pytest.approx(alone[0])
 
 
 def test_a_list_is_judged_alike_alone_and_among_others(

@@ -32,7 +32,7 @@ def test_hashes_are_those_of_the_files(tiny_checkpoint: Path) -> None:
 
 def test_loading_gives_the_trained_network(tiny_checkpoint: Path, tiny_work: Path) -> None:
     from models_ml.inference.checkpoint import load_checkpoint
-    from models_ml.training.run import load_network
+    from models_ml.training.states import load_network
 
     model = load_checkpoint(tiny_checkpoint)
     trained = load_network(tiny_work / "run" / "generative.pt").state_dict()
