@@ -175,7 +175,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        "BACKEND": "glmr_server.static_files.HashedStaticFilesStorage"
         if STATIC_COLLECTED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
@@ -223,20 +223,34 @@ REST_FRAMEWORK: dict[str, Any] = {
 GLMR_API_RATE = env.whole_number("GLMR_API_RATE", 600, minimum=1)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",
-    "DESCRIPTION": "Submit tandem mass spectra, watch jobs, collect ranked candidates, record verdicts.",
+    "DESCRIPTION": "Submit tandem mass spectra, poll jobs, collect ranked candidates, record verdicts.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v\d+",
+    # Components of requests end in "Request". Every enum has a name here, so that none gets a generated one.
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "JobStateEnum": "annotation.jobs.models.Job.State",
-        "ItemStateEnum": "annotation.jobs.models.JobItem.State",
-        "UploadStateEnum": "annotation.spectra.models.Upload.State",
-        "LibraryVersionStateEnum": "annotation.libraries.models.LibraryVersion.State",
-        "DecisionEnum": "annotation.review.models.Verdict.Decision",
-        "LevelEnum": "annotation.review.models.Verdict.Level",
+        "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "IonMode": "annotation.api.serializers.jobs.ION_MODES",
+        "JobItemState": "annotation.jobs.models.JobItem.State",
+        "JobState": "annotation.jobs.models.Job.State",
+        "RankingMethod": "models_ml.outcomes.METHODS",
+        "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",
+        "UploadState": "annotation.spectra.models.Upload.State",
+        "VerdictDecision": "annotation.review.models.Verdict.Decision",
+        "VersionState": "annotation.libraries.models.LibraryVersion.State",
     },
+    "TAGS": [
+        {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
+        {"name": "annotations", "description": "Results in detail, and verdicts on them."},
+        {"name": "uploads", "description": "Uploaded spectra and what was found in them."},
+        {"name": "projects", "description": "The projects that you can see."},
+        {"name": "libraries", "description": "Candidate libraries and their versions."},
+        {"name": "references", "description": "Collections of reference spectra."},
+        {"name": "models", "description": "Registered checkpoints."},
+        {"name": "status", "description": "Whether the server can process jobs."},
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -40,13 +40,13 @@ class ViewSerializer(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Field]:
         declared = super().get_fields()
-        derived = {
-            field.name: _rest_field(field, attribute)
+        fields = {
+            field.name: declared.get(field.name) or _rest_field(field, attribute)
             for attribute, view in self.views.items()
             for field in view_fields(view)
-            if field.name not in self.leave_out and field.name not in declared and not _is_nested(field)
+            if field.name in declared or not (field.name in self.leave_out or _is_nested(field))
         }
-        return derived | declared
+        return fields | declared
 
 
 class ReadOnlyModelSerializer(serializers.ModelSerializer[Row]):
