@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,6 +13,14 @@ from django.utils import timezone
 from annotation.accounts.models import ApiToken, Membership, Project
 from annotation.accounts.tokens import issue
 from annotation.admin.read_only import ModelAdmin, TabularInline
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class ProjectCounts(TypedDict):
+        n_members: int
+
+    CountedProject = WithAnnotations[Project, ProjectCounts]
 
 
 class MembershipInline(TabularInline):
@@ -33,8 +41,8 @@ class ProjectAdmin(ModelAdmin):
         return rows.annotate(n_members=Count("memberships"))
 
     @admin.display(description="people", ordering="n_members")
-    def n_people(self, project: Project) -> int:
-        return int(project.n_members)  # type: ignore[attr-defined]
+    def n_people(self, project: CountedProject) -> int:
+        return project.n_members
 
 
 @admin.register(Membership)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Count, Q, QuerySet
@@ -13,6 +15,15 @@ from django.utils.safestring import SafeString
 from annotation.admin.read_only import ReadOnlyAdmin
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem, WorkerHeartbeat
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class JobCounts(TypedDict):
+        n: int
+        n_bad: int
+
+    CountedJob = WithAnnotations[Job, JobCounts]
 
 
 @admin.register(Job)
@@ -33,12 +44,12 @@ class JobAdmin(ReadOnlyAdmin):
         return rows.annotate(n=Count("items"), n_bad=failed)
 
     @admin.display(description="spectra", ordering="n")
-    def n_items(self, job: Job) -> SafeString:
-        return _items_link(job, "", job.n)  # type: ignore[attr-defined]
+    def n_items(self, job: CountedJob) -> SafeString:
+        return _items_link(job, "", job.n)
 
     @admin.display(description="failed", ordering="n_bad")
-    def n_failed(self, job: Job) -> SafeString:
-        return _items_link(job, "&state__exact=failed", job.n_bad)  # type: ignore[attr-defined]
+    def n_failed(self, job: CountedJob) -> SafeString:
+        return _items_link(job, "&state__exact=failed", job.n_bad)
 
     @admin.display(description="page")
     def on_site(self, job: Job) -> SafeString:

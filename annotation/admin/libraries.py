@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -15,6 +17,14 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class LibraryCounts(TypedDict):
+        n: int
+
+    CountedLibrary = WithAnnotations[Library, LibraryCounts]
 
 
 class VersionInline(ReadOnlyInline):
@@ -37,8 +47,8 @@ class LibraryAdmin(ModelAdmin):
         return rows.annotate(n=Count("versions"))
 
     @admin.display(description="versions", ordering="n")
-    def n_versions(self, library: Library) -> int:
-        return int(library.n)  # type: ignore[attr-defined]
+    def n_versions(self, library: CountedLibrary) -> int:
+        return library.n
 
 
 class EmbeddingInline(ReadOnlyInline):

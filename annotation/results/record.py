@@ -88,7 +88,7 @@ def _write(batch: Batch, annotated: Sequence[tuple[ClaimedItem, Annotated]], pro
 
 
 def _generated(annotation: Annotation, generated: Generated, *, is_known: bool) -> GeneratedMolecule:
-    """The library has the last word: what it holds beyond the mass window is no proposal either."""
+    """A molecule that the library contains outside the mass window is not proposed either."""
     fields = asdict(generated) | {
         "in_library": is_known,
         "is_proposed": generated.is_proposed and not is_known,
@@ -154,7 +154,7 @@ def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
 
 
 def _in_library(library_version_id: int, outcomes: Iterable[Annotated]) -> frozenset[str]:
-    """First blocks among the generated molecules that the library version holds. One query."""
+    """First InChIKey blocks of generated molecules that the library version contains. One query."""
     blocks = {
         generated.inchikey_first_block
         for outcome in outcomes

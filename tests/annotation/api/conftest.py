@@ -1,4 +1,4 @@
-"""Fixtures of the interface's tests. Django is imported late: pytest reads this before it is set up."""
+"""Fixtures for the tests of the REST interface. pytest reads this before Django is set up: import late."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def client(world: World) -> APIClient:
-    """A token with every scope, of a manager."""
+    """A client with the token of a manager, with every scope."""
     return world.client()

@@ -1,4 +1,4 @@
-"""Libraries, models, status, and the interface's own description."""
+"""Libraries, models, status and the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def test_libraries_with_their_versions(world: World, client: APIClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["Well-known molecules", "a/b", "100 % ü?"])
-def test_any_name_of_a_library_has_an_address(world: World, client: APIClient, name: str) -> None:
+def test_a_library_of_any_name_has_an_address(world: World, client: APIClient, name: str) -> None:
     make_library_version(library=Library.objects.create(name=name))
     answer = client.get(f"/api/v1/libraries/{quote(name, safe='')}/versions/1")
     assert answer.json()["library"] == name
     assert client.get(answer.json()["url"]).status_code == 200
 
 
-def test_models_with_their_figures(world: World, client: APIClient) -> None:
+def test_models_with_their_hashes(world: World, client: APIClient) -> None:
     (model,) = client.get("/api/v1/models").json()["results"]
     assert model["checkpoint_sha256"] == world.model.checkpoint_sha256
     assert model["is_default"] is True
 
 
-def test_status_tells_what_is_missing(world: World, client: APIClient) -> None:
+def test_without_a_worker_the_status_is_degraded(world: World, client: APIClient) -> None:
     status = client.get("/api/v1/status").json()
     assert status["database"]["ok"] is True
     assert status["state"] == "degraded"  # no worker
     assert status["model_loaded"] is False
 
 
-def test_status_knows_living_workers(world: World, client: APIClient, redis_server: str) -> None:
+def test_with_a_worker_the_status_is_ok(world: World, client: APIClient, redis_server: str) -> None:
     WorkerHeartbeat.objects.create(name="w1", device="cpu", model_version=world.model)
     status = client.get("/api/v1/status").json()
     assert status["broker"]["ok"] is True, status
@@ -59,7 +59,7 @@ def test_status_knows_living_workers(world: World, client: APIClient, redis_serv
     assert client.get("/api/v1/status").json()["workers"][0]["alive"] is False
 
 
-def test_a_worker_that_cannot_work_is_no_help(world: World, client: APIClient, redis_server: str) -> None:
+def test_a_worker_with_a_problem_does_not_count(world: World, client: APIClient, redis_server: str) -> None:
     WorkerHeartbeat.objects.create(name="w1", device="cpu", problem="The checkpoint is missing.")
     assert client.get("/api/v1/status").json()["state"] == "degraded"
 
@@ -89,24 +89,24 @@ def test_schema_is_complete_and_valid() -> None:
 
 
 @pytest.mark.django_db
-def test_description_needs_no_token_and_no_network() -> None:
+def test_schema_and_docs_need_no_token_and_no_network() -> None:
     schema = Client().get("/api/v1/schema", headers={"Accept": "application/json"})
     assert schema.json()["info"]["title"] == "GLMR Server"
     page = Client().get("/api/v1/docs").content.decode()
     assert "swagger-ui" in page
     assert "//cdn" not in page
-    assert "<script>" not in page  # the content security policy allows none
+    assert "<script>" not in page  # the content security policy forbids inline scripts
 
 
 def references(node: Any) -> set[str]:
     if isinstance(node, dict):
-        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
-        return own.union(*(references(value) for value in node.values()))
+        reference = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return reference.union(*(references(value) for value in node.values()))
     return set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
 
 
 @pytest.mark.django_db
-def test_every_reference_of_the_document_leads_somewhere() -> None:
+def test_every_reference_in_the_schema_has_a_component() -> None:
     document = Client().get("/api/v1/schema", headers={"Accept": "application/json"}).json()
     components = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert references(document) <= components

@@ -1,4 +1,4 @@
-"""What is answered is what the OpenAPI document promises, checked by JSON Schema."""
+"""Answers conform to the OpenAPI schema, checked with JSON Schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def document() -> dict[str, Any]:
 
 
 def check(document: dict[str, Any], method: str, path: str, answer: Any) -> None:
-    """The answer's status and media type are declared, and its body fits."""
+    """The schema declares the status and media type of the answer, and its body conforms."""
     declared = document["paths"][path][method]["responses"]
     assert str(answer.status_code) in declared, f"{method} {path} answered {answer.status_code}"
     media_type = answer["Content-Type"].partition(";")[0]
@@ -49,6 +49,7 @@ GETS = (
     "/api/v1/projects",
     "/api/v1/libraries",
     "/api/v1/libraries/{name}/versions/{number}",
+    "/api/v1/references",
     "/api/v1/models",
     "/api/v1/status",
 )
@@ -95,6 +96,8 @@ def test_deciding(document: dict[str, Any], client: APIClient, annotation: Annot
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_steering(document: dict[str, Any], client: APIClient, annotation: Annotation, action: str) -> None:
+def test_cancel_and_retry(
+    document: dict[str, Any], client: APIClient, annotation: Annotation, action: str
+) -> None:
     answer = client.post(f"/api/v1/jobs/{annotation.job.public_id}/{action}")
     check(document, "post", f"/api/v1/jobs/{{job_id}}/{action}", answer)

@@ -1,4 +1,4 @@
-"""GET /jobs and what can be done to one."""
+"""GET /jobs, and the actions on a job."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def make(world: World, **overrides: Any) -> Job:
 def test_newest_first_in_pages(world: World, client: APIClient) -> None:
     for number in range(5):
         make(world, name=f"job {number}")
-    address, seen = "/api/v1/jobs?limit=2", []
+    address, found = "/api/v1/jobs?limit=2", []
     while address:
         page = client.get(address).json()
-        seen += [job["name"] for job in page["results"]]
+        found += [job["name"] for job in page["results"]]
         address = page["next"]
-    assert seen == [f"job {number}" for number in (4, 3, 2, 1, 0)]
+    assert found == [f"job {number}" for number in (4, 3, 2, 1, 0)]
 
 
 def test_changed_since_oldest_change_first(world: World, client: APIClient) -> None:
@@ -48,12 +48,12 @@ def test_changed_since_oldest_change_first(world: World, client: APIClient) -> N
 
 
 def test_by_external_id(world: World, client: APIClient) -> None:
-    make(world, name="mine", external_id="run-7")
-    make(world, name="other", external_id="run-8")
-    assert names(client, "?external_id=run-7") == ["mine"]
+    make(world, name="first", external_id="run-7")
+    make(world, name="second", external_id="run-8")
+    assert names(client, "?external_id=run-7") == ["first"]
 
 
-def test_by_state_as_shown(world: World, client: APIClient) -> None:
+def test_by_state(world: World, client: APIClient) -> None:
     now = timezone.now()
     make(world, name="queued")
     make(world, name="running", started_at=now)
@@ -70,14 +70,14 @@ def test_by_state_as_shown(world: World, client: APIClient) -> None:
     "query",
     ["limit=0", "limit=501", "limit=x", "limit=²", "cursor=é", "cursor=cD14", "cursor=cD0lMDA="],
 )
-def test_nonsense_pages_are_400(world: World, client: APIClient, query: str) -> None:
+def test_invalid_pages_are_400(world: World, client: APIClient, query: str) -> None:
     answer = client.get(f"/api/v1/jobs?{query}")
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("query", ["state=maybe", "updated_since=yesterday", "external_id=%00"])
-def test_nonsense_filters_are_422(client: APIClient, query: str) -> None:
+def test_invalid_filters_are_422(client: APIClient, query: str) -> None:
     answer = client.get(f"/api/v1/jobs?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"/{query.partition('=')[0]}"
@@ -91,14 +91,14 @@ def test_retry_after_only_while_open(world: World, client: APIClient) -> None:
     assert "Retry-After" not in client.get(address)
 
 
-def test_cancel_ends_what_is_pending(world: World, client: APIClient) -> None:
+def test_cancel_ends_pending_spectra(world: World, client: APIClient) -> None:
     job = make(world)
     answer = client.post(f"/api/v1/jobs/{job.public_id}/cancel")
     assert answer.status_code == 200
     assert (answer.json()["state"], answer.json()["progress"]["cancelled"]) == ("cancelled", 1)
 
 
-def test_retry_makes_failed_pending_again(world: World, client: APIClient) -> None:
+def test_retry_queues_failed_spectra(world: World, client: APIClient) -> None:
     job = make(world)
     job.items.update(state=JobItem.State.FAILED, error_code="no_adduct", error="No adduct.")
     Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
@@ -108,7 +108,7 @@ def test_retry_makes_failed_pending_again(world: World, client: APIClient) -> No
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_viewers_may_look_and_not_touch(world: World, action: str) -> None:
+def test_viewers_can_read_but_not_change_jobs(world: World, action: str) -> None:
     viewer, job = world.client(Role.VIEWER), make(world)
     assert viewer.get(f"/api/v1/jobs/{job.public_id}").status_code == 200
     assert viewer.post(f"/api/v1/jobs/{job.public_id}/{action}").status_code == 403

@@ -1,4 +1,4 @@
-"""Every error under /api/ is problem details, whatever went wrong and wherever."""
+"""Every error under /api/ is answered with problem details."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def test_unknown_address(client: APIClient) -> None:
     check(client.get("/api/"), 404)
 
 
-def test_identifier_that_is_none(client: APIClient) -> None:
+def test_invalid_identifier(client: APIClient) -> None:
     check(client.get("/api/v1/jobs/5"), 404)
     check(client.get("/api/v1/uploads/99999999999999999999999"), 404)
 
 
-def test_method_not_allowed_names_those_that_are(client: APIClient) -> None:
+def test_method_not_allowed_lists_the_allowed_ones(client: APIClient) -> None:
     answer = client.delete("/api/v1/jobs")
     check(answer, 405)
     assert "GET" in answer["Allow"]
@@ -61,11 +61,11 @@ def test_upload_too_large(client: APIClient, settings: Any) -> None:
     check(answer, 413)
 
 
-def test_foreign_host(world: World) -> None:
+def test_unknown_host(world: World) -> None:
     check(Client().get("/api/v1/jobs", headers={"Host": "evil.example"}), 400)
 
 
-def test_a_bug_is_500_and_says_nothing_of_itself(
+def test_an_unexpected_error_is_500_without_details(
     world: World, client: APIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(**_: Any) -> None:
@@ -89,10 +89,10 @@ def test_too_many_requests(world: World, settings: Any) -> None:
     assert other.get("/api/v1/projects").status_code == 200
 
 
-def test_pointers_escape_and_descend() -> None:
-    detail = {"a/b": ["wrong"], "list": [{}, {"x~y": ["bad"]}], "non_field_errors": ["all of it"]}
+def test_pointers_are_escaped_and_nested() -> None:
+    detail = {"a/b": ["wrong"], "list": [{}, {"x~y": ["bad"]}], "non_field_errors": ["everything"]}
     assert pointed(detail) == [
         {"pointer": "/a~1b", "detail": "wrong"},
         {"pointer": "/list/1/x~0y", "detail": "bad"},
-        {"pointer": "", "detail": "all of it"},
+        {"pointer": "", "detail": "everything"},
     ]

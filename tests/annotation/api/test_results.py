@@ -18,15 +18,15 @@ def job(world: World) -> Job:
     """Three spectra: annotated, failed, still pending."""
     job = make_job(3, world.project, world.user, model_version=world.model, library_version=world.version)
     make_annotation(job.items.get(position=0), adduct_assumed=True)
-    failed = {"state": JobItem.State.FAILED, "error_code": "no_adduct", "error": "It names no adduct."}
+    failed = {"state": JobItem.State.FAILED, "error_code": "no_adduct", "error": "No adduct."}
     job.items.filter(position=1).update(**failed)
     return job
 
 
-def test_one_row_a_spectrum_whatever_became_of_it(job: Job, client: APIClient) -> None:
+def test_every_spectrum_has_a_row(job: Job, client: APIClient) -> None:
     rows = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
     assert [(row["position"], row["state"]) for row in rows] == [(0, "done"), (1, "failed"), (2, "pending")]
-    assert rows[1]["error"] == "It names no adduct."
+    assert rows[1]["error"] == "No adduct."
     assert [row["annotation"] is None for row in rows] == [False, True, True]
     (best,) = rows[0]["annotation"]["candidates"]
     candidate = job.annotations.get().candidates.select_related("molecule").get(rank=1)
@@ -36,22 +36,22 @@ def test_one_row_a_spectrum_whatever_became_of_it(job: Job, client: APIClient) -
     assert rows[0]["annotation"]["adduct_assumed"] is True
 
 
-def test_as_many_candidates_as_asked_for(job: Job, client: APIClient) -> None:
+def test_top_sets_the_number_of_candidates(job: Job, client: APIClient) -> None:
     (row, *_) = client.get(f"/api/v1/jobs/{job.public_id}/results?top=3").json()["results"]
     assert [candidate["rank"] for candidate in row["annotation"]["candidates"]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("query", ["top=0", "top=201", "top=all", "state=maybe"])
-def test_nonsense_is_422(job: Job, client: APIClient, query: str) -> None:
+def test_invalid_filters_are_422(job: Job, client: APIClient, query: str) -> None:
     assert client.get(f"/api/v1/jobs/{job.public_id}/results?{query}").status_code == 422
 
 
-def test_only_one_state(job: Job, client: APIClient) -> None:
+def test_by_state(job: Job, client: APIClient) -> None:
     rows = client.get(f"/api/v1/jobs/{job.public_id}/results?state=failed").json()["results"]
     assert [row["position"] for row in rows] == [1]
 
 
-def test_counts_of_screen_rest_and_csv_agree(job: Job, client: APIClient) -> None:
+def test_progress_results_and_csv_have_the_same_count(job: Job, client: APIClient) -> None:
     total = client.get(f"/api/v1/jobs/{job.public_id}").json()["progress"]["total"]
     rows = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
     answer = client.get(f"/api/v1/jobs/{job.public_id}/results.csv?top=2")
@@ -62,28 +62,28 @@ def test_counts_of_screen_rest_and_csv_agree(job: Job, client: APIClient) -> Non
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "*/*", "application/json"])
-def test_csv_is_csv_whatever_is_asked(job: Job, client: APIClient, accept: str) -> None:
+def test_csv_for_any_accept_header(job: Job, client: APIClient, accept: str) -> None:
     answer = client.get(f"/api/v1/jobs/{job.public_id}/results.csv", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer["Content-Disposition"].endswith('.csv"')
 
 
-def test_errors_of_csv_are_problems_too(job: Job, client: APIClient) -> None:
+def test_errors_of_the_csv_are_problem_details(job: Job, client: APIClient) -> None:
     answer = client.get(f"/api/v1/jobs/{job.public_id}/results.csv?top=0", headers={"Accept": "text/csv"})
     assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["errors"][0]["pointer"] == "/top"
 
 
-def test_annotation_whole(job: Job, client: APIClient) -> None:
+def test_annotation_in_detail(job: Job, client: APIClient) -> None:
     (row, *_) = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
     answer = client.get(row["annotation"]["url"])
-    whole = answer.json()
-    assert len(whole["candidates"]) == whole["n_candidates"] > 1
-    assert whole["spectrum"]["peaks"][0] == [65.0386, 12.0]
-    assert whole["generated"][0]["in_library"] is True
-    assert whole["verdicts"] == []
-    provenance = whole["provenance"]
+    detail = answer.json()
+    assert len(detail["candidates"]) == detail["n_candidates"] > 1
+    assert detail["spectrum"]["peaks"][0] == [65.0386, 12.0]
+    assert detail["generated"][0]["in_library"] is True
+    assert detail["verdicts"] == []
+    provenance = detail["provenance"]
     for name in (
         "checkpoint_sha256",
         "library_sha256",
@@ -93,26 +93,26 @@ def test_annotation_whole(job: Job, client: APIClient) -> None:
         "submitted_by",
     ):
         assert name in provenance
-    assert whole["job"].endswith(f"/api/v1/jobs/{job.public_id}")
+    assert detail["job"].endswith(f"/api/v1/jobs/{job.public_id}")
 
 
-def test_confidence_and_evidence_are_told(world: World, client: APIClient) -> None:
+def test_confidence_and_evidence(world: World, client: APIClient) -> None:
     item = make_job(1, world.project, world.user, library_version=world.version).items.get()
     annotation = make_annotation(item, fused=True)
-    whole = client.get(f"/api/v1/annotations/{annotation.public_id}").json()
-    assert (whole["method"], whole["p_right"], whole["p_close"], whole["p_absent"]) == (
+    detail = client.get(f"/api/v1/annotations/{annotation.public_id}").json()
+    assert (detail["method"], detail["p_right"], detail["p_close"], detail["p_absent"]) == (
         "fused", 0.62, 0.81, 0.07
     )  # fmt: skip
-    assert whole["abstains"] is False
-    assert whole["provenance"]["method"] == "fused"
-    assert whole["candidates"][0]["probability"] == 0.62
-    assert whole["candidates"][0]["evidence"] == {"fingerprint": 2.0, "fragments": 0.5}
-    assert [one["is_proposed"] for one in whole["generated"]] == [False, True]
+    assert detail["abstains"] is False
+    assert detail["provenance"]["method"] == "fused"
+    assert detail["candidates"][0]["probability"] == 0.62
+    assert detail["candidates"][0]["evidence"] == {"fingerprint": 2.0, "fragments": 0.5}
+    assert [molecule["is_proposed"] for molecule in detail["generated"]] == [False, True]
     (row,) = client.get(f"/api/v1/jobs/{item.job.public_id}/results").json()["results"]
-    assert row["annotation"]["proposed_smiles"] == whole["proposed_smiles"] == ["CC(=O)Oc1cccc(C(=O)O)c1"]
+    assert row["annotation"]["proposed_smiles"] == detail["proposed_smiles"] == ["CC(=O)Oc1cccc(C(=O)O)c1"]
 
 
-def test_what_a_method_does_not_give_is_null(job: Job, client: APIClient) -> None:
+def test_values_that_the_method_does_not_give_are_null(job: Job, client: APIClient) -> None:
     (row, *_) = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
     annotation = row["annotation"]
     assert (annotation["method"], annotation["p_right"], annotation["abstains"]) == ("glmr", None, None)
@@ -120,7 +120,7 @@ def test_what_a_method_does_not_give_is_null(job: Job, client: APIClient) -> Non
     assert (best["probability"], best["evidence"]) == (None, {})
 
 
-def test_unchanged_annotation_is_304(job: Job, client: APIClient) -> None:
+def test_an_unchanged_annotation_is_304(job: Job, client: APIClient) -> None:
     address = f"/api/v1/annotations/{job.annotations.get().public_id}"
     tag = client.get(address)["ETag"]
     answer = client.get(address, headers={"If-None-Match": f'"other", {tag}'})

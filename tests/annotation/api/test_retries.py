@@ -1,4 +1,4 @@
-"""A client that retries a POST never submits twice."""
+"""A client that retries a POST does not submit twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def post(client: APIClient, body: Any, key: str) -> Any:
     return client.post("/api/v1/jobs", body, format="json", headers={"Idempotency-Key": key})
 
 
-def test_first_answer_is_given_again(world: World, client: APIClient) -> None:
+def test_a_retry_gets_the_first_answer(world: World, client: APIClient) -> None:
     first, second = post(client, world.job(), "k"), post(client, world.job(), "k")
     assert "Idempotent-Replayed" not in first
     assert second["Idempotent-Replayed"] == "true"
@@ -25,13 +25,13 @@ def test_first_answer_is_given_again(world: World, client: APIClient) -> None:
     assert Job.objects.count() == 1
 
 
-def test_order_of_keys_in_the_body_is_no_difference(world: World, client: APIClient) -> None:
+def test_the_order_of_members_in_the_body_does_not_matter(world: World, client: APIClient) -> None:
     post(client, world.job(name="n"), "k")
     assert post(client, dict(reversed(world.job(name="n").items())), "k").status_code == 202
     assert Job.objects.count() == 1
 
 
-def test_another_body_under_the_key_is_422(world: World, client: APIClient) -> None:
+def test_another_body_with_the_same_key_is_422(world: World, client: APIClient) -> None:
     post(client, world.job(), "k")
     answer = post(client, world.job(name="other"), "k")
     assert answer.status_code == 422
@@ -39,28 +39,28 @@ def test_another_body_under_the_key_is_422(world: World, client: APIClient) -> N
     assert Job.objects.count() == 1
 
 
-def test_job_needs_a_key(world: World, client: APIClient) -> None:
+def test_submitting_needs_a_key(world: World, client: APIClient) -> None:
     answer = client.post("/api/v1/jobs", world.job(), format="json")
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:glmr:problem:idempotency-key-missing"
 
 
-def test_key_must_be_a_key(world: World, client: APIClient) -> None:
+def test_invalid_key(world: World, client: APIClient) -> None:
     assert post(client, world.job(), "x" * 201).status_code == 400
 
 
-def test_refused_request_may_come_again_mended(world: World, client: APIClient) -> None:
+def test_a_refused_request_can_be_corrected_with_the_same_key(world: World, client: APIClient) -> None:
     assert post(client, world.job(spectra=[{**ASPIRIN, "peaks": []}]), "k").status_code == 422
     assert post(client, world.job(), "k").status_code == 202
 
 
-def test_two_tokens_of_one_person_do_not_meet(world: World) -> None:
+def test_two_tokens_of_a_person_have_separate_keys(world: World) -> None:
     first, second = client_for(world.project, world.user), client_for(world.project, world.user)
     assert post(first, world.job(), "batch-1").status_code == 202
     assert post(second, world.job(name="other"), "batch-1").status_code == 202
 
 
-def test_file_counts_by_its_content(world: World, client: APIClient) -> None:
+def test_a_file_is_compared_by_its_content(world: World, client: APIClient) -> None:
     def send(content: bytes) -> Any:
         body = {"library": world.version.library.name, "file": SimpleUploadedFile("a.mgf", content)}
         return client.post("/api/v1/jobs", body, format="multipart", headers={"Idempotency-Key": "k"})

@@ -1,4 +1,4 @@
-"""People signed in on the web pages may use the interface too, with the CSRF check kept."""
+"""People who are signed in on the web pages can use the REST interface, with the CSRF check."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def submit(client: Client, body: dict[str, Any]) -> Any:
     )
 
 
-def test_a_person_reads_and_submits(world: World) -> None:
+def test_a_session_can_read_and_submit(world: World) -> None:
     client = signed_in(world)
     assert submit(client, world.job()).status_code == 202
     assert Job.objects.get().submitted_by == world.user
     assert len(client.get("/api/v1/jobs").json()["results"]) == 1
 
 
-def test_a_forged_post_is_403(world: World) -> None:
+def test_a_post_without_a_csrf_token_is_403(world: World) -> None:
     answer = submit(signed_in(world, enforce_csrf_checks=True), world.job())
     assert answer.status_code == 403
     assert answer["Content-Type"] == "application/problem+json"
     assert not Job.objects.exists()
 
 
-def test_with_several_projects_one_is_named(world: World) -> None:
+def test_with_several_projects_the_project_is_required(world: World) -> None:
     other = make_project(world.user, Role.SUBMITTER)
     client = signed_in(world)
     answer = submit(client, world.job())
@@ -47,14 +47,14 @@ def test_with_several_projects_one_is_named(world: World) -> None:
     assert submit(client, world.job(project=other.slug)).json()["project"] == other.slug
 
 
-def test_without_a_project_to_submit_to(world: World) -> None:
+def test_viewers_cannot_submit(world: World) -> None:
     world.project.memberships.update(role=Role.VIEWER)
     assert submit(signed_in(world), world.job()).status_code == 403
     assert submit(signed_in(world), world.job(project=world.project.slug)).status_code == 403
 
 
 @pytest.mark.parametrize("role", Role)
-def test_projects_are_listed_for_all_roles(world: World, role: Role) -> None:
+def test_every_role_lists_its_projects(world: World, role: Role) -> None:
     world.project.memberships.update(role=role)
     (project,) = signed_in(world).get("/api/v1/projects").json()["results"]
     assert project["slug"] == world.project.slug

@@ -1,4 +1,4 @@
-"""POST /jobs with a file, and the dry run of both ways."""
+"""POST /jobs with a file, and dry runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def post(client: APIClient, world: World, content: bytes = MGF, query: str = "",
     )
 
 
-def test_file_becomes_a_job(world: World, client: APIClient) -> None:
+def test_a_file_becomes_a_job(world: World, client: APIClient) -> None:
     answer = post(client, world, params='{"beam_size": 3}', external_id="run-3")
     assert answer.status_code == 202, answer.json()
     body = answer.json()
@@ -49,7 +49,7 @@ def test_file_becomes_a_job(world: World, client: APIClient) -> None:
     assert "line" in issue["position"]
 
 
-def test_upload_can_be_looked_at(world: World, client: APIClient) -> None:
+def test_the_upload_can_be_read(world: World, client: APIClient) -> None:
     upload = client.get(post(client, world).json()["upload"]).json()
     assert (upload["n_found"], upload["n_usable"], upload["state"]) == (2, 1, "ready")
     issues = client.get(f"{upload['url']}/issues").json()["results"]
@@ -59,7 +59,7 @@ def test_upload_can_be_looked_at(world: World, client: APIClient) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\x01\x02", b"no spectra here", b"\x1f\x8b\x08\x00broken", b"%PDF-1.7"]
 )
-def test_a_file_that_is_none_is_422_with_the_remedy(world: World, client: APIClient, content: bytes) -> None:
+def test_an_unreadable_file_is_422(world: World, client: APIClient, content: bytes) -> None:
     answer = post(client, world, content)
     assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
@@ -68,7 +68,7 @@ def test_a_file_that_is_none_is_422_with_the_remedy(world: World, client: APICli
     assert not Job.objects.exists()
 
 
-def test_no_file_is_pointed_at(world: World, client: APIClient) -> None:
+def test_a_missing_file_is_422(world: World, client: APIClient) -> None:
     body = {"library": world.version.library.name}
     answer = client.post("/api/v1/jobs", body, format="multipart", headers={"Idempotency-Key": "k"})
     assert answer.status_code == 422
@@ -76,13 +76,13 @@ def test_no_file_is_pointed_at(world: World, client: APIClient) -> None:
 
 
 @pytest.mark.parametrize("params", ["{", '{"beam_size": "many"}', "[]", "5"])
-def test_params_that_cannot_be_read(world: World, client: APIClient, params: str) -> None:
+def test_invalid_params_are_422(world: World, client: APIClient, params: str) -> None:
     answer = post(client, world, params=params)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/params")
 
 
-def test_dry_run_reports_and_stores_nothing(world: World, client: APIClient) -> None:
+def test_a_dry_run_stores_nothing(world: World, client: APIClient) -> None:
     answer = post(client, world, query="?dry_run=1")
     assert answer.status_code == 200, answer.json()
     report = answer.json()
@@ -91,12 +91,12 @@ def test_dry_run_reports_and_stores_nothing(world: World, client: APIClient) -> 
     assert [model.objects.count() for model in (Job, Upload, Spectrum)] == [0, 0, 0]
 
 
-def test_dry_run_of_json_needs_no_key(world: World, client: APIClient) -> None:
+def test_a_dry_run_needs_no_key(world: World, client: APIClient) -> None:
     answer = client.post("/api/v1/jobs?dry_run=1", world.job(), format="json")
     assert (answer.status_code, answer.json()["n_usable"]) == (200, 1)
 
 
-def test_dry_run_of_rubbish_is_422(world: World, client: APIClient) -> None:
+def test_a_dry_run_of_an_unreadable_file_is_422(world: World, client: APIClient) -> None:
     answer = post(client, world, b"", query="?dry_run=true")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/file"

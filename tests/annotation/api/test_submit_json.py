@@ -16,7 +16,7 @@ def post(client: APIClient, body: Any, key: str = "", address: str = "/api/v1/jo
     return client.post(address, body, format="json", headers={"Idempotency-Key": key or uuid4().hex})
 
 
-def test_accepted_with_where_to_watch(world: World, client: APIClient) -> None:
+def test_accepted_with_the_address_of_the_job(world: World, client: APIClient) -> None:
     answer = post(client, world.job(name="Run 12", external_id="run-12"))
     assert answer.status_code == 202, answer.json()
     body = answer.json()
@@ -32,14 +32,14 @@ def test_accepted_with_where_to_watch(world: World, client: APIClient) -> None:
     assert client.get(answer["Location"]).json()["name"] == "Run 12"
 
 
-def test_spectra_are_stored_as_they_came(world: World, client: APIClient) -> None:
+def test_spectra_are_stored_unchanged(world: World, client: APIClient) -> None:
     post(client, world.job())
     spectrum = Spectrum.objects.get()
     assert [list(p) for p in zip(spectrum.mz, spectrum.intensity, strict=True)] == ASPIRIN["peaks"]
     assert (spectrum.external_id, spectrum.adduct, spectrum.project) == ("vial-7", "[M+H]+", world.project)
 
 
-def test_one_bad_spectrum_never_sinks_the_others(world: World, client: APIClient) -> None:
+def test_a_bad_spectrum_is_reported_and_the_others_are_used(world: World, client: APIClient) -> None:
     bad = [{**ASPIRIN, "peaks": []}, {**ASPIRIN, "precursor_mz": None}, "nonsense", {**ASPIRIN, "peaks": 5}]
     answer = post(client, world.job(spectra=[bad[0], ASPIRIN, *bad[1:]]))
     assert answer.status_code == 202, answer.json()
@@ -55,7 +55,7 @@ def test_one_bad_spectrum_never_sinks_the_others(world: World, client: APIClient
     assert answer.json()["progress"]["total"] == 1
 
 
-def test_nothing_usable_is_422_and_the_report_stays(world: World, client: APIClient) -> None:
+def test_nothing_usable_is_422_and_the_report_is_stored(world: World, client: APIClient) -> None:
     answer = post(client, world.job(spectra=[{**ASPIRIN, "peaks": []}]))
     assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
@@ -73,14 +73,14 @@ def test_params_reach_the_job(world: World, client: APIClient) -> None:
     assert (stored["n_candidates"], stored["method"]) == (40, "fused")
 
 
-def test_the_method_is_chosen(world: World, client: APIClient) -> None:
+def test_the_method_can_be_chosen(world: World, client: APIClient) -> None:
     assert post(client, world.job(params={"method": "glmr"})).json()["params"]["method"] == "glmr"
 
 
-def test_an_unknown_method_is_told_which_there_are(world: World, client: APIClient) -> None:
+def test_an_unknown_method_is_422_with_the_known_ones(world: World, client: APIClient) -> None:
     (error,) = post(client, world.job(params={"method": "mystery"})).json()["errors"]
     assert error["pointer"] == "/params/method"
-    assert error["detail"] == "'mystery' is no method. It is one of fused, glmr."
+    assert all(method in error["detail"] for method in ("mystery", "fused", "glmr"))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_unknown_method_is_told_which_there_are(world: World, client: APIClie
         ({"name": "x" * 201}, "/name"),
     ],
 )
-def test_what_is_wrong_is_pointed_at(
+def test_an_invalid_field_has_a_pointer(
     world: World, client: APIClient, change: dict[str, Any], pointer: str
 ) -> None:
     answer = post(client, world.job(**change))
@@ -112,12 +112,12 @@ def test_what_is_wrong_is_pointed_at(
 
 
 @pytest.mark.parametrize("body", [[], "text", None, 5, [1]])
-def test_a_body_that_is_no_object(world: World, client: APIClient, body: Any) -> None:
+def test_a_body_that_is_not_an_object(world: World, client: APIClient, body: Any) -> None:
     assert post(client, body).status_code in (400, 422)
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"library": NaN}', b"[" * 100_000, b"\xff\xfe", b""])
-def test_a_body_that_is_no_json(client: Any, body: bytes) -> None:
+def test_a_body_that_is_not_json(client: Any, body: bytes) -> None:
     answer = client.generic(
         "POST", "/api/v1/jobs", body, content_type="application/json", headers={"Idempotency-Key": "k"}
     )
@@ -132,6 +132,6 @@ def test_too_much_json_is_413(world: World, client: APIClient, settings: Any) ->
     assert "100" in answer.json()["detail"]
 
 
-def test_model_can_be_pinned_by_hash(world: World, client: APIClient) -> None:
+def test_the_model_can_be_chosen_by_hash(world: World, client: APIClient) -> None:
     answer = post(client, world.job(model=world.model.checkpoint_sha256[:12], library_version=1))
     assert answer.json()["model"]["checkpoint_sha256"] == world.model.checkpoint_sha256

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document: refused without a token, and blind to other tenants."""
+"""Every operation in the OpenAPI schema is refused without a token and hides other projects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.annotation.builders import make_annotation, make_job, make_library_ve
 
 
 def operations() -> list[tuple[str, str]]:
-    """(method, path) of every operation that the document names."""
+    """Method and path of every operation in the schema."""
     generator: Any = SchemaGenerator
     paths = generator().get_schema(request=None, public=True)["paths"]
     return [(method, path) for path, item in paths.items() for method in item if method != "parameters"]
@@ -51,11 +51,11 @@ def call(client: Any, method: str, address: str) -> Any:
     return getattr(client, method)(address, headers={"Idempotency-Key": "k"})
 
 
-def test_the_document_names_every_address() -> None:
+def test_the_schema_has_every_route() -> None:
     from annotation.api.urls import urlpatterns
 
     documented = {path for _, path in OPERATIONS}
-    assert len(documented) == len([each for each in urlpatterns if each.name not in ("schema", "docs")])
+    assert len(documented) == len([route for route in urlpatterns if route.name not in ("schema", "docs")])
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -73,8 +73,8 @@ def test_with_a_wrong_token_401(annotation: Annotation, method: str, path: str) 
     assert call(client, method, filled(path, annotation)).status_code == 401
 
 
-def strangers() -> Iterator[APIClient | Client]:
-    """A manager elsewhere, by token and by session."""
+def outsiders() -> Iterator[APIClient | Client]:
+    """A manager of another project, by token and by session."""
     user = make_user()
     yield client_for(make_project(user, Role.MANAGER), user)
     session = Client()
@@ -83,25 +83,23 @@ def strangers() -> Iterator[APIClient | Client]:
 
 
 @pytest.mark.parametrize(("method", "path"), OF_AN_OBJECT)
-def test_of_another_tenant_404(annotation: Annotation, method: str, path: str) -> None:
-    for stranger in strangers():
-        answer = call(stranger, method, filled(path, annotation))
+def test_objects_of_another_project_are_404(annotation: Annotation, method: str, path: str) -> None:
+    for outsider in outsiders():
+        answer = call(outsider, method, filled(path, annotation))
         assert answer.status_code == 404, path
         assert "Private" not in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), OF_AN_OBJECT)
-def test_a_token_sees_its_own_project_only(
-    world: World, annotation: Annotation, method: str, path: str
-) -> None:
+def test_a_token_sees_only_its_project(world: World, annotation: Annotation, method: str, path: str) -> None:
     elsewhere = make_project(world.user, Role.MANAGER)
     assert call(client_for(elsewhere, world.user), method, filled(path, annotation)).status_code == 404
 
 
 @pytest.mark.parametrize("path", [path for method, path in OPERATIONS if method == "get" and "{" not in path])
-def test_lists_hold_nothing_of_others(annotation: Annotation, path: str) -> None:
-    for stranger in strangers():
-        answer = stranger.get(path)
+def test_lists_hide_other_projects(annotation: Annotation, path: str) -> None:
+    for outsider in outsiders():
+        answer = outsider.get(path)
         assert answer.status_code == 200
         text = answer.content.decode()
         assert "Private" not in text
@@ -109,8 +107,10 @@ def test_lists_hold_nothing_of_others(annotation: Annotation, path: str) -> None
         assert annotation.job.project.slug not in text
 
 
-@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if each[0] == "post"])
-def test_viewers_and_reading_tokens_cannot_write(
+@pytest.mark.parametrize(
+    ("method", "path"), [operation for operation in OPERATIONS if operation[0] == "post"]
+)
+def test_viewers_and_read_only_tokens_cannot_write(
     world: World, annotation: Annotation, method: str, path: str
 ) -> None:
     for client in (world.client(Role.VIEWER), world.client(Role.MANAGER, [ApiToken.Scope.READ])):
@@ -120,8 +120,8 @@ def test_viewers_and_reading_tokens_cannot_write(
         assert answer.status_code == 403, answer.json()
 
 
-def test_a_library_of_others_cannot_be_submitted_to(annotation: Annotation) -> None:
-    client = next(strangers())
+def test_a_library_of_another_project_cannot_be_used(annotation: Annotation) -> None:
+    client = next(outsiders())
     assert isinstance(client, APIClient)
     body = {"library": "Private", "spectra": [{"precursor_mz": 100.0, "peaks": [[50.0, 1.0]]}]}
     answer = client.post("/api/v1/jobs", body, format="json", headers={"Idempotency-Key": "k"})

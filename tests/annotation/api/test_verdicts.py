@@ -1,4 +1,4 @@
-"""POST /annotations/<id>/verdicts: nobody's decision is ever overwritten unseen."""
+"""POST /annotations/<id>/verdicts: no verdict is superseded without being seen."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def decide(client: APIClient, annotation: Annotation, match: str = "", **body: A
     return client.post(f"{address(annotation)}/verdicts", body, format="json", headers=headers)
 
 
-def test_accepted_with_the_new_etag(client: APIClient, annotation: Annotation) -> None:
+def test_a_verdict_is_answered_with_the_new_etag(client: APIClient, annotation: Annotation) -> None:
     answer = decide(client, annotation, decision="accept", comment="Clear.")
     assert answer.status_code == 201, answer.json()
     assert answer["ETag"] == tag(client, annotation)
     body = answer.json()
     assert (body["candidate_rank"], body["level"], body["comment"]) == (1, "3", "Clear.")
     assert body["shown"]["candidates"][0]["rank"] == 1
-    (kept,) = client.get(address(annotation)).json()["verdicts"]
-    assert kept == body
+    (stored,) = client.get(address(annotation)).json()["verdicts"]
+    assert stored == body
 
 
 def test_without_if_match_428(client: APIClient, annotation: Annotation) -> None:
@@ -54,7 +54,7 @@ def test_with_another_etag_412(client: APIClient, annotation: Annotation, match:
     assert not Verdict.objects.exists()
 
 
-def test_stale_etag_412_shows_what_stands(client: APIClient, annotation: Annotation) -> None:
+def test_stale_etag_412_shows_the_latest_verdict(client: APIClient, annotation: Annotation) -> None:
     before = tag(client, annotation)
     first = decide(client, annotation, decision="accept").json()
     answer = decide(client, annotation, before, decision="reject", reason="No.")
@@ -63,7 +63,7 @@ def test_stale_etag_412_shows_what_stands(client: APIClient, annotation: Annotat
     assert Verdict.objects.count() == 1
 
 
-def test_retry_of_a_recorded_verdict_gets_it_again(client: APIClient, annotation: Annotation) -> None:
+def test_a_retry_gets_the_same_verdict(client: APIClient, annotation: Annotation) -> None:
     headers = {"If-Match": tag(client, annotation), "Idempotency-Key": "k"}
     answers = [
         client.post(f"{address(annotation)}/verdicts", {"decision": "accept"}, format="json", headers=headers)
@@ -88,7 +88,7 @@ def test_retry_of_a_recorded_verdict_gets_it_again(client: APIClient, annotation
         ({"decision": "accept", "comment": "\x00"}, "/comment"),
     ],
 )
-def test_what_is_wrong_is_pointed_at(
+def test_an_invalid_field_has_a_pointer(
     client: APIClient, annotation: Annotation, body: dict[str, Any], pointer: str
 ) -> None:
     answer = decide(client, annotation, **body)
@@ -96,18 +96,18 @@ def test_what_is_wrong_is_pointed_at(
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
 
 
-def test_own_structure(client: APIClient, annotation: Annotation) -> None:
+def test_a_proposed_structure(client: APIClient, annotation: Annotation) -> None:
     answer = decide(
         client, annotation, decision="propose", proposed_smiles="CCO", reason="Known from before."
     )
     assert answer.json()["smiles"] == "CCO"
 
 
-def test_only_curators(world: World, annotation: Annotation) -> None:
+def test_only_curators_can_decide(world: World, annotation: Annotation) -> None:
     assert decide(world.client(Role.SUBMITTER), annotation, decision="accept").status_code == 403
 
 
-def test_only_with_the_scope(world: World, annotation: Annotation) -> None:
+def test_the_token_needs_the_scope(world: World, annotation: Annotation) -> None:
     client = world.client(Role.CURATOR, [ApiToken.Scope.READ, ApiToken.Scope.SUBMIT])
     answer = decide(client, annotation, decision="accept")
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""A project with a person of each role, tokens, and clients that speak as them."""
+"""A project with what most tests need, and clients with the tokens of its members."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ASPIRIN = {
 
 @dataclass(frozen=True)
 class World:
-    """What most tests need."""
+    """A project, its manager, the default model and a library version."""
 
     project: Project
     user: User
@@ -37,7 +37,7 @@ class World:
     def client(
         self, role: Role = Role.MANAGER, scopes: Iterable[ApiToken.Scope] = tuple(Scope), **token: Any
     ) -> APIClient:
-        """A client with a token of someone who holds the role in the project."""
+        """A client with the token of a new member of the project in this role."""
         user = make_user()
         Membership.objects.create(project=self.project, user=user, role=role)
         return client_for(self.project, user, scopes, **token)
