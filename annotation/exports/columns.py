@@ -41,7 +41,6 @@ class ExportColumn:
     path: str
     fallback: str
     empty: Cell
-    help: str
 
     def cell(self, view: object) -> Cell:
         """The value in a view, which may be None."""
@@ -58,7 +57,7 @@ def _columns(view: Any, prefix: str = "") -> Iterator[ExportColumn]:
             yield from _columns(field.type, f"{prefix}{field.name}.")
         elif field.column is not None:
             name = field.column.name or field.name
-            yield ExportColumn(name, prefix + field.name, field.column.fallback, _empty(field), field.help)
+            yield ExportColumn(name, prefix + field.name, field.column.fallback, _empty(field))
 
 
 def _empty(field: ViewField) -> Cell:
@@ -73,4 +72,3 @@ CANDIDATE_COLUMNS = tuple(_columns(CandidateView))
 SPECTRUM_COLUMNS = tuple(column for column in _columns(ResultView) if not column.path.startswith("job."))
 _ALL = {column.name: column for column in (*SPECTRUM_COLUMNS, *CANDIDATE_COLUMNS, *JOB_COLUMNS)}
 COLUMNS = (*RELEASE_0_1, *(name for name in _ALL if name not in RELEASE_0_1))
-HELP = {name: _ALL[name].help for name in COLUMNS}

@@ -7,6 +7,8 @@ These classes are the only list of a result's fields. To show another fact, add 
 - The snapshot in a verdict keeps every field of the annotation and its lists (`review.snapshot`).
 - CSV and JSON exports take the fields that declare a `Column` (`exports.columns`). New columns come last.
 
+The web pages lay out each value by hand, so they are not derived.
+
 `results.load` fills the views in a fixed number of queries. Verdicts belong to the layer above, `review`,
 which passes them in.
 """

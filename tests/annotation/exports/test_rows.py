@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
@@ -177,6 +178,11 @@ def test_column_names_are_unique() -> None:
 
 def test_new_columns_follow_those_of_release_0_1() -> None:
     assert COLUMNS[: len(RELEASE_0_1)] == RELEASE_0_1
+
+
+def test_every_column_is_in_the_documentation() -> None:
+    page = (settings.BASE_DIR / "docs" / "reference" / "export-columns.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"| `{name}` |" not in page] == []
 
 
 def test_evidence_has_the_current_channel_names(job: Job) -> None:
