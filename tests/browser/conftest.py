@@ -1,6 +1,6 @@
-"""Headless Chromium against a live server: Debian's, or GLMR_CHROMIUM; without one the tests skip.
+"""Headless Chromium against a live server: Debian's, or the one in GLMR_CHROMIUM. Without one the tests skip.
 
-Every page is watched: an error in its console, or a request to any other host, fails the test.
+Every page is watched: an error in its console, or a request to another host, fails the test.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["model_version", "start", "tiny_checkpoint"]
 
-# Chromium speaks with its maker on its own; a facility's network would show that.
-QUIET = (
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
+# Chromium contacts its vendor in the background. A network may not allow that.
+QUIET_FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
@@ -38,27 +39,26 @@ QUIET = (
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("GLMR_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("needs a browser: install Debian's chromium, or name one in GLMR_CHROMIUM")
-    # Playwright keeps an event loop in this thread; the ORM calls of a test are still made one by one.
+    executable = os.environ.get("GLMR_CHROMIUM") or next(filter(None, map(shutil.which, EXECUTABLES)), None)
+    if executable is None:
+        pytest.skip("needs a browser: install Debian's chromium, or set GLMR_CHROMIUM to one")
+    # Playwright keeps an event loop in this thread, so Django would refuse the ORM calls of a test.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    root_flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=found, args=[*QUIET, *as_root])
-        yield running
-        running.close()
+        browser = driver.chromium.launch(executable_path=executable, args=[*QUIET_FLAGS, *root_flags])
+        yield browser
+        browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
 def open_as(browser: Browser, live_server: LiveServer) -> Iterator[OpenAs]:
-    """Sign a person in by the form and hand over the page. `complaints` are checked at the end."""
+    """Opens a page with a person signed in by the form. Errors of the page fail the test at its end."""
     from tests.annotation.builders import PASSWORD
 
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    errors: list[str] = []
 
     def open_page(user: User, *, width: int = 1400, expected: tuple[str, ...] = ()) -> Page:
         context = browser.new_context(
@@ -66,27 +66,29 @@ def open_as(browser: Browser, live_server: LiveServer) -> Iterator[OpenAs]:
         )
         contexts.append(context)
         page = context.new_page()
-        watch(page, urlsplit(live_server.url).netloc, complaints, expected)
+        watch(page, urlsplit(live_server.url).netloc, errors, expected)
         page.goto("/sign-in/")
-        page.get_by_label("User name").fill(user.username)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        page.locator("input[name=username]").fill(user.username)
+        page.locator("input[name=password]").fill(PASSWORD)
+        page.locator("input[name=password]").press("Enter")
         page.wait_for_url("**/")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert errors == []
 
 
-def watch(page: Page, host: str, complaints: list[str], expected: tuple[str, ...]) -> None:
-    """`expected`: parts of console messages that the test brings about on purpose."""
+def watch(page: Page, host: str, errors: list[str], expected: tuple[str, ...]) -> None:
+    """Collects errors of the page. `expected` are parts of messages that the test causes on purpose."""
 
-    def hear(kind: str, text: str) -> None:
-        if not any(part in text for part in expected):
-            complaints.append(f"{kind}: {text}")
+    def collect(kind: str, message: str) -> None:
+        if not any(part in message for part in expected):
+            errors.append(f"{kind}: {message}")
 
-    page.on("console", lambda m: hear(m.type, m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: hear("script", str(error)))
-    page.on("request", lambda r: None if urlsplit(r.url).netloc in (host, "") else hear("foreign", r.url))
+    page.on("console", lambda m: collect(m.type, m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: collect("script", str(error)))
+    page.on(
+        "request", lambda r: None if urlsplit(r.url).netloc in (host, "") else collect("other host", r.url)
+    )

@@ -27,7 +27,7 @@ ENERGIES_EV = (10.0, 20.0, 30.0, 40.0, 50.0)  # enough spectra for the page to s
 
 
 def write_batch(path: Path) -> int:
-    """Writes computed spectra at several energies and one without peaks. Returns the number of usable ones."""
+    """Writes computed spectra at several energies and one without peaks; returns how many are usable."""
     spectra = [
         dataclasses.replace(
             fragment_spectrum(smiles, collision_energy_ev=energy), title=f"batch {number} at {energy} eV"
@@ -56,7 +56,7 @@ def submit(page: Page, batch: Path, n: int) -> None:
 
 
 def watch_progress(page: Page, start: Start) -> set[int]:
-    """Starts the services. Returns all counts of annotated spectra that the page showed until the job ended."""
+    """Starts the services; returns all counts of annotated spectra that the page showed."""
     from playwright.sync_api import expect
 
     assert page.locator("#progress").get_attribute("data-state") == "stalled"

@@ -78,7 +78,7 @@ class SpectrumPlot {
       element("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
       element("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, text),
     ]);
-    for (const { value, text } of ticks(this.range.low, this.range.high, Math.max(3, Math.floor(this.width / 100)))) {
+    for (const { value, text } of ticks(this.range.low, this.range.high, Math.max(4, Math.floor(this.width / 80)))) {
       nodes.push(
         element("line", { class: "axis", x1: x(value), x2: x(value), y1: floor, y2: floor + 5 }),
         element("text", { x: x(value), y: floor + 19, "text-anchor": "middle" }, text),

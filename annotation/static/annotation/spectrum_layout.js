@@ -4,7 +4,8 @@
 export const MARGIN = { left: 46, right: 14, top: 48, bottom: 40 };
 
 const AXIS_TITLE_WIDTH = 100; // "% of base peak", above the left end of the plot
-const LABEL = { height: 13, gap: 6, characterWidth: 7.2, rise: 6, maxCount: 16 };
+// Widths of a character at 12 px in a wide font; names of formulas are bold.
+const LABEL = { height: 13, gap: 6, digitWidth: 7.7, boldWidth: 9.1, rise: 6, maxCount: 16 };
 // Labels of fainter peaks would name mostly noise.
 const MIN_LABELLED_SHARE = 0.03;
 const MIN_RANGE = 0.05; // of m/z; deeper zoom shows one stick in an empty plot
@@ -37,8 +38,9 @@ export function linearScale(domain, pixels) {
 
 // At most about `maxCount` ticks at multiples of 1, 2 or 5 times a power of ten, all with equal decimals.
 export function ticks(low, high, maxCount) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / maxCount));
-  const step = [1, 2, 5, 10].map((multiple) => multiple * power).find((size) => (high - low) / size <= maxCount);
+  const smallest = ((high - low) / maxCount) * (1 - 1e-9); // 1.8 / 9 is a little more than 0.2
+  const power = 10 ** Math.floor(Math.log10(smallest));
+  const step = [1, 2, 5, 10].map((multiple) => multiple * power).find((size) => size >= smallest);
   const decimals = Math.min(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), 10);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
@@ -83,7 +85,7 @@ function priority(peak) {
 
 function labelOf({ peak, x, y }, { left, right }) {
   const text = labelText(peak);
-  const half = (text.length * LABEL.characterWidth) / 2;
+  const half = (text.length * (peak.formula ? LABEL.boldWidth : LABEL.digitWidth)) / 2;
   return { peak, text, half, x: Math.min(Math.max(x, left + half), right - half), y: y - LABEL.rise };
 }
 
@@ -93,7 +95,7 @@ function overlap(a, b) {
 
 // Whether a stick passes through the label: it rises above the label's baseline, within the label's width.
 function crosses(stick, label) {
-  return Math.abs(stick.x - label.x) < label.half && stick.y < label.y;
+  return Math.abs(stick.x - label.x) < label.half + LABEL.gap / 2 && stick.y < label.y;
 }
 
 // The peak nearest to a pixel, the stronger of two that are equally near. -1: none within reach.

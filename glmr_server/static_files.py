@@ -1,0 +1,17 @@
+"""Static files under names that contain a hash of their content, so that browsers may cache them forever."""
+
+from __future__ import annotations
+
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+
+_, _IMPORT_PATTERNS = ManifestStaticFilesStorage._js_module_import_aggregation_patterns
+
+
+class HashedStaticFilesStorage(ManifestStaticFilesStorage):
+    """Also puts the hashed names into the imports of our own JavaScript modules.
+
+    Django can do this for all scripts (`support_js_module_import_aggregation`), but then a module of another
+    package that imports a name without a file stops `collectstatic`.
+    """
+
+    patterns = (*ManifestStaticFilesStorage.patterns, ("annotation/*.js", _IMPORT_PATTERNS))
