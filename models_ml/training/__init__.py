@@ -1,1 +1,1 @@
-"""Preparing data and training the networks, stage by stage, from the command line."""
+"""Prepares data and trains the networks, stage by stage, from the command line."""

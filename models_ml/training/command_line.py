@@ -37,10 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
-        settings = read_options(COMMANDS[parsed.command], parsed.options, f"{PROGRAM} {parsed.command}")
+        run_command(read_options(COMMANDS[parsed.command], parsed.options, f"{PROGRAM} {parsed.command}"))
     except BadSettings as error:
         parser.error(str(error))
-    run_command(settings)
 
 
 def read_options(settings_class: type[S], options: Sequence[str], program: str) -> S:

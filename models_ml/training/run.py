@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,7 @@ class StageRun:
             stream.write(json.dumps(line) + "\n")
 
     def save(self, *, finished: bool = False) -> None:
+        settings = replace(self.settings, fresh=False)  # the saved settings are those to resume with
         state = {
             "config": self.network.config.to_dict(),
             "network": self.network.state_dict(),
@@ -146,13 +148,13 @@ class StageRun:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "figures": self.metrics,  # the key that states and checkpoints have had from the start
-            "settings": to_json(self.settings),
+            "settings": to_json(settings),
             "finished": finished,
         }
         part = self.path.with_suffix(".part")
         torch.save(state, part)
         part.replace(self.path)
-        write_settings(self.path.with_suffix(".json"), self.settings)
+        write_settings(self.path.with_suffix(".json"), settings)
         self._last_save = time.monotonic()
 
     def resume(self) -> bool:

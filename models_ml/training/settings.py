@@ -46,9 +46,7 @@ class StageSettings:
 
 
 # A resumed stage may change these. The change is printed and logged. Every other change is refused.
-MAY_CHANGE_ON_RESUME = frozenset(
-    {"run", "max_minutes", "max_steps", "check_every", "device", "threads", "fresh"}
-)
+MAY_CHANGE_ON_RESUME = frozenset({"run", "max_minutes", "max_steps", "check_every", "device", "threads"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

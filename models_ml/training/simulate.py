@@ -1,7 +1,7 @@
 """Simulates spectra of library structures with the fragmentation model that a checkpoint has learnt.
 
 Training spectra cover a few thousand compounds, simulated spectra any number, as accurate as the model. They
-are for the contrastive stage, which otherwise learns its compounds by heart. Needs RDKit and torch.
+are for the contrastive stage, which otherwise memorises its compounds. Needs RDKit and torch.
 """
 
 from __future__ import annotations

@@ -57,6 +57,19 @@ def test_a_finished_stage_does_not_run_again_and_a_larger_budget_continues(
     assert load_state(tmp_path / "pretrain.pt")["step"] == 5
 
 
+def test_a_changed_setting_on_resume_is_refused_and_a_changed_budget_is_logged(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain(data, tmp_path, 3)
+    main(["pretrain", "--settings", str(tmp_path / "pretrain.json"), "--fresh"])
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--settings", str(tmp_path / "pretrain.json"), "--seed", "7"])
+    assert "seed 0 -> 7" in capsys.readouterr().err
+    pretrain(data, tmp_path, 5)
+    log = (tmp_path / "pretrain.jsonl").read_text()
+    assert '"resumed": "max_steps 3 -> 5"' in log
+
+
 def test_a_missing_earlier_stage_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run the stage before"):
         main(["contrastive", "--data", str(data), "--run", str(tmp_path), "--max-steps", "1"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -195,3 +197,19 @@ def test_without_tyro_options_are_refused_with_the_remedy() -> None:
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 2
     assert "--settings FILE" in result.stderr
+
+
+def documented_commands() -> list[list[str]]:
+    """The training commands of the model card, each as a list of arguments."""
+    card = (ROOT / "models_ml/checkpoints/glmr-0.6/MODEL_CARD.md").read_text(encoding="utf-8")
+    lines = card.replace("\\\n", " ").splitlines()
+    parts = [part for line in lines for part in re.split(r"[;&]", line)]
+    return [shlex.split(part.split("$P ")[1], comments=True) for part in parts if "$P " in part]
+
+
+def test_the_commands_of_the_model_card_are_valid() -> None:
+    pytest.importorskip("tyro", reason="the command line needs tyro, which is not installed here")
+    commands = documented_commands()
+    assert {command for command, *_ in commands} == set(COMMANDS)
+    for command, *options in commands:
+        read(command, *(option.replace("$f", "0") for option in options))
