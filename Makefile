@@ -60,7 +60,7 @@ types: $(DEV_READY)
 	$(VENV)/bin/mypy
 
 templates: $(DEV_READY)
-	$(VENV)/bin/djlint annotation/templates --quiet --check --lint
+	$(VENV)/bin/djlint annotation/templates --check --lint
 
 boundaries: $(DEV_READY)
 	$(VENV)/bin/lint-imports --no-logo

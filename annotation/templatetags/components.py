@@ -60,12 +60,12 @@ def notice(content: str, kind: str = "info", name: str = "", role: str = "") -> 
 
 
 @register.simple_block_tag
-def empty_state(
+def placeholder(
     content: str, heading: str, name: str = "", *, level: int = 2, picture: bool = False
 ) -> SafeString:
     """What a page shows where there is nothing to list: why, and what to do next."""
     context = {"heading": heading, "name": name, "level": level, "picture": picture, "content": content}
-    return render_to_string(f"{_FOLDER}/empty_state.html", context)
+    return render_to_string(f"{_FOLDER}/placeholder.html", context)
 
 
 @register.simple_block_tag
@@ -84,6 +84,14 @@ def data_table(
 def breadcrumbs(content: str) -> SafeString:
     """The way to this page, as <li> elements."""
     return render_to_string(f"{_FOLDER}/breadcrumbs.html", {"content": content})
+
+
+@register.inclusion_tag(f"{_FOLDER}/nav_link.html", takes_context=True)
+def nav_link(context: Context, name: str, label: str, *also: str) -> dict[str, object]:
+    """A link of the main menu. It is marked as current on its own page and on the pages `also`."""
+    match = context["request"].resolver_match
+    current = match.url_name if match else ""
+    return {"url": reverse(name), "label": label, "is_current": current in (name, *also)}
 
 
 @register.inclusion_tag(f"{_FOLDER}/badge.html")

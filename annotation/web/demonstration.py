@@ -1,4 +1,4 @@
-"""Which jobs and spectra are of the demonstration kind: computed, not measured."""
+"""Which jobs and spectra belong to the demonstration. Their spectra are computed, not measured."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from annotation.accounts.demonstration import JOB_EXTERNAL_ID, PROJECT_SLUG
 from annotation.jobs.models import Job
 from annotation.spectra.models import Spectrum
 
-# What the project's own fragmenter writes into each spectrum that it makes.
+# The instrument type that the project's fragmenter writes into its spectra.
 COMPUTED = "computed"
 
 
 def is_demonstration(job: Job) -> bool:
-    """The job that `manage.py load_demonstration` submits; others in that project may well be measured."""
+    """Whether `manage.py load_demonstration` submitted the job.
+
+    Other jobs in the demonstration project can have measured spectra.
+    """
     return job.project.slug == PROJECT_SLUG and job.external_id == JOB_EXTERNAL_ID
 
 

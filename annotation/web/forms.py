@@ -1,4 +1,4 @@
-"""The forms of the web pages: what a person may send, and in which words a mistake is said."""
+"""Forms of the web pages: their fields, labels, hints and error messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
 
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
@@ -15,147 +16,170 @@ from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
-from annotation.web.certainty import SURE
+from annotation.web.certainty import CERTAINTY_FILTERS
 from models_ml.outcomes import METHODS, AnnotateParams
 
-NONE_ASSUMED = ("", "None: such spectra fail")
-POSITIVE = [NONE_ASSUMED] + [
-    (a, a) for a in ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
-]
-NEGATIVE = [NONE_ASSUMED] + [(a, a) for a in ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")]
+NO_ADDUCT = ("", "None: these spectra fail")
+POSITIVE_ADDUCTS = ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
+NEGATIVE_ADDUCTS = ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")
 METHOD_LABELS = {
     "fused": "fused: all evidence, with probabilities",
-    "glmr": "glmr: the paper's ranking, no probabilities",
+    "glmr": "glmr: the published method, without probabilities",
 }
+VERDICT_FILTERS = [
+    ("", "With or without a verdict"),
+    ("none", "Without a verdict"),
+    ("any", "With a verdict"),
+]
 
-REVIEWED = [("", "Reviewed or not"), ("none", "Without a verdict"), ("any", "With a verdict")]
 
-
-class ManyFiles(forms.ClearableFileInput):
+class MultipleFileInput(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
-class FilesField(forms.FileField):
-    """One or more files; each is checked as Django checks one."""
+class MultipleFileField(forms.FileField):
+    """One or more files, each validated like a single one."""
 
-    widget = ManyFiles
+    widget = MultipleFileInput
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
-        given = data if isinstance(data, list | tuple) else [data]
-        return [super(FilesField, self).clean(one, initial) for one in given or [None]]
+        files = data if isinstance(data, list | tuple) else [data]
+        return [super(MultipleFileField, self).clean(file, initial) for file in files or [None]]
 
 
 class RunForm(forms.Form):
-    """Against what, by what and how the spectra are annotated."""
+    """The settings of a job."""
 
     name = forms.CharField(
         max_length=200,
         required=False,
-        label="Name of the job",
-        help_text="As you want to find it again. Left empty, the file's name is used.",
+        label="Job name",
+        help_text="By default the name of the file.",
     )
     library_version = forms.ModelChoiceField(
         LibraryVersion.objects.none(),
         label="Candidate library",
         empty_label=None,
-        help_text="Candidates come only from here. A version never changes once it is ready.",
+        help_text="All candidates come from this library version.",
     )
-    model_version = forms.ModelChoiceField(ModelVersion.objects.none(), label="Model", empty_label=None)
     reference_version = forms.ModelChoiceField(
         ReferenceVersion.objects.none(),
         label="Reference spectra",
         required=False,
         empty_label="None",
-        help_text="Known spectra that look like yours speak for the structures that they have.",
+        help_text="Reference spectra that resemble yours support candidates with matching structures.",
     )
+    model_version = forms.ModelChoiceField(ModelVersion.objects.none(), label="Model", empty_label=None)
     method = forms.ChoiceField(
-        choices=[(name, METHOD_LABELS.get(name, name)) for name in METHODS],
+        choices=[(method, METHOD_LABELS.get(method, method)) for method in METHODS],
         required=False,
         initial=AnnotateParams().method,
-        label="How to rank",
-        help_text="A model without a fused ranking ranks by glmr; each result says which it was.",
-        error_messages={"invalid_choice": f"“%(value)s” is no method. It is one of {', '.join(METHODS)}."},
+        label="Ranking method",
+        help_text="A model without a fused ranking uses glmr. Each result names its method.",
+        error_messages={
+            "invalid_choice": f"“%(value)s” is not a method. Choose one of: {', '.join(METHODS)}."
+        },
     )
     precursor_tolerance_ppm = forms.FloatField(
         min_value=0.1,
         max_value=1000,
         initial=AnnotateParams().precursor_tolerance_ppm,
-        label="Precursor tolerance (ppm)",
-        help_text="Candidates outside ± this window around the neutral mass are not looked at.",
+        label="Precursor tolerance (± ppm)",
+        help_text="Molecules whose mass differs more from the neutral mass are not candidates.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
-    positive_adduct = forms.ChoiceField(choices=POSITIVE, required=False, label="In positive mode")
-    negative_adduct = forms.ChoiceField(choices=NEGATIVE, required=False, label="In negative mode")
+    positive_adduct = forms.ChoiceField(
+        choices=[NO_ADDUCT, *((adduct, adduct) for adduct in POSITIVE_ADDUCTS)],
+        required=False,
+        label="Positive mode",
+    )
+    negative_adduct = forms.ChoiceField(
+        choices=[NO_ADDUCT, *((adduct, adduct) for adduct in NEGATIVE_ADDUCTS)],
+        required=False,
+        label="Negative mode",
+    )
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        versions = scope.library_versions(user).filter(state=LibraryVersion.State.READY)
-        self.libraries = self._choice("library_version")
-        self.libraries.queryset = versions.select_related("library").order_by("library__name", "-number")
-        references = scope.reference_versions(user).filter(state=ReferenceVersion.State.READY)
-        field = self._choice("reference_version")
-        field.queryset = references.select_related("collection").order_by("collection__name", "-number")
-        field.initial = references.order_by("collection__is_accepted", "-created_at", "-pk").first()
-        self.models = self._choice("model_version")
-        self.models.queryset = ModelVersion.objects.order_by("-is_default", "-registered_at")
+        libraries = scope.library_versions(user).ready()
+        self._set_choices(
+            "library_version", libraries.select_related("library").order_by("library__name", "-number")
+        )
+        references = scope.reference_versions(user).ready()
+        self._set_choices(
+            "reference_version",
+            references.select_related("collection").order_by("collection__name", "-number"),
+            initial=references.default(),
+        )
+        self._set_choices("model_version", ModelVersion.objects.order_by("-is_default", "-registered_at"))
 
-    def _choice(self, name: str) -> forms.ModelChoiceField[Any]:
+    def _set_choices(self, name: str, queryset: Any, initial: object = None) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ModelChoiceField)
-        return field
+        field.queryset = queryset
+        field.initial = initial
 
     def params(self) -> AnnotateParams:
-        """Of a valid form."""
-        given = self.cleaned_data
-        assumed = {"positive": given["positive_adduct"], "negative": given["negative_adduct"]}
+        """The job's parameters. The form must be valid."""
+        values = self.cleaned_data
+        adducts = {"positive": values["positive_adduct"], "negative": values["negative_adduct"]}
         return AnnotateParams(
-            method=given["method"] or AnnotateParams().method,
-            precursor_tolerance_ppm=given["precursor_tolerance_ppm"],
-            assumed_adducts={mode: adduct for mode, adduct in assumed.items() if adduct},
+            method=values["method"] or AnnotateParams().method,
+            precursor_tolerance_ppm=values["precursor_tolerance_ppm"],
+            assumed_adducts={mode: adduct for mode, adduct in adducts.items() if adduct},
         )
 
 
 class SubmitForm(RunForm):
-    """The first step: the files, and for which project."""
+    """The first step of a submission: the files and their project, with the settings of the job."""
 
     project = forms.ModelChoiceField(Project.objects.none(), label="Project", empty_label=None)
-    spectra = FilesField(label="Spectra")
+    spectra = MultipleFileField(label="Spectra")
 
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, *args: Any, max_bytes: int, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
-        self._choice("project").queryset = scope.projects(user, Role.SUBMITTER)
+        self._set_choices("project", scope.projects(user, Role.SUBMITTER))
+        self.fields["spectra"].help_text = (
+            "MGF, MSP (NIST and RIKEN), MassBank, mzML or mzXML, also as gzip, zip or tar. "
+            "The server recognises the format from the content. "
+            f"Up to {filesizeformat(max_bytes)} together. Only MS2 spectra are used. "
+            "An invalid spectrum or file does not affect the others."
+        )
 
 
 class SpectraFilter(forms.Form):
-    """Which spectra of a job the table shows. What cannot be understood is dropped, not refused."""
+    """Which spectra of a job the table shows. Invalid values filter nothing; the form marks them."""
 
-    q = forms.CharField(required=False, max_length=200, label="Title or your ID")
-    state = forms.ChoiceField(choices=[("", "Any state"), *JobItem.State.choices], required=False)
-    review = forms.ChoiceField(
-        choices=[*REVIEWED, *Verdict.Decision.choices], required=False, label="Verdict"
+    q = forms.CharField(required=False, max_length=200, label="Title or external ID")
+    state = forms.ChoiceField(
+        choices=[("", "Any state"), *JobItem.State.choices], required=False, label="State"
     )
+    review = forms.ChoiceField(
+        choices=[*VERDICT_FILTERS, *Verdict.Decision.choices], required=False, label="Verdict"
+    )
+    sure = forms.ChoiceField(choices=CERTAINTY_FILTERS, required=False, label="Probability of rank 1")
 
-    sure = forms.ChoiceField(choices=SURE, required=False, label="Rank 1 is right")
-
-    def value(self, name: str) -> str:
-        return str(self.cleaned_data.get(name, "") or "") if self.is_valid() or self.cleaned_data else ""
+    def values(self) -> dict[str, str]:
+        """The valid values by name; an empty string where there is none."""
+        self.is_valid()
+        return {name: str(self.cleaned_data.get(name) or "") for name in self.fields}
 
 
 class VerdictForm(forms.Form):
-    """A verdict as the page sends it; what makes it valid is `annotation.review`'s to say."""
+    """A verdict as the page sends it. `annotation.review` checks whether it is allowed."""
 
     decision = forms.ChoiceField(
-        choices=Verdict.Decision.choices, error_messages={"required": "Required: choose a decision."}
+        choices=Verdict.Decision.choices, error_messages={"required": "Choose a decision."}
     )
-    candidate = forms.IntegerField(required=False, label="Candidate to choose (rank)")
-    proposed_smiles = forms.CharField(required=False, label="Structure of your own (SMILES)")
+    candidate = forms.IntegerField(required=False, label="Candidate (rank)")
+    proposed_smiles = forms.CharField(required=False, label="Own structure (SMILES)")
     level = forms.ChoiceField(
         choices=[("", "As proposed"), *Verdict.Level.choices], required=False, label="Confidence level"
     )
     as_reference = forms.BooleanField(
         required=False,
-        label="Use this spectrum as a reference",
-        help_text="For levels 1, 2a and 2b. Other spectra may then be judged by this one.",
+        label="Use this spectrum as a reference spectrum",
+        help_text="For levels 1, 2a and 2b. It can then support candidates for other spectra.",
     )
     reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="Reason")
     comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Comment")

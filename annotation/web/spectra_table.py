@@ -1,4 +1,4 @@
-"""The rows of a job's table: its spectra, filtered, sorted and paged in the database."""
+"""The table of a job's spectra. The database filters, sorts and pages it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django.http import QueryDict
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
 from annotation.review.models import Verdict
-from annotation.web import certainty
+from annotation.web.certainty import filter_by_certainty
 from annotation.web.forms import SpectraFilter
 
 ROWS_PER_PAGE = 50
-# What the page calls a column, and what the database sorts by.
+# Sort keys of the page, and the columns that the database sorts by.
 SORTS = {
     "position": "position",
     "precursor": "spectrum__precursor_mz",
@@ -25,23 +25,27 @@ SORTS = {
     "similarity": "annotation__top_generated_similarity",
     "embedding": "annotation__top_embedding_similarity",
 }
-# Where the column headings do not fit the screen, these stand in for them.
+# Choices of the order. A narrow screen has no column headings to sort by.
 ORDERS = (
     ("position", "As submitted"),
-    ("precursor", "Lightest precursor first"),
-    ("-right", "Surest rank 1 first"),
-    ("right", "Least sure rank 1 first"),
-    ("-margin", "Widest margin first"),
-    ("margin", "Narrowest margin first"),
+    ("precursor", "Lowest precursor m/z first"),
+    ("-right", "Highest probability first"),
+    ("right", "Lowest probability first"),
+    ("-margin", "Largest margin first"),
+    ("margin", "Smallest margin first"),
 )
 
 
 @dataclass(frozen=True)
 class SpectrumRow:
     item: JobItem
-    name: str  # what the job's library calls rank 1; empty if it names nothing
+    name: str  # of rank 1 in the job's library; empty if the library has no name for it
     verdict: Verdict.Decision | None
     level: str
+
+    @property
+    def level_label(self) -> str:
+        return f"level {self.level}" if self.level else ""
 
 
 @dataclass(frozen=True)
@@ -54,39 +58,41 @@ class SpectraTable:
 
     @property
     def orders(self) -> list[tuple[str, str]]:
-        """What the order can be chosen from, the present one among them."""
-        known = [*ORDERS]
-        if self.sort not in dict(known):
-            known.append((self.sort, "As its column says"))
-        return known
+        """The choices of the order, with the current one, which a column heading can have set."""
+        orders = [*ORDERS]
+        if self.sort not in dict(orders):
+            orders.append((self.sort, "By column heading"))
+        return orders
 
 
-def spectra_table(job: Job, asked: QueryDict) -> SpectraTable:
-    """Three queries: a count, the rows with all that they show, and the names of their molecules."""
-    form = SpectraFilter(asked)
-    form.is_valid()
-    chosen = {name: form.value(name) for name in form.fields}
-    sort = asked.get("sort", "position")
+def spectra_table(job: Job, parameters: QueryDict) -> SpectraTable:
+    """The page of the table that the URL's query parameters select.
+
+    Three queries: the count, the rows with everything that they show, and the names of their molecules.
+    """
+    form = SpectraFilter(parameters)
+    chosen = form.values()
+    sort = parameters.get("sort", "position")
     if sort.lstrip("-") not in SORTS:
         sort = "position"
     rows = _filtered(items(job), chosen).order_by(*_order(sort))
-    page = Paginator(rows, ROWS_PER_PAGE).get_page(asked.get("page"))
+    page = Paginator(rows, ROWS_PER_PAGE).get_page(parameters.get("page"))
     return SpectraTable(page, _rows(job, page), sort, form, any(chosen.values()))
 
 
 def _rows(job: Job, page: Page[JobItem]) -> list[SpectrumRow]:
-    found = {item.pk: item.annotation.top_molecule_id for item in page if hasattr(item, "annotation")}
-    names = compound_names(job.library_version_id, [pk for pk in found.values() if pk is not None])
+    molecules = {item.pk: item.annotation.top_molecule_id for item in page if hasattr(item, "annotation")}
+    names = compound_names(job.library_version_id, [pk for pk in molecules.values() if pk is not None])
     rows = []
     for item in page:
         decision, level = getattr(item, "verdict", None), getattr(item, "verdict_level", None)
-        name = names.get(found.get(item.pk) or 0, "")
+        name = names.get(molecules.get(item.pk) or 0, "")
         rows.append(SpectrumRow(item, name, Verdict.Decision(decision) if decision else None, level or ""))
     return rows
 
 
 def items(job: Job) -> QuerySet[JobItem]:
-    """The items with what a row shows; raw peaks stay in the database."""
+    """The job's items with everything that a row shows. Raw peaks stay in the database."""
     return (
         JobItem.objects.filter(job=job)
         .select_related("spectrum", "annotation__top_molecule")
@@ -110,8 +116,8 @@ def _filtered(rows: QuerySet[JobItem], chosen: dict[str, str]) -> QuerySet[JobIt
         rows = rows.filter(Q(spectrum__title__icontains=text) | Q(spectrum__external_id__icontains=text))
     if state := chosen["state"]:
         rows = rows.filter(state=state)
-    rows = certainty.filtered(rows, chosen["sure"], "annotation__")
-    # Named in Q, since the verdict is an annotation of the query and no field of the record.
+    rows = filter_by_certainty(rows, chosen["sure"], "annotation__")
+    # In Q, because the type checker does not know the query's annotation as a field.
     match chosen["review"]:
         case "":
             return rows
@@ -127,5 +133,5 @@ def _order(sort: str) -> list[OrderBy | F]:
     column = F(SORTS[sort.lstrip("-")])
     descending = sort.startswith("-")
     first = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
-    # Ties by place in the job, so that a page boundary never shows a row twice.
+    # The position decides ties. Otherwise a row could appear on two pages.
     return [first, F("position")]

@@ -1,4 +1,4 @@
-"""Addresses of the web pages."""
+"""URLs of the web pages."""
 
 from __future__ import annotations
 

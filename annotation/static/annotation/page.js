@@ -1,35 +1,36 @@
-// Small conveniences of single pages: the drop zone, filters that apply themselves, and the keyboard in review.
-// Every one of them has a plain form or link behind it.
+// Conveniences of single pages: the drop zone, filters that apply themselves, and the keyboard in review.
+// Each of them stands on a plain form or link that works without scripts.
 
 function dropZone(zone) {
   const input = zone.querySelector("input[type=file]");
-  const list = zone.querySelector("[data-chosen]");
-  const limit = Number(zone.dataset.maxBytes);
-  const tell = () => {
+  const list = zone.querySelector("[data-file-list]");
+  const maxBytes = Number(zone.dataset.maxBytes);
+  const showFiles = () => {
     const files = [...input.files];
     list.replaceChildren(...files.map((file) => {
-      const line = document.createElement("li");
-      line.textContent = `${file.name} (${(file.size / 2 ** 20).toFixed(2)} MiB)`;
-      return line;
+      const item = document.createElement("li");
+      item.textContent = `${file.name} (${(file.size / 2 ** 20).toFixed(2)} MiB)`;
+      return item;
     }));
     const total = files.reduce((sum, file) => sum + file.size, 0);
-    const most = `${Math.floor(limit / 2 ** 20)} MiB`;
-    input.setCustomValidity(total > limit ? `Together the files may have ${most}. Send fewer at once, or gzip them.` : "");
+    const limit = `${Math.floor(maxBytes / 2 ** 20)} MiB`;
+    const problem = `The files are larger than ${limit} together. Send fewer files at once, or compress them with gzip.`;
+    input.setCustomValidity(total > maxBytes ? problem : "");
     input.reportValidity();
   };
-  input.addEventListener("change", tell);
+  input.addEventListener("change", showFiles);
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     zone.classList.remove("over");
     input.files = event.dataTransfer.files;
-    tell();
+    showFiles();
   });
   input.form.addEventListener("submit", () => {
     const button = input.form.querySelector("button[type=submit]");
     button.disabled = true;
-    button.textContent = "Reading the spectra…";
+    button.textContent = "Reading files…";
   });
 }
 
@@ -59,10 +60,10 @@ class ReviewKeys {
     event.preventDefault();
   }
 
-  move(by) {
+  move(step) {
     const picks = [...document.querySelectorAll("[data-pick]")];
-    const now = picks.findIndex((pick) => pick.closest("tr").classList.contains("chosen"));
-    const pick = picks[Math.min(Math.max(now + by, 0), picks.length - 1)];
+    const current = picks.findIndex((pick) => pick.closest("tr").classList.contains("chosen"));
+    const pick = picks[Math.min(Math.max(current + step, 0), picks.length - 1)];
     if (!pick) return;
     pick.focus();
     pick.scrollIntoView({ block: "nearest" });
@@ -73,13 +74,13 @@ class ReviewKeys {
 
   decide(input) {
     input.checked = true;
-    // What accepts needs no reason: Enter saves. All else asks for one first.
-    const next = input.value === "accept" ? "button[type=submit]" : input.value === "propose" ? "[name=proposed_smiles]" : "[name=reason]";
-    this.form.querySelector(next).focus();
+    // "Accept" needs no reason, so Enter saves it. Every other decision needs an entry first.
+    const selectors = { accept: "button[type=submit]", propose: "[name=proposed_smiles]" };
+    this.form.querySelector(selectors[input.value] ?? "[name=reason]").focus();
   }
 }
 
-// The candidate that is looked at is the one that "choose" means.
+// The selected candidate is also the one that "Choose another candidate" records.
 function markChosen(pick) {
   document.querySelectorAll("tr.chosen").forEach((row) => row.classList.remove("chosen"));
   document.querySelectorAll("[data-pick][aria-current]").forEach((other) => other.removeAttribute("aria-current"));
@@ -89,26 +90,8 @@ function markChosen(pick) {
   if (field) field.value = pick.dataset.pick;
 }
 
-// The peak that is pointed at shows its fragment in the candidate's structure.
-let waiting = 0;
-document.addEventListener("spectrum:peak", (event) => {
-  const picture = document.querySelector("[data-fragments]");
-  if (!picture) return;
-  clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    const wanted = event.detail.atoms ? `${picture.dataset.fragments}?atoms=${event.detail.atoms}` : picture.dataset.fragments;
-    if (picture.getAttribute("src") !== wanted) picture.setAttribute("src", wanted);
-  }, 60);
-});
-
-document.querySelectorAll("[data-drop]").forEach(dropZone);
-document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
-document.querySelector("[data-review] [aria-invalid=true]")?.focus();
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-apply] select")) event.target.form.requestSubmit();
-});
-// A proposed molecule becomes the curator's own structure in the verdict's form; the reason is still theirs.
-function takeAsOwn(smiles) {
+// A proposed molecule becomes the own structure of the verdict form. The curator still writes the reason.
+function proposeStructure(smiles) {
   const form = document.querySelector("[data-review]");
   const field = form.querySelector("[name=proposed_smiles]");
   form.querySelector("[name=decision][value=propose]").checked = true;
@@ -117,23 +100,41 @@ function takeAsOwn(smiles) {
   form.querySelector("[name=reason]").focus();
 }
 
-// A reference spectrum is named in the reason in the way that level 2a asks for.
+// Level 2a needs a reference spectrum, which the reason names.
 function cite(text) {
   const reason = document.querySelector("[data-review] [name=reason]");
   reason.value = [reason.value.trim(), text].filter(Boolean).join(" ");
   reason.focus();
 }
 
+// The active peak highlights its fragment in the candidate's structure. The delay spares the server a request for
+// each peak that the pointer crosses.
+let pendingHighlight = 0;
+document.addEventListener("spectrum:peak", (event) => {
+  const picture = document.querySelector("[data-fragments]");
+  if (!picture) return;
+  clearTimeout(pendingHighlight);
+  pendingHighlight = setTimeout(() => {
+    const { fragments } = picture.dataset;
+    const source = event.detail.atoms ? `${fragments}?atoms=${event.detail.atoms}` : fragments;
+    if (picture.getAttribute("src") !== source) picture.setAttribute("src", source);
+  }, 60);
+});
+
+document.querySelectorAll("[data-drop]").forEach(dropZone);
+document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
+document.querySelector("[data-review] [aria-invalid=true]")?.focus();
 if (document.querySelector("[data-review]")) {
   document.querySelectorAll("[data-propose], [data-cite]").forEach((button) => { button.hidden = false; });
 }
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-apply] select")) event.target.form.requestSubmit();
+});
 document.addEventListener("click", (event) => {
   const proposed = event.target.closest("[data-propose]");
-  if (proposed) takeAsOwn(proposed.dataset.propose);
+  if (proposed) proposeStructure(proposed.dataset.propose);
   const cited = event.target.closest("[data-cite]");
   if (cited) cite(cited.dataset.cite);
   const pick = event.target.closest("[data-pick]");
   if (pick) markChosen(pick);
-  const copy = event.target.closest("[data-copy]");
-  if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => { copy.textContent = "Copied"; });
 });

@@ -1,4 +1,4 @@
-"""The first page: the jobs of one's projects as they stand now, and the way to the next one."""
+"""The start page, which lists the jobs of a person's projects, and the page about scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.shortcuts import render
 from annotation.accounts.models import Role
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs.progress import with_progress
-from annotation.libraries.models import LibraryVersion
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
 
@@ -19,10 +18,12 @@ JOBS_PER_PAGE = 20
 
 @login_required
 def home(request: SignedInRequest) -> HttpResponse:
+    projects = scope.projects(request.user)
     context = _jobs(request) | {
-        "projects": scope.projects(request.user),
+        "projects": projects,
+        "project_choices": [("", "All projects"), *((project.slug, project.name) for project in projects)],
         "may_submit": scope.projects(request.user, Role.SUBMITTER).exists(),
-        "has_library": scope.library_versions(request.user).filter(state=LibraryVersion.State.READY).exists(),
+        "has_library": scope.library_versions(request.user).ready().exists(),
         "has_model": ModelVersion.objects.exists(),
     }
     return render(request, "annotation/home.html", context)
@@ -30,7 +31,7 @@ def home(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 def job_list(request: SignedInRequest) -> HttpResponse:
-    """The table alone, which the first page asks for again while jobs are open."""
+    """The table only. The start page polls it while a job is open."""
     return render(request, "annotation/_job_list.html", _jobs(request))
 
 
@@ -47,5 +48,5 @@ def _jobs(request: SignedInRequest) -> dict[str, object]:
 
 
 def about(request: HttpRequest) -> HttpResponse:
-    """What the scores and levels mean; open to all."""
+    """What the scores and levels mean. Needs no sign-in."""
     return render(request, "annotation/about.html")

@@ -1,4 +1,4 @@
-"""A job: how it stands, its spectra, its download, and what may be done to it."""
+"""The page of a job: progress, spectra, CSV download, cancel and retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from annotation.accounts.models import Role
-from annotation.exports import table as export
+from annotation.exports.table import csv_download
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.jobs.progress import progress
@@ -38,20 +38,20 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @login_required
 def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The progress alone, for polling. Once the job is final, the page loads anew and polls no more."""
+    """The progress only, for polling. The page reloads once the job is final, which ends the polling."""
     job = scope.job_or_404(request.user, public_id)
-    now = progress(job)
+    current = progress(job)
     may_submit = scope.holds(request.user, job.project_id, Role.SUBMITTER)
-    context = {"job": job, "progress": now, "may_submit": may_submit}
+    context = {"job": job, "progress": current, "may_submit": may_submit}
     response = render(request, "annotation/_progress.html", context)
-    if now.is_final:
+    if current.is_final:
         response.headers["HX-Refresh"] = "true"
     return response
 
 
 @login_required
 def spectra(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The table alone, asked for again while the job is open."""
+    """The table only. The page polls it while the job is open."""
     job = scope.job_or_404(request.user, public_id)
     context = {"job": job, "progress": progress(job)}
     return render(request, "annotation/_spectra.html", context | _table(request, job))
@@ -68,9 +68,7 @@ def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     job = scope.job_or_404(request.user, public_id)
     scope.require(request.user, job.project_id, Role.SUBMITTER)
     actions.cancel(job, request.user)
-    messages.info(
-        request, "Cancelled. Spectra that a worker holds now end with its next batch; results stay."
-    )
+    messages.info(request, "Job cancelled. A worker stops after its current batch. Finished results stay.")
     return redirect("job-detail", public_id)
 
 
@@ -79,14 +77,13 @@ def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def retry(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     job = scope.job_or_404(request.user, public_id)
     scope.require(request.user, job.project_id, Role.SUBMITTER)
-    n = actions.retry_failed(job, request.user)
-    messages.info(request, f"{n} failed spectra wait for a worker again." if n else "Nothing had failed.")
+    n_retried = actions.retry_failed(job, request.user)
+    noun = "spectrum waits" if n_retried == 1 else "spectra wait"
+    text = f"{n_retried} failed {noun} for a worker again." if n_retried else "The job has no failed spectra."
+    messages.info(request, text)
     return redirect("job-detail", public_id)
 
 
 @login_required
 def results_csv(request: SignedInRequest, public_id: UUID) -> StreamingHttpResponse:
-    job = scope.job_or_404(request.user, public_id)
-    headers = {"Content-Disposition": f'attachment; filename="{job.public_id}.csv"'}
-    lines = export.stream_csv(job, top=1)
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(scope.job_or_404(request.user, public_id))

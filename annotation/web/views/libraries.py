@@ -1,4 +1,4 @@
-"""Libraries, reference collections, models and workers, as everyone who annotates with them may see them."""
+"""Pages about libraries, reference collections, models and workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
@@ -18,10 +17,12 @@ from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
-from annotation.web.figures import COLUMNS, figure_tables
+from annotation.web.metrics_tables import COLUMNS, metrics_tables
 from annotation.web.scope import SignedInRequest
 
 ROWS_PER_PAGE = 50
+MAX_WORKERS = 50
+FIRST_ENTRIES = 12
 ISSUE_COLUMNS = ("row", "position", "code", "reason", "remedy", "text")
 
 
@@ -38,15 +39,15 @@ def library_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "libraries": rows,
         "collections": collections.prefetch_related(Prefetch("versions", references)).order_by("name"),
-        "may_publish": _with_accepted(request.user),
+        "may_publish": _projects_to_publish(request.user),
     }
     return render(request, "annotation/libraries.html", context)
 
 
-def _with_accepted(user: User) -> QuerySet[Project]:
-    """Projects whose accepted spectra the person may make a version of."""
-    chosen = Verdict.objects.filter(annotation__job__project=OuterRef("pk"), as_reference=True)
-    return scope.projects(user, Role.CURATOR).filter(Exists(chosen))
+def _projects_to_publish(user: User) -> QuerySet[Project]:
+    """Projects with accepted reference spectra that the person may publish as a version."""
+    accepted = Verdict.objects.filter(annotation__job__project=OuterRef("pk"), as_reference=True)
+    return scope.projects(user, Role.CURATOR).filter(Exists(accepted))
 
 
 @login_required
@@ -59,7 +60,7 @@ def library_version(request: SignedInRequest, pk: int) -> HttpResponse:
         "issues": Paginator(version.issues.all(), ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "entries": version.entries.select_related("molecule")
         .defer("molecule__fingerprint")
-        .order_by("row_number")[:12],
+        .order_by("row_number")[:FIRST_ENTRIES],
     }
     return render(request, "annotation/library_version.html", context)
 
@@ -67,27 +68,25 @@ def library_version(request: SignedInRequest, pk: int) -> HttpResponse:
 @login_required
 def row_issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
     version = get_object_or_404(scope.library_versions(request.user), pk=pk)
-    rows = ((i.row_number, i.position, i.code, i.reason, i.remedy, i.text) for i in version.issues.iterator())
+    rows = version.issues.values_list("row_number", "position", "code", "reason", "remedy", "text").iterator()
     return csv_response(f"row-issues-{version.pk}.csv", ISSUE_COLUMNS, rows)
 
 
 @login_required
 def model_list(request: SignedInRequest) -> HttpResponse:
     models = ModelVersion.objects.order_by("-is_default", "-registered_at")
-    context = {"rows": [(model, figure_tables(model.metrics)) for model in models], "columns": COLUMNS}
+    context = {"rows": [(model, metrics_tables(model.metrics)) for model in models], "columns": COLUMNS}
     return render(request, "annotation/models.html", context)
 
 
 @login_required
 def status(request: SignedInRequest) -> HttpResponse:
-    """Workers and the queue, counted over all projects: load is shared, contents are not."""
+    """Workers and the queue. Workers are shared, so the counts cover all projects and name none of them."""
     open_items = JobItem.objects.filter(state__in=[JobItem.State.PENDING, JobItem.State.RUNNING])
+    workers = WorkerHeartbeat.objects.with_liveness().select_related("model_version")
     oldest = open_items.order_by("id").values_list("job__created_at", flat=True).first()
     context = {
-        "workers_seen": WorkerHeartbeat.objects.select_related("model_version").order_by("-last_seen_at")[
-            :50
-        ],
-        "now": timezone.now(),
+        "workers_seen": workers.order_by("-last_seen_at")[:MAX_WORKERS],
         "n_pending": open_items.filter(state=JobItem.State.PENDING).count(),
         "n_running": open_items.filter(state=JobItem.State.RUNNING).count(),
         "oldest": oldest,

@@ -1,4 +1,4 @@
-"""Reference collections: one version of them, and the making of one from what curators accepted."""
+"""The page of a reference version, and publishing the spectra that curators accepted as a new version."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROWS_PER_PAGE = 50
 @login_required
 def version(request: SignedInRequest, pk: int) -> HttpResponse:
     rows = scope.reference_versions(request.user).select_related("collection__project", "imported_by")
-    found = get_object_or_404(rows, pk=pk)
-    spectra = found.spectra.select_related("molecule").defer(
+    reference_version = get_object_or_404(rows, pk=pk)
+    spectra = reference_version.spectra.select_related("molecule").defer(
         "mz_bytes", "intensity_bytes", "molecule__fingerprint"
     )
     context = {
-        "version": found,
+        "version": reference_version,
         "spectra": Paginator(spectra, ROWS_PER_PAGE).get_page(request.GET.get("page")),
-        "issues": found.issues.all()[:ROWS_PER_PAGE],
+        "issues": reference_version.issues.all()[:ROWS_PER_PAGE],
     }
     return render(request, "annotation/reference_version.html", context)
 
@@ -38,10 +38,10 @@ def publish_accepted(request: SignedInRequest, slug: str) -> HttpResponse:
     project = get_object_or_404(scope.projects(request.user), slug=slug)
     scope.require(request.user, project.pk, Role.CURATOR)
     try:
-        made = publish(project, request.user)
-    except NothingToPublish as nothing:
-        messages.info(request, str(nothing))
+        published = publish(project, request.user)
+    except NothingToPublish as error:
+        messages.info(request, str(error))
         return redirect("libraries")
-    noun = "spectrum" if made.n_spectra == 1 else "spectra"
-    messages.success(request, f"{made} holds {made.n_spectra} {noun}. New jobs can use it from now on.")
-    return redirect("reference-version", made.pk)
+    noun = "spectrum" if published.n_spectra == 1 else "spectra"
+    messages.success(request, f"{published} has {published.n_spectra} {noun}. New jobs can use it.")
+    return redirect("reference-version", published.pk)

@@ -1,4 +1,4 @@
-"""Submitting in two steps: send files, read what was found in them, then annotate."""
+"""Submission in two steps: upload files, check the report on them, then start the job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from annotation.web.forms import RunForm, SubmitForm
 from annotation.web.scope import SignedInRequest
 
 ISSUES_PER_PAGE = 50
-CARRIED = (
+# Fields of the first step that the report's URL carries to the second.
+CARRIED_FIELDS = (
     "name",
     "library_version",
     "model_version",
@@ -41,11 +42,11 @@ ISSUE_COLUMNS = ("file", "position", "title", "severity", "code", "reason", "rem
 @require_http_methods(["GET", "POST"])
 def submit(request: SignedInRequest) -> HttpResponse:
     if not scope.projects(request.user, Role.SUBMITTER).exists():
-        return render(request, "annotation/submit_nowhere.html", status=403)
+        return render(request, "annotation/submit_forbidden.html", status=403)
     if request.method == "GET":
-        form = SubmitForm(request.user, initial=request.GET.dict())
+        form = SubmitForm(request.user, initial=request.GET.dict(), max_bytes=settings.GLMR_MAX_UPLOAD_BYTES)
         return _submit_page(request, form, 200)
-    form = SubmitForm(request.user, request.POST, request.FILES)
+    form = SubmitForm(request.user, request.POST, request.FILES, max_bytes=settings.GLMR_MAX_UPLOAD_BYTES)
     if not form.is_valid():
         return _submit_page(request, form, 422)
     uploads = [
@@ -56,9 +57,9 @@ def submit(request: SignedInRequest) -> HttpResponse:
         for upload in uploads:
             form.add_error("spectra", f"{upload.file_name}: {upload.refusal}")
         return _submit_page(request, form, 422)
-    carried = [(name, request.POST.get(name, "")) for name in CARRIED]
-    asked = urlencode([*(("upload", str(upload.pk)) for upload in uploads), *carried])
-    return redirect(f"{reverse('upload-report')}?{asked}")
+    carried = [(name, request.POST.get(name, "")) for name in CARRIED_FIELDS]
+    parameters = urlencode([*(("upload", str(upload.pk)) for upload in uploads), *carried])
+    return redirect(f"{reverse('upload-report')}?{parameters}")
 
 
 def _submit_page(request: SignedInRequest, form: SubmitForm, status: int) -> HttpResponse:
@@ -69,7 +70,7 @@ def _submit_page(request: SignedInRequest, form: SubmitForm, status: int) -> Htt
 @login_required
 @require_http_methods(["GET", "POST"])
 def report(request: SignedInRequest) -> HttpResponse:
-    """What was found in the uploads; from here, those who may submit start the job."""
+    """What the uploads contain. Submitters start the job here."""
     uploads = _uploads(request)
     may_submit = scope.holds(request.user, uploads[0].project_id, Role.SUBMITTER)
     if request.method == "POST":
@@ -81,21 +82,20 @@ def report(request: SignedInRequest) -> HttpResponse:
             except actions.CannotSubmit as refusal:
                 form.add_error(None, str(refusal))
     else:
-        given = {name: request.GET[name] for name in CARRIED if request.GET.get(name)}
-        if "reference_version" in request.GET:  # empty means none, not the default
-            given["reference_version"] = request.GET["reference_version"]
-        form = RunForm(request.user, initial={"name": _default_name(uploads)} | given)
-    status = 422 if form.errors else 200
-    return render(
-        request, "annotation/report.html", _report(request, uploads, form, may_submit), status=status
-    )
+        carried = {name: request.GET[name] for name in CARRIED_FIELDS if request.GET.get(name)}
+        if "reference_version" in request.GET:  # an empty value means none, not the default
+            carried["reference_version"] = request.GET["reference_version"]
+        form = RunForm(request.user, initial={"name": _default_name(uploads)} | carried)
+    context = _report(request, uploads, form, may_submit)
+    return render(request, "annotation/report.html", context, status=422 if form.errors else 200)
 
 
 def _uploads(request: SignedInRequest) -> list[Upload]:
-    asked = [int(pk) for pk in request.GET.getlist("upload") if pk.isdecimal() and len(pk) < 19]
-    uploads = list(scope.uploads(request.user).filter(pk__in=asked).select_related("project").order_by("pk"))
-    if not uploads or len(uploads) != len(set(asked)) or len({upload.project_id for upload in uploads}) > 1:
-        raise Http404("No such upload in your projects.")
+    """The uploads that the URL names. All must exist and belong to one project of the person, else 404."""
+    keys = [int(pk) for pk in request.GET.getlist("upload") if pk.isdecimal() and len(pk) < 19]
+    uploads = list(scope.uploads(request.user).filter(pk__in=keys).select_related("project").order_by("pk"))
+    if not uploads or len(uploads) != len(set(keys)) or len({upload.project_id for upload in uploads}) > 1:
+        raise Http404("Your projects have no such upload.")
     return uploads
 
 
@@ -147,8 +147,6 @@ def _report(
 @login_required
 def issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
     upload = get_object_or_404(scope.uploads(request.user), pk=pk)
-    rows = (
-        (upload.file_name, i.position, i.title, i.severity, i.code, i.reason, i.remedy)
-        for i in upload.issues.iterator()
-    )
+    issues = upload.issues.values_list(*ISSUE_COLUMNS[1:]).iterator()
+    rows = ((upload.file_name, *issue) for issue in issues)
     return csv_response(f"issues-{upload.pk}.csv", ISSUE_COLUMNS, rows)

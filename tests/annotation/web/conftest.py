@@ -1,6 +1,6 @@
-"""The world that tests of the pages walk in.
+"""Fixtures for tests of the pages.
 
-Pytest loads this file before Django is set up, so what needs Django is imported inside the fixture.
+Pytest loads this file before Django is set up, so a fixture imports what needs Django in its body.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _static_files_unscanned(settings: Settings) -> None:
-    """Each test client would look through all static files once more: a second a time."""
+def _find_static_files_on_request(settings: Settings) -> None:
+    """Otherwise each test client scans all static files, which takes a second."""
     settings.WHITENOISE_AUTOREFRESH = True
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lxml import html
 
 
-class _Response(Protocol):
+class Response(Protocol):
+    """What tests need of a response, whichever class the test client gives it."""
+
+    status_code: int
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
     @property
     def content(self) -> bytes: ...
 
@@ -15,7 +22,7 @@ class _Response(Protocol):
 class Dom:
     """The elements of a page, or of the part of a page that a view returns."""
 
-    def __init__(self, response: _Response) -> None:
+    def __init__(self, response: Response) -> None:
         self.root: Any = html.document_fromstring(response.content.decode())
 
     def all(self, selector: str) -> list[Any]:

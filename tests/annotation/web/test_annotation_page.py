@@ -6,7 +6,6 @@ import json
 from unittest.mock import patch
 
 import pytest
-from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
@@ -15,7 +14,7 @@ from annotation.review.actions import decide
 from annotation.web import peak_explanations
 from annotation.web.peak_explanations import explanations_of
 from tests.annotation.builders import make_annotation, make_job, make_library_version, make_spectrum
-from tests.annotation.web.dom import Dom, text
+from tests.annotation.web.dom import Dom, Response, text
 from tests.annotation.web.world import World
 
 
@@ -29,11 +28,11 @@ def page(world: World, query: str = "", annotation: Annotation | None = None) ->
     return Dom(response)
 
 
-def panel(world: World, query: str = "?candidate=2") -> HttpResponse:
+def panel(world: World, query: str = "?candidate=2") -> Response:
     return world.client("viewer").get(url_of(world.annotation, "annotation-spectrum") + query)
 
 
-def send_verdict(world: World, data: dict[str, str], person: str = "curator") -> HttpResponse:
+def send_verdict(world: World, data: dict[str, str], person: str = "curator") -> Response:
     return world.client(person).post(url_of(world.annotation, "annotation-verdict"), data)
 
 

@@ -1,4 +1,4 @@
-"""Colours meet WCAG AA, light and dark: 4.5 to 1 for text, 3 to 1 for marks and borders of controls."""
+"""Colours meet WCAG AA, light and dark: contrast 4.5 for text, 3 for marks and borders of controls."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(colour: str, background: str) -> float:
+    high, low = sorted((luminance(colour), luminance(background)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_colours_can_be_told_apart(theme: str) -> None:
+def test_colours_have_enough_contrast(theme: str) -> None:
     colours = palettes()[theme]
-    found = {(a, b): contrast(colours[a], colours[b]) for a, b in TEXT + MARKS}
-    too_low = {pair: round(value, 2) for pair, value in found.items() if value < (4.5 if pair in TEXT else 3)}
+    contrasts = {(a, b): contrast(colours[a], colours[b]) for a, b in TEXT + MARKS}
+    too_low = {
+        pair: round(value, 2) for pair, value in contrasts.items() if value < (4.5 if pair in TEXT else 3)
+    }
     assert too_low == {}

@@ -1,8 +1,6 @@
-"""A job's page: what the ledger says, filters and order, one number on screen and in the download."""
+"""The page of a job: counts and reasons from the ledger, filters, order, polling, CSV download."""
 
 from __future__ import annotations
-
-import re
 
 import pytest
 from django.urls import reverse
@@ -12,32 +10,37 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.models import Job, JobItem
 from annotation.review.actions import decide
 from tests.annotation.builders import make_annotation, make_job
+from tests.annotation.web.dom import Dom, text
 from tests.annotation.web.world import World
 
 
-def page(world: World, query: str = "") -> str:
+def page(world: World, query: str = "") -> Dom:
     url = reverse("job-detail", args=[world.job.public_id])
-    return world.client("curator").get(url + query).content.decode()
+    return Dom(world.client("curator").get(url + query))
 
 
-def titles(html: str) -> list[str]:
-    return re.findall(r"scan \d+(?=</a>|<br>)", html)
+def titles(dom: Dom) -> list[str]:
+    return [text(title) for title in dom.all("[data-spectrum-title]")]
 
 
-def test_counts_failures_and_reasons_are_said(world: World) -> None:
-    html = page(world)
-    assert '<dd id="n-done">1</dd>' in html
-    assert '<dd id="n-failed">1</dd>' in html
-    assert "It names no adduct. Name one." in html
-    assert "Stalled" in html  # no worker has ever been seen
+def test_the_page_shows_counts_and_reasons(world: World) -> None:
+    dom = page(world)
+    counts = {name: dom.text(f"#progress [data-metric={name}] dd") for name in ("total", "done", "failed")}
+    assert counts == {"total": "3", "done": "1", "failed": "1"}
+    assert dom.text("[data-item-state=failed] [data-error-code=no_adduct]").startswith(
+        world.job.items.get(state=JobItem.State.FAILED).error
+    )
+    # No worker has ever connected.
+    assert dom.get("#progress").get("data-state") == "stalled"
+    assert dom.has("[data-notice=stalled]")
 
 
-def test_the_download_holds_what_the_button_says(world: World) -> None:
-    said = re.search(r"Download CSV \((\d+) spectra\)", page(world))
-    assert said is not None
-    response = world.client("curator").get(reverse("job-csv", args=[world.job.public_id]))
+def test_the_download_has_as_many_rows_as_its_button_states(world: World) -> None:
+    button = page(world).get("a[data-rows]")
+    response = world.client("curator").get(button.get("href"))
     lines = b"".join(response).decode().splitlines()
-    assert len(lines) - 1 == int(said[1]) == 3
+    assert len(lines) - 1 == int(button.get("data-rows")) == 3
+    assert "(3 spectra)" in text(button)
     assert response.headers["Content-Type"].startswith("text/csv")
 
 
@@ -61,18 +64,23 @@ def test_filters(query: str, n: int, world: World) -> None:
 
 def test_filter_by_verdict(world: World) -> None:
     decide(annotation=world.annotation, user=world.people["curator"], decision="accept", seen_verdict_id=None)
-    html = page(world, "?review=accept")
-    assert len(titles(html)) == 1
-    assert "Accept rank 1, level 3" in html
+    dom = page(world, "?review=accept")
+    assert len(titles(dom)) == 1
+    assert dom.text("#spectra [data-state=accept]") == "Accept rank 1, level 3"
 
 
-def test_the_order_can_be_chosen_where_no_heading_is_in_sight(world: World) -> None:
-    assert '<option value="position" selected>As submitted</option>' in page(world)
-    assert '<option value="right" selected>Least sure rank 1 first</option>' in page(world, "?sort=right")
-    assert '<option value="-embedding" selected>' in page(world, "?sort=-embedding")  # by its heading
+@pytest.mark.parametrize("sort", ["position", "right", "-embedding"])
+def test_the_list_of_orders_has_the_current_one(sort: str, world: World) -> None:
+    # "-embedding" is not in the list by default: only a column heading sets it.
+    assert page(world, f"?sort={sort}").values("#id_sort option[selected]", "value") == [sort]
 
 
-def test_sorting_puts_what_has_no_score_last(world: World) -> None:
+def test_the_heading_of_the_sorted_column_states_the_direction(world: World) -> None:
+    assert page(world, "?sort=margin").values("th[aria-sort]", "aria-sort") == ["ascending"]
+    assert page(world, "?sort=-margin").values("th[aria-sort]", "aria-sort") == ["descending"]
+
+
+def test_spectra_without_a_score_come_last_in_both_directions(world: World) -> None:
     other = world.job.items.get(state=JobItem.State.PENDING)
     make_annotation(other, margin=0.01)
     expected = [other.spectrum.title, world.annotation.spectrum.title]
@@ -84,11 +92,11 @@ def test_polling_ends_with_the_job(world: World) -> None:
     client = world.client("viewer")
     url = reverse("job-progress", args=[world.job.public_id])
     running = client.get(url)
-    assert 'hx-trigger="every 2s"' in running.content.decode()
+    assert Dom(running).get("#progress").get("hx-trigger") == "every 2s"
     assert "HX-Refresh" not in running.headers
     Job.objects.filter(pk=world.job.pk).update(finished_at=timezone.now())
     final = client.get(url)
-    assert "hx-trigger" not in final.content.decode()
+    assert not Dom(final).has("[hx-trigger]")
     assert final.headers["HX-Refresh"] == "true"
 
 

@@ -1,4 +1,4 @@
-"""First page, libraries, models, status and error pages: empty states that help, and plain words."""
+"""Start page, libraries, models, status and error pages, and the filters that format values."""
 
 from __future__ import annotations
 
@@ -12,39 +12,54 @@ from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import JobItem, LibraryRowIssue, ModelVersion, WorkerHeartbeat
 from annotation.templatetags.display import duration, fixed, formula, signed, thousands
-from tests.annotation.builders import make_library_version, make_project, make_user
+from tests.annotation.builders import make_library_version, make_user
+from tests.annotation.web.dom import Dom
 from tests.annotation.web.world import World
 
 
-def test_a_newcomer_is_told_what_to_do(db: None) -> None:
+def open_page(client: Client, name: str, *keys: object) -> Dom:
+    return Dom(client.get(reverse(name, args=keys)))
+
+
+def test_a_person_without_a_project_sees_what_to_do(db: None) -> None:
     client = Client()
     client.force_login(make_user("new"))
-    assert "You are not in a project yet" in client.get("/").content.decode()
-    make_project(make_user("newer"))
-    client.force_login(make_user("third"))
-    assert "not a curator" in client.get(reverse("review-queue")).content.decode()
+    assert open_page(client, "home").has("[data-empty=no-project]")
+    assert open_page(client, "review-queue").has("[data-empty=not-a-curator]")
 
 
-def test_first_page_says_that_no_worker_is_alive(world: World) -> None:
+def test_a_person_without_the_role_submitter_sees_what_to_do(world: World) -> None:
+    assert open_page(world.client("viewer"), "submit").has("[data-empty=no-submitter]")
+
+
+def test_pages_state_whether_a_worker_is_alive(world: World) -> None:
     client = world.client("submitter")
-    assert "No worker is alive" in client.get("/").content.decode()
-    beat = WorkerHeartbeat.objects.create(name="bench", device="cpu")
-    html = client.get("/").content.decode()
-    assert "No worker is alive" not in html
-    assert "1 worker ready" in html
-    beat.last_seen_at = timezone.now() - timedelta(hours=1)
-    beat.save()
-    assert "No worker is alive" in client.get("/").content.decode()
-    assert "Silent" in client.get(reverse("status")).content.decode()
+    assert open_page(client, "home").has("[data-notice=no-worker]")
+    heartbeat = WorkerHeartbeat.objects.create(name="bench", device="cpu")
+    dom = open_page(client, "home")
+    assert not dom.has("[data-notice=no-worker]")
+    assert "1 worker" in dom.text("footer [data-state=done]")
+    assert open_page(client, "status").has("tbody [data-state=alive]")
+    heartbeat.last_seen_at = timezone.now() - timedelta(hours=1)
+    heartbeat.save()
+    assert open_page(client, "home").has("[data-notice=no-worker]")
+    assert open_page(client, "status").has("tbody [data-state=silent]")
 
 
-def test_first_page_follows_open_jobs_only(world: World) -> None:
+def test_the_start_page_polls_only_while_a_job_is_open(world: World) -> None:
     client = world.client("submitter")
-    assert 'hx-trigger="every 4s"' in client.get("/").content.decode()
+    assert open_page(client, "home").get("#job-list").get("hx-trigger") == "every 4s"
     JobItem.objects.filter(job=world.job).update(state="done")
     world.job.finished_at = timezone.now()
     world.job.save()
-    assert "hx-trigger" not in client.get("/").content.decode()
+    assert not open_page(client, "home").has("[hx-trigger]")
+
+
+def test_the_menu_marks_the_current_page(world: World) -> None:
+    client = world.client("viewer")
+    for name, label in (("home", "Jobs"), ("review-queue", "Review"), ("models", "Models")):
+        assert open_page(client, name).text("nav [aria-current=page]") == label
+    assert open_page(client, "job-detail", world.job.public_id).text("nav [aria-current=page]") == "Jobs"
 
 
 def test_libraries_and_their_rejected_rows(
@@ -57,16 +72,18 @@ def test_libraries_and_their_rejected_rows(
     client = world.client("viewer")
     with django_assert_max_num_queries(8):
         client.get(reverse("libraries"))
-    assert "Ring 1 stays open." in client.get(reverse("library-version", args=[version.pk])).content.decode()
+    dom = open_page(client, "library-version", version.pk)
+    assert "Ring 1 stays open." in dom.text("[data-issue-code=unreadable]")
+    assert dom.text("[data-metric=molecules] dd") == str(version.n_molecules)
     response = client.get(reverse("library-issues-csv", args=[version.pk]))
     assert "line 7" in b"".join(response).decode()
 
 
-def test_models_show_figures_with_their_controls(world: World) -> None:
+def test_metrics_of_another_format_are_listed(world: World) -> None:
     ModelVersion.objects.update(metrics={"window 10 ppm": {"hit@1": 0.41}, "control": {"hit@1": 0.2}})
-    html = world.client("viewer").get(reverse("models")).content.decode()
-    for text in ("hit@1", "0.41", "control"):
-        assert text in html
+    shown = open_page(world.client("viewer"), "models").text("main")
+    for value in ("hit@1", "0.41", "control"):
+        assert value in shown
 
 
 def test_an_evaluation_is_shown_as_tables(world: World) -> None:
@@ -75,22 +92,28 @@ def test_an_evaluation_is_shown_as_tables(world: World) -> None:
         "ci95": {"hit@1": [0.6767, 0.7767]},
     }  # fmt: skip
     ModelVersion.objects.update(metrics={"protocols": {"isomers, references": {"fused": measured}}})
-    html = world.client("viewer").get(reverse("models")).content.decode().replace("\N{NO-BREAK SPACE}", " ")
-    assert "at least five, with reference spectra</strong>: 300 spectra" in html
-    for cell in ("72.7 % (68 to 78)", "39.7 %", "−3.4", "–"):
-        assert f">{cell}</td>" in html
+    dom = open_page(world.client("viewer"), "models")
+    assert dom.text("table.metrics-table caption").endswith("with reference spectra (300 spectra)")
+    cells = {
+        name: dom.text(f'td[data-metric="{name}"]') for name in ("hit@1", "blind_hit@1", "lift@1", "ece")
+    }
+    assert cells == {"hit@1": "72.7 % (68 to 78)", "blind_hit@1": "39.7 %", "lift@1": "−3.4", "ece": "–"}
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/jobs/00000000-0000-0000-0000-000000000000/"])
-def test_error_page_is_our_own(path: str, world: World) -> None:
+def test_not_found_has_its_own_page(path: str, world: World) -> None:
     response = world.client("viewer").get(path)
     assert response.status_code == 404
-    assert "There is nothing here" in response.content.decode()
+    assert Dom(response).has("[data-error=not-found]")
 
 
-def test_a_failure_gets_a_page_that_asks_nothing_of_the_database(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_person_without_the_role_sees_which_role_is_missing(world: World) -> None:
+    response = world.client("viewer").post(reverse("job-cancel", args=[world.job.public_id]))
+    assert response.status_code == 403
+    assert "submitter" in Dom(response).text("[data-error=forbidden]")
+
+
+def test_the_page_of_a_server_error_needs_no_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
@@ -99,18 +122,18 @@ def test_a_failure_gets_a_page_that_asks_nothing_of_the_database(
     client.raise_request_exception = False
     response = client.get("/")
     assert response.status_code == 500
-    assert "Nothing that was stored is lost" in response.content.decode()
+    assert Dom(response).has("[data-error=server-error]")
 
 
-def test_a_form_without_its_token_gets_a_page_in_plain_words(world: World) -> None:
+def test_a_form_without_its_token_gets_a_page_that_explains_it(world: World) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.people["submitter"])
     response = client.post(reverse("job-cancel", args=[world.job.public_id]))
     assert response.status_code == 403
-    assert "The page was open too long" in response.content.decode()
+    assert Dom(response).has("[data-error=expired]")
 
 
-def test_numbers_as_people_read_them() -> None:
+def test_values_are_formatted() -> None:
     assert fixed(-1.23456, 2) == "−1.23"
     assert fixed(None) == signed(None) == thousands(None) == "–"
     assert signed(0.5, 1) == "+0.5"

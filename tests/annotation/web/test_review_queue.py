@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Annotation
 from tests.annotation.builders import make_annotation, make_job
-from tests.annotation.web.dom import Dom
+from tests.annotation.web.dom import Dom, Response
 from tests.annotation.web.world import World
 
 
@@ -31,7 +30,7 @@ def shown(dom: Dom) -> list[str]:
     return dom.values("tr[data-annotation]", "data-annotation")
 
 
-def accept(world: World, annotation: Annotation, query: str = "?queue=1") -> HttpResponse:
+def accept(world: World, annotation: Annotation, query: str = "?queue=1") -> Response:
     url = reverse("annotation-verdict", args=[annotation.public_id]) + query
     return world.client("curator").post(url, {"decision": "accept"})
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
 from django.urls import reverse
 
 from annotation.models import Library, LibraryVersion
 from tests.annotation.builders import make_library_version, make_molecule
+from tests.annotation.web.dom import Response
 from tests.annotation.web.world import World
 
 SECRET = "OC(=O)c1ccccc1NC1CCCC1"
@@ -16,7 +16,7 @@ def url_of(inchikey_first_block: str) -> str:
     return reverse("molecule-svg", args=[inchikey_first_block])
 
 
-def picture(world: World, person: str, url: str) -> HttpResponse:
+def picture(world: World, person: str, url: str) -> Response:
     return world.client(person).get(url)
 
 

@@ -1,4 +1,4 @@
-"""A project with one annotated job, people of each role, and a stranger from another project."""
+"""A project with one job, a person for each role, and a stranger from another project."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 from django.test import Client
 
-from annotation.models import Annotation, Job, Membership, Project, Role
+from annotation.models import Annotation, Job, JobItem, Membership, Project, Role
 from tests.annotation.builders import make_annotation, make_job, make_project, make_user
 
 
 @dataclass(frozen=True)
 class World:
-    """Three spectra: the first annotated, the second failed, the third waiting."""
+    """The job has three spectra: the first is annotated, the second failed, the third waits."""
 
     project: Project
     job: Job
     annotation: Annotation
     people: dict[str, User]
 
-    def client(self, who: str) -> Client:
+    def client(self, person: str) -> Client:
+        """A test client signed in as viewer, submitter, curator, admin or stranger."""
         client = Client()
-        client.force_login(self.people[who])
+        client.force_login(self.people[person])
         return client
 
 
@@ -39,6 +40,7 @@ def make_world() -> World:
     job = make_job(3, project=project, user=submitter, name="July batch")
     done, failed, _ = job.items.order_by("position")
     annotation = make_annotation(done)
-    failed.state, failed.error_code, failed.error = "failed", "no_adduct", "It names no adduct. Name one."
+    failed.state, failed.error_code = JobItem.State.FAILED, "no_adduct"
+    failed.error = "The spectrum has no adduct. Add one."
     failed.save()
     return World(project, job, annotation, people)
