@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
-_, _IMPORT_PATTERNS = ManifestStaticFilesStorage._js_module_import_aggregation_patterns
+_IMPORT = r"""(?P<matched>from\s+["'](?P<url>\./[^"']+)["'];)"""
 
 
 class HashedStaticFilesStorage(ManifestStaticFilesStorage):
@@ -14,4 +14,4 @@ class HashedStaticFilesStorage(ManifestStaticFilesStorage):
     package that imports a name without a file stops `collectstatic`.
     """
 
-    patterns = (*ManifestStaticFilesStorage.patterns, ("annotation/*.js", _IMPORT_PATTERNS))
+    patterns = (*ManifestStaticFilesStorage.patterns, ("annotation/*.js", ((_IMPORT, 'from "%(url)s";'),)))

@@ -71,7 +71,7 @@ def open_as(browser: Browser, live_server: LiveServer) -> Iterator[OpenAs]:
         page.locator("input[name=username]").fill(user.username)
         page.locator("input[name=password]").fill(PASSWORD)
         page.locator("input[name=password]").press("Enter")
-        page.wait_for_url("**/")
+        page.locator('form[action="/sign-out/"]').wait_for()
         return page
 
     yield open_page
