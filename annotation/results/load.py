@@ -42,7 +42,7 @@ def load_results(
     all_generated: bool = False,
     verdicts: Mapping[int, VerdictView] = NO_VERDICTS,
 ) -> list[ResultView]:
-    """The results of these items, in their order. Three queries; none for relations that are loaded.
+    """The results of these items, in their order. Three queries, if `items` come from `items_with_results`.
 
     `top` limits the candidates of each spectrum. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.

@@ -7,6 +7,12 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from annotation.accounts.visibility import OwnedQuerySet
+
+
+class AnnotationQuerySet(OwnedQuerySet["Annotation"]):
+    project_lookup = "job__project"
+
 
 class Annotation(models.Model):
     """The answer for one spectrum in one job. Written once, when its item ends, and never changed."""
@@ -50,6 +56,8 @@ class Annotation(models.Model):
     worker = models.CharField(max_length=120)
     attempt = models.PositiveSmallIntegerField()
     timings_s = models.JSONField(default=dict)
+
+    objects = AnnotationQuerySet.as_manager()
 
     class Meta:
         ordering = ["job", "item__position"]

@@ -60,7 +60,7 @@ class ReadOnlyModelSerializer(serializers.ModelSerializer[Row]):
 
 
 def _is_nested(field: ViewField) -> bool:
-    """A view, or a tuple of views."""
+    """Whether the field holds a view or a tuple of views."""
     arguments = getattr(field.type, "__args__", ())
     return any(is_dataclass(part) for part in (field.type, *arguments))
 
