@@ -6,14 +6,14 @@ candidate. `COLUMNS` is the order in the CSV file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from annotation.results.view import CandidateView, JobView, ResultView
-from annotation.results.view_fields import ViewField, follow, view_fields
+from annotation.results.view_fields import Column, ViewField, follower, view_fields
 
 Cell = str | int | float | bool | datetime | UUID | tuple[str, ...] | dict[str, float] | None
 
@@ -35,29 +35,33 @@ RELEASE_0_1 = (
 
 @dataclass(frozen=True, slots=True)
 class ExportColumn:
-    """One column. `path` leads from the view to the value; `empty` is the cell where there is no value."""
+    """One column. `empty` is the cell where there is no value."""
 
     name: str
-    path: str
-    fallback: str
+    read: Callable[[object], Any]
+    read_fallback: Callable[[object], Any] | None
     empty: Cell
 
     def cell(self, view: object) -> Cell:
         """The value in a view, which may be None."""
-        value: Cell = follow(view, self.path)
-        if value is None and self.fallback:
-            value = follow(view, self.fallback)
+        value: Cell = None if view is None else self.read(view)
+        if value is None and self.read_fallback is not None:
+            value = self.read_fallback(view)
         return self.empty if value is None else value
 
 
 def _columns(view: Any, prefix: str = "") -> Iterator[ExportColumn]:
-    """The columns of a view and of the views nested in it, but not of its lists."""
+    """The columns of a view and of the views nested in it, but neither of its lists nor of its job."""
     for field in view_fields(view):
-        if is_dataclass(field.type):
+        if is_dataclass(field.type) and field.type is not JobView:
             yield from _columns(field.type, f"{prefix}{field.name}.")
         elif field.column is not None:
-            name = field.column.name or field.name
-            yield ExportColumn(name, prefix + field.name, field.column.fallback, _empty(field))
+            yield _column(field, field.column, prefix)
+
+
+def _column(field: ViewField, column: Column, prefix: str) -> ExportColumn:
+    fallback = follower(column.fallback) if column.fallback else None
+    return ExportColumn(column.name or field.name, follower(prefix + field.name), fallback, _empty(field))
 
 
 def _empty(field: ViewField) -> Cell:
@@ -69,6 +73,6 @@ def _empty(field: ViewField) -> Cell:
 
 JOB_COLUMNS = tuple(_columns(JobView))
 CANDIDATE_COLUMNS = tuple(_columns(CandidateView))
-SPECTRUM_COLUMNS = tuple(column for column in _columns(ResultView) if not column.path.startswith("job."))
-_ALL = {column.name: column for column in (*SPECTRUM_COLUMNS, *CANDIDATE_COLUMNS, *JOB_COLUMNS)}
-COLUMNS = (*RELEASE_0_1, *(name for name in _ALL if name not in RELEASE_0_1))
+SPECTRUM_COLUMNS = tuple(_columns(ResultView))
+_NAMES = tuple(column.name for column in (*SPECTRUM_COLUMNS, *CANDIDATE_COLUMNS, *JOB_COLUMNS))
+COLUMNS = (*RELEASE_0_1, *(name for name in _NAMES if name not in RELEASE_0_1))

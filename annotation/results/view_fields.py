@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -46,14 +47,9 @@ class ViewField:
     name: str
     type: Any  # without None
     is_optional: bool
-    source: Source
     column: Column | None
     help: str
-
-    def read(self, row: object) -> Any:
-        """The value in a database row; None where a relation on the path is null."""
-        value = follow(row, self.source.path)
-        return self.source.convert(value) if self.source.convert else value
+    read: Callable[[object], Any]  # the value in a database row; None where a relation on the path is null
 
 
 @cache
@@ -69,7 +65,7 @@ def _view_field(name: str, hint: Any) -> ViewField:
     source = next((item for item in declared if isinstance(item, Source)), Source(name))
     help_text = next((item for item in declared if isinstance(item, str)), "")
     plain, is_optional = _without_none(hint)
-    return ViewField(name, plain, is_optional, source, column, help_text)
+    return ViewField(name, plain, is_optional, column, help_text, _reader(source))
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -79,20 +75,38 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return plain, True
 
 
-def follow(start: object, path: str) -> Any:
-    """The value at a dotted path of attributes; None as soon as a part of the path is None."""
-    value = start
-    for name in path.split("."):
-        if value is None:
-            return None
-        value = getattr(value, name)
-    return value
+def _reader(source: Source) -> Callable[[object], Any]:
+    get, convert = follower(source.path), source.convert
+    return get if convert is None else lambda row: convert(get(row))
+
+
+def follower(path: str) -> Callable[[object], Any]:
+    """Reads the value at a dotted path of attributes: None as soon as a part of the path is None."""
+    names = path.split(".")
+    if len(names) == 1:
+        return attrgetter(path)
+
+    def follow(start: object) -> Any:
+        value = start
+        for name in names:
+            if value is None:
+                return None
+            value = getattr(value, name)
+        return value
+
+    return follow
 
 
 def from_row(view: type[View], row: object, **given: Any) -> View:
     """The view of a database row. `given` holds the fields that the row lacks. Relations must be loaded."""
-    values = {field.name: field.read(row) for field in view_fields(view) if field.name not in given}
-    return view(**values, **given)
+    readers = _readers(view, frozenset(given))
+    return view(**{name: read(row) for name, read in readers}, **given)
+
+
+@cache
+def _readers(view: type, given: frozenset[str]) -> tuple[tuple[str, Callable[[object], Any]], ...]:
+    """Prepared once, because an export makes many thousand views."""
+    return tuple((field.name, field.read) for field in view_fields(view) if field.name not in given)
 
 
 def as_dict(view: DataclassInstance, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from annotation.models import Job
 from annotation.results.channels import current_names
 from annotation.results.load import items_with_results, load_results
 from annotation.results.view import CandidateView
-from annotation.results.view_fields import Column, Source, ViewField, follow, view_fields
+from annotation.results.view_fields import Column, follower, view_fields
 from tests.annotation.builders import add_candidate, make_annotation, make_job
 
 pytestmark = pytest.mark.django_db
@@ -75,17 +75,15 @@ def test_current_channel_names_stay() -> None:
 
 def test_a_field_declares_source_column_and_help() -> None:
     fields = {field.name: field for field in view_fields(CandidateView)}
-    assert fields["exact_mass"] == ViewField(
-        name="exact_mass",
-        type=float,
-        is_optional=False,
-        source=Source("molecule.exact_mass"),
-        column=Column(),
-        help="Neutral monoisotopic mass in Da.",
-    )
-    assert (fields["probability"].type, fields["probability"].is_optional) == (float, True)
+    mass, probability = fields["exact_mass"], fields["probability"]
+    assert (mass.type, mass.is_optional, mass.column) == (float, False, Column())
+    assert mass.help == "Neutral monoisotopic mass in Da."
+    assert (probability.type, probability.is_optional) == (float, True)
+    candidate = make_annotation().candidates.select_related("molecule")[0]
+    assert mass.read(candidate) == candidate.molecule.exact_mass
 
 
 def test_a_path_ends_at_a_null_relation() -> None:
     job = make_job(0)
-    assert follow(job, "reference_version.collection.name") is None
+    assert follower("reference_version.collection.name")(job) is None
+    assert follower("library_version.library.name")(job) == job.library_version.library.name
