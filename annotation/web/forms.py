@@ -27,7 +27,7 @@ METHOD_LABELS = {
     "glmr": "glmr: the published method, without probabilities",
 }
 VERDICT_FILTERS = [
-    ("", "With or without a verdict"),
+    ("", "All spectra"),
     ("none", "Without a verdict"),
     ("any", "With a verdict"),
 ]

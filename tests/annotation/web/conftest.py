@@ -23,11 +23,14 @@ def _find_static_files_on_request(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _help_page(settings: Settings, tmp_path: Path) -> None:
-    """A page at /help/, so that links to it open where the help is not built."""
+def _help_pages(settings: Settings, tmp_path: Path) -> None:
+    """An empty page for each page of the help, so that links to them open where the help is not built."""
+    docs = Path(__file__).resolve().parents[3] / "docs"
     settings.HELP_ROOT = tmp_path / "help"
-    settings.HELP_ROOT.mkdir()
-    (settings.HELP_ROOT / "index.html").write_text("<h1>Help</h1>")
+    for source in docs.rglob("*.md"):
+        page = settings.HELP_ROOT / source.relative_to(docs).with_suffix(".html")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<h1>Help</h1>")
 
 
 @pytest.fixture
