@@ -54,7 +54,11 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Itera
 def csv_response(
     name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]
 ) -> StreamingHttpResponse:
+    """A table as a download."""
+    return csv_attachment(name, csv_lines(columns, rows))
+
+
+def csv_attachment(name: str, lines: Iterable[str]) -> StreamingHttpResponse:
     """A download in UTF-8 without a byte order mark. `name` must be plain ASCII without quotes."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    lines = csv_lines(columns, rows)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

@@ -23,7 +23,7 @@ from annotation.exports.columns import (
     Cell,
     ExportColumn,
 )
-from annotation.exports.csv_text import csv_lines, csv_response
+from annotation.exports.csv_text import csv_attachment, csv_lines
 from annotation.jobs.models import Job
 from annotation.results.load import items_with_results
 from annotation.results.view import JobView, ResultView
@@ -59,7 +59,7 @@ def stream_csv(job: Job, *, top: int = 1) -> Iterator[str]:
 
 def csv_download(job: Job, *, top: int = 1) -> StreamingHttpResponse:
     """The table as a download, the same for the web pages and REST."""
-    return csv_response(csv_name(job), COLUMNS, map(_in_order, rows(job, top=top)))
+    return csv_attachment(csv_name(job), stream_csv(job, top=top))
 
 
 def csv_name(job: Job) -> str:
