@@ -29,7 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 START_TIMEOUT_S = 300.0
 WIDTH = 1100
-# Enough for a page of flat colours and text; a picture has a third of the bytes then.
 COLOURS = 128
 ACCOUNT = "curator"
 
@@ -65,14 +64,17 @@ def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
     raise RuntimeError(f"The server did not start. Its output:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def take(page: Page, name: str, *, height: int | None = None, top: int = 0) -> None:
-    """A picture of the page from `top` down, at most `height` pixels, with few colours."""
+def take(page: Page, name: str, *, height: int) -> None:
+    """A picture of the page from its top, at most `height` pixels."""
     page.wait_for_load_state("networkidle")
-    full = Image.open(io.BytesIO(page.screenshot(full_page=True, animations="disabled")))
-    bottom = full.height if height is None else min(full.height, top + height)
-    picture = full.crop((0, top, full.width, bottom)).convert("RGB")
+    image = Image.open(io.BytesIO(page.screenshot(full_page=True, animations="disabled")))
+    _save(image.crop((0, 0, image.width, min(image.height, height))), name)
+
+
+def _save(image: Image.Image, name: str) -> None:
+    """With few colours, which is enough for flat colours and text."""
     path = PICTURES / f"{name}.png"
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
@@ -83,28 +85,28 @@ def walk(page: Page, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/")
-    take(page, "jobs", height=520)
+    take(page, "jobs", height=480)
 
     page.goto("/submit/")
     page.locator('input[type="file"]').set_input_files(SPECTRA)
     take(page, "submit", height=900)
-    page.locator('main form button[type="submit"]').first.click()
-    page.wait_for_url(re.compile(r"/(jobs/|submit/report)"))
-    take(page, "report", height=700)
-    if "/jobs/" not in page.url:
-        page.locator('main form button[type="submit"]').first.click()
-        page.wait_for_url("**/jobs/**")
+    page.get_by_role("button", name="Upload files").click()
+    page.wait_for_url("**/submit/report/**")
+    take(page, "report", height=640)
+    page.get_by_role("button", name=re.compile("^Annotate")).click()
+    page.wait_for_url("**/jobs/**")
     page.get_by_role("link", name=re.compile("vial-1")).first.wait_for(timeout=120_000)
     page.reload()
-    take(page, "job", height=1000)
+    take(page, "job", height=860)
 
     page.get_by_role("link", name=re.compile("vial-1")).first.click()
     page.wait_for_url("**/annotations/**")
     take(page, "result", height=1200)
-    form = page.locator("form[data-review], form[action$='/verdicts/']").first
-    box = form.bounding_box()
-    assert box is not None
-    take(page, "verdict", top=max(0, int(box["y"]) - 60), height=int(box["height"]) + 100)
+    form = page.locator("form", has=page.get_by_label("Accept rank 1"))
+    form.get_by_label("Accept rank 1").check()
+    page.wait_for_load_state("networkidle")
+    card = page.locator(".card", has=page.get_by_label("Accept rank 1"))
+    _save(Image.open(io.BytesIO(card.screenshot(animations="disabled"))), "verdict")
 
 
 def open_page(browser: Browser, address: str) -> Page:
