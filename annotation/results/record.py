@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
@@ -11,10 +11,8 @@ from django.db import transaction
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
 from annotation.jobs.models import JobItem
-from annotation.libraries.models import LibraryEntry
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from models_ml.outcomes import Annotated, CannotAnnotate, Outcome, RankedCandidate
-from models_ml.outcomes import GeneratedMolecule as Generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +77,11 @@ def _write(batch: Batch, annotated: Sequence[tuple[ClaimedItem, Annotated]], pro
         for annotation, outcome in written
         for candidate in outcome.candidates
     )
-    in_library = _in_library(batch.library_version_id, (outcome for _, outcome in written))
     GeneratedMolecule.objects.bulk_create(
-        _generated(annotation, generated, is_known=generated.inchikey_first_block in in_library)
+        GeneratedMolecule(annotation=annotation, **asdict(generated))
         for annotation, outcome in written
         for generated in outcome.generated
     )
-
-
-def _generated(annotation: Annotation, generated: Generated, *, is_known: bool) -> GeneratedMolecule:
-    """A molecule that the library contains outside the mass window is not proposed either."""
-    fields = asdict(generated) | {
-        "in_library": is_known,
-        "is_proposed": generated.is_proposed and not is_known,
-    }
-    return GeneratedMolecule(annotation=annotation, **fields)
 
 
 def _finite(evidence: Mapping[str, float]) -> dict[str, float]:
@@ -151,17 +139,3 @@ def _margin(candidates: Sequence[RankedCandidate]) -> float | None:
     if first.generated_similarity is not None and second.generated_similarity is not None:
         return first.generated_similarity - second.generated_similarity
     return first.embedding_similarity - second.embedding_similarity
-
-
-def _in_library(library_version_id: int, outcomes: Iterable[Annotated]) -> frozenset[str]:
-    """First InChIKey blocks of generated molecules that the library version contains. One query."""
-    blocks = {
-        generated.inchikey_first_block
-        for outcome in outcomes
-        for generated in outcome.generated
-        if generated.inchikey_first_block
-    }
-    entries = LibraryEntry.objects.filter(
-        version=library_version_id, molecule__inchikey_first_block__in=blocks
-    )
-    return frozenset(entries.values_list("molecule__inchikey_first_block", flat=True))
