@@ -1,4 +1,4 @@
-"""Whether the broker answers. Without it work is only heard of later, so this is for telling people."""
+"""Whether the message broker answers. Only for display: without it, workers find work a little later."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Retries of a POST are safe: the first successful answer is kept by key and given again.
+"""Safe retries of a POST: the first successful response is stored under its key and returned again.
 
-The work and its kept answer are one transaction, so a crash leaves both or neither. A refused request
-keeps nothing: its key may be used again with a mended body.
+The work and its response are stored in one transaction, so a crash leaves both or neither. A refused request
+stores nothing: the key can be used again with a corrected body.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
     from annotation.accounts.models import ApiToken
 
-# Longer than any client retries; afterwards a key is forgotten.
+# Longer than any client retries. Older keys are deleted.
 KEPT_FOR = datetime.timedelta(days=7)
 LONGEST_KEY = 200
 
 
 class KeyReused(Exception):
-    """The key came before with another request."""
+    """The key was used before with another request."""
 
 
 class StillInFlight(Exception):
-    """The first request with this key has not been answered yet."""
+    """The first request with this key has no response yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a client was told."""
+class StoredResponse:
+    """The response that a client received."""
 
     status: int
     headers: dict[str, str]
@@ -48,53 +48,53 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """The right to do the work for a key, or the answer that stands already."""
+    """The right to do the work for a key, or the response to the earlier request with the key."""
 
     user: User
     token: ApiToken | None
     stored_key: str
     request_sha256: str
-    answer: Answer | None
+    response: StoredResponse | None
 
-    def keep(self, answer: Answer) -> None:
-        """Also forgets the caller's keys that are beyond their time."""
+    def store(self, response: StoredResponse) -> None:
+        """Store the response, and delete expired keys of the caller."""
         IdempotencyKey.objects.filter(user=self.user, created_at__lt=timezone.now() - KEPT_FOR).delete()
         IdempotencyKey.objects.create(
             user=self.user,
             token=self.token,
             key=self.stored_key,
             request_sha256=self.request_sha256,
-            response_status=answer.status,
-            response_headers=answer.headers,
-            # As text, since jsonb would not keep the order of the members.
-            response_body=json.dumps(answer.body),
+            response_status=response.status,
+            response_headers=response.headers,
+            # As text, because jsonb does not keep the order of the members.
+            response_body=json.dumps(response.body),
         )
 
 
 @contextmanager
 def claim_key(*, user: User, token: ApiToken | None, key: str, request_sha256: str) -> Iterator[KeyClaim]:
-    """Opens the transaction in which the work is done. Raises `KeyReused` or `StillInFlight`.
+    """Open the transaction in which the work is done. Raises `KeyReused` or `StillInFlight`.
 
-    In flight means that a database session holds the key's advisory lock: it ends with that session,
-    so the death of a web process never leaves a key blocked.
+    A request is in flight while a database session holds the advisory lock of the key. The lock ends with the
+    session, so a web process that dies does not leave the key blocked.
     """
     stored_key = f"{token.prefix if token else 'session'}/{key}"
     with transaction.atomic():
         if not _try_lock(f"{user.pk}/{stored_key}"):
             raise StillInFlight
-        kept = IdempotencyKey.objects.filter(user=user, key=stored_key).first()
-        if kept is not None and kept.created_at < timezone.now() - KEPT_FOR:
-            kept.delete()
-            kept = None
-        if kept is not None and kept.request_sha256 != request_sha256:
+        row = IdempotencyKey.objects.filter(user=user, key=stored_key).first()
+        if row is not None and row.created_at < timezone.now() - KEPT_FOR:
+            row.delete()
+            row = None
+        if row is not None and row.request_sha256 != request_sha256:
             raise KeyReused
-        yield KeyClaim(user, token, stored_key, request_sha256, _answer(kept))
+        yield KeyClaim(user, token, stored_key, request_sha256, _stored_response(row))
 
 
-def _answer(kept: IdempotencyKey | None) -> Answer | None:
-    if kept is None or kept.response_status is None:
+def _stored_response(row: IdempotencyKey | None) -> StoredResponse | None:
+    if row is None or row.response_status is None:
         return None
-    return Answer(kept.response_status, kept.response_headers, json.loads(kept.response_body or "null"))
+    return StoredResponse(row.response_status, row.response_headers, json.loads(row.response_body or "null"))
 
 
 def _try_lock(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What makes a machine's retries safe."""
+"""Stored responses, which make retries of machines safe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a POST, kept so that a retry with the same key gets it again."""
+    """The first response to a POST, stored so that a retry with the same key gets it again."""
 
     token = models.ForeignKey("annotation.ApiToken", null=True, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey("auth.User", on_delete=models.CASCADE, related_name="+")

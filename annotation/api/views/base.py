@@ -24,7 +24,13 @@ from annotation.api.access import HasScope, caller
 from annotation.api.authentication import BearerToken, RatePerCaller
 from annotation.api.parsers import BoundedJSON
 from annotation.api.problems import Problem
-from annotation.integration.idempotency import LONGEST_KEY, Answer, KeyReused, StillInFlight, claim_key
+from annotation.integration.idempotency import (
+    LONGEST_KEY,
+    KeyReused,
+    StillInFlight,
+    StoredResponse,
+    claim_key,
+)
 
 P = ParamSpec("P")
 V = TypeVar("V", bound=APIView)
@@ -69,12 +75,12 @@ def _answer_once(key: str, request: Request, work: Callable[[], Response]) -> Re
     token = request.auth if isinstance(request.auth, ApiToken) else None
     try:
         with claim_key(user=caller(request), token=token, key=key, request_sha256=digest(request)) as claim:
-            if claim.answer is not None:
-                headers = {**claim.answer.headers, "Idempotent-Replayed": "true"}
-                return Response(claim.answer.body, status=claim.answer.status, headers=headers)
+            if claim.response is not None:
+                headers = {**claim.response.headers, "Idempotent-Replayed": "true"}
+                return Response(claim.response.body, status=claim.response.status, headers=headers)
             response = work()
             if response.status_code < 400:
-                claim.keep(_answer(response))
+                claim.store(_stored_response(response))
             return response
     except KeyReused:
         detail = "This Idempotency-Key was used with another request. Use a new key for a new request."
@@ -106,9 +112,11 @@ def _file_digest(file: UploadedFile[Any]) -> str:
     return f"{json.dumps(file.name)} {sha256.hexdigest()}"
 
 
-def _answer(response: Response) -> Answer:
+def _stored_response(response: Response) -> StoredResponse:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    return Answer(response.status_code, headers, json.loads(json.dumps(response.data, cls=JSONEncoder)))
+    return StoredResponse(
+        response.status_code, headers, json.loads(json.dumps(response.data, cls=JSONEncoder))
+    )
 
 
 def _check_key(key: str) -> None:

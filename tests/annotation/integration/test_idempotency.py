@@ -1,4 +1,4 @@
-"""Keys: one answer each, none for refused work, none blocked by a death, none shared between callers."""
+"""Idempotency keys: one response each, none for failed work, and no key is blocked by a crash."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from annotation.integration.idempotency import KEPT_FOR, Answer, KeyReused, StillInFlight, claim_key
+from annotation.integration.idempotency import KEPT_FOR, KeyReused, StillInFlight, StoredResponse, claim_key
 from annotation.models import IdempotencyKey
 from tests.annotation.builders import make_user
 
-DONE = Answer(202, {"Location": "/there"}, {"id": 7})
+DONE = StoredResponse(202, {"Location": "/there"}, {"id": 7})
 
 
-def work(user: User, key: str = "k", request: str = "a" * 64) -> Answer | None:
-    """Answer as a view does; returns the answer that stood already."""
-    with claim_key(user=user, token=None, key=key, request_sha256=request) as mine:
-        if mine.answer is None:
-            mine.keep(DONE)
-        return mine.answer
+def work(user: User, key: str = "k", request: str = "a" * 64) -> StoredResponse | None:
+    """Claim the key as a view does. Returns the response that was stored before."""
+    with claim_key(user=user, token=None, key=key, request_sha256=request) as claim:
+        if claim.response is None:
+            claim.store(DONE)
+        return claim.response
 
 
 @pytest.mark.django_db
-def test_second_request_gets_the_first_answer() -> None:
+def test_second_request_gets_the_first_response() -> None:
     user = make_user()
     assert work(user) is None
     assert work(user) == DONE
 
 
 @pytest.mark.django_db
-def test_another_request_under_the_key_is_refused() -> None:
+def test_another_request_with_the_key_is_refused() -> None:
     user = make_user()
     work(user)
     with pytest.raises(KeyReused):
@@ -42,27 +42,27 @@ def test_another_request_under_the_key_is_refused() -> None:
 
 
 @pytest.mark.django_db
-def test_keys_of_two_people_do_not_meet() -> None:
+def test_keys_of_two_people_are_independent() -> None:
     work(make_user())
     assert work(make_user(), request="b" * 64) is None
 
 
 @pytest.mark.django_db
-def test_failed_work_keeps_no_answer() -> None:
+def test_failed_work_stores_no_response() -> None:
     user = make_user()
 
-    def fails_after_its_answer() -> None:
-        with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
-            mine.keep(DONE)
+    def fail_after_storing() -> None:
+        with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as claim:
+            claim.store(DONE)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        fails_after_its_answer()
+        fail_after_storing()
     assert work(user, request="b" * 64) is None
 
 
 @pytest.mark.django_db
-def test_an_old_key_is_forgotten() -> None:
+def test_an_old_key_is_deleted() -> None:
     user = make_user()
     work(user)
     IdempotencyKey.objects.update(created_at=timezone.now() - KEPT_FOR - timedelta(seconds=1))
@@ -73,16 +73,16 @@ def test_an_old_key_is_forgotten() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_second_request_in_flight_is_told_so_and_later_gets_the_answer() -> None:
+def test_second_request_is_refused_while_the_first_is_in_flight() -> None:
     user = make_user()
-    started, answered = threading.Event(), threading.Event()
+    started, may_finish = threading.Event(), threading.Event()
 
     def first() -> None:
         try:
-            with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as mine:
+            with claim_key(user=user, token=None, key="k", request_sha256="a" * 64) as claim:
                 started.set()
-                answered.wait(10)
-                mine.keep(DONE)
+                may_finish.wait(10)
+                claim.store(DONE)
         finally:
             connection.close()
 
@@ -91,21 +91,21 @@ def test_second_request_in_flight_is_told_so_and_later_gets_the_answer() -> None
     assert started.wait(10)
     with pytest.raises(StillInFlight):
         work(user)
-    answered.set()
+    may_finish.set()
     thread.join()
     assert work(user) == DONE
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_that_dies_leaves_no_key_blocked() -> None:
+def test_a_process_that_dies_does_not_block_its_key() -> None:
     user = make_user()
 
-    def dies() -> None:
-        # Leaving the transaction fails too, as nobody is there to be answered.
+    def die() -> None:
+        # Leaving the transaction fails as well, because the connection is closed.
         with suppress(DatabaseError), claim_key(user=user, token=None, key="k", request_sha256="a" * 64):
             connection.connection.close()  # as the kernel does for a killed process
 
-    thread = threading.Thread(target=dies)
+    thread = threading.Thread(target=die)
     thread.start()
     thread.join()
     assert work(user) is None
