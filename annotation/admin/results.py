@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.utils.text import Truncator
 from annotation.admin.read_only import ReadOnlyAdmin
 from annotation.admin.view_inline import ViewInline
 from annotation.checkpoints.models import ModelVersion
+from annotation.libraries.register_checkpoint import make_default
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.results.view import CandidateView, GeneratedView, VerdictView
 from annotation.review.models import Verdict
@@ -32,9 +32,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         if models.count() != 1:
             self.message_user(request, "Choose exactly one model.", "error")
             return
-        with transaction.atomic():
-            ModelVersion.objects.filter(is_default=True).update(is_default=False)
-            models.update(is_default=True)
+        make_default(models.get())
         self.message_user(request, f"{models.get()} is preselected now.")
 
 

@@ -1,11 +1,10 @@
-"""Checkpoints become model versions, pinned by the hashes of their weights. Reads their papers."""
+"""Register checkpoints as model versions, and choose the default model. Loads no weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries import embed
@@ -13,11 +12,10 @@ from annotation.libraries.models import LibraryVersion
 from models_ml.checkpoint_info import read_checkpoint_info
 
 
-def register_checkpoint(folder: Path, *, make_default: bool = True) -> ModelVersion:
-    """The checkpoint's model version, the one that is there or a new one. Raises BrokenCheckpoint.
+def register_checkpoint(folder: Path, *, as_default: bool = True) -> ModelVersion:
+    """The model version of the checkpoint, existing or new. Raises BrokenCheckpoint.
 
-    Registering again updates where the folder lies and what was measured; the pins never change. For a new
-    default, workers embed each library's newest version, before the first job after an upgrade needs it.
+    Registering again updates the folder and the metrics. The hashes never change.
     """
     info = read_checkpoint_info(folder)
     with transaction.atomic():
@@ -36,15 +34,22 @@ def register_checkpoint(folder: Path, *, make_default: bool = True) -> ModelVers
                 "license": info.license[:200],
             },
         )
-        if make_default and not version.is_default:
-            ModelVersion.objects.filter(is_default=True).update(is_default=False)
-            version.is_default = True
-            version.save(update_fields=["is_default"])
-            for library_version in _newest_ready():
-                embed.request_embedding(library_version, version)
+        if as_default:
+            make_default(version)
     return version
 
 
-def _newest_ready() -> QuerySet[LibraryVersion]:
-    ready = LibraryVersion.objects.filter(state=LibraryVersion.State.READY)
-    return ready.order_by("library_id", "-number").distinct("library_id")
+def make_default(model_version: ModelVersion) -> None:
+    """Let new jobs use the model by default, and request the embedding of every library for it.
+
+    Of each library, workers embed the newest ready version, before the first job needs it. For the model that
+    is the default already, only missing requests are added.
+    """
+    with transaction.atomic():
+        # The lock makes concurrent calls wait for each other: there is never more than one default model.
+        list(ModelVersion.objects.select_for_update().order_by("pk").values_list("pk"))
+        ModelVersion.objects.filter(is_default=True).exclude(pk=model_version.pk).update(is_default=False)
+        ModelVersion.objects.filter(pk=model_version.pk).update(is_default=True)
+        for library_version in LibraryVersion.objects.ready().newest_of_each_library():
+            embed.request_embedding(library_version, model_version)
+    model_version.is_default = True

@@ -1,4 +1,4 @@
-"""Registers a checkpoint folder as a model version."""
+"""Register a checkpoint folder as a model version."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from models_ml.checkpoint_info import BrokenCheckpoint
 
 
 class Command(BaseCommand):
-    help = "Register a checkpoint, by the hash of its weights, and make it the default model."
+    help = "Register a checkpoint by the hash of its weights, and make it the default model."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", nargs="?", help="else the one of GLMR_CHECKPOINT, which is shipped")
-        parser.add_argument("--not-default", action="store_true", help="leave the default model as it is")
+        parser.add_argument("folder", nargs="?", help="default: GLMR_CHECKPOINT, the shipped checkpoint")
+        parser.add_argument("--not-default", action="store_true", help="do not change the default model")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         folder = Path(options["folder"] or settings.GLMR_CHECKPOINT).expanduser()
         if not folder.is_dir():
-            raise CommandError(f"{folder}: there is no such folder. Name the folder that holds config.json.")
+            raise CommandError(
+                f"{folder}: there is no such folder. Name the folder that contains config.json."
+            )
         try:
-            version = register_checkpoint(folder, make_default=not options["not_default"])
+            version = register_checkpoint(folder, as_default=not options["not_default"])
         except BrokenCheckpoint as problem:
             raise CommandError(str(problem)) from None
         default = "the default model" if version.is_default else "not the default"
