@@ -1,4 +1,4 @@
-"""The Django app: everything stored and everything shown."""
+"""The Django app with all records, pages and interfaces."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Re-exports only: each record lives in its own subpackage."""
+"""Re-exports the models of all subpackages, because Django expects them here."""
 
 from annotation.accounts.models import ApiToken, Membership, Project, Role
 from annotation.checkpoints.models import ModelVersion

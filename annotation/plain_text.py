@@ -1,4 +1,4 @@
-"""Text from outside made fit for a column: PostgreSQL refuses NUL, control characters spoil pages and CSV."""
+"""Clean text from outside. PostgreSQL refuses NUL, and control characters spoil pages and CSV."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The three log-ins and the project of a fresh one-machine server, so that somebody can walk in.
+"""The three logins and the project of a new one-machine server.
 
-A person who exists already is left as they are, password and all.
+A person who exists is not changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JOB_EXTERNAL_ID = "demonstration"
 @dataclass(frozen=True, slots=True)
 class Login:
     username: str
-    password: str  # empty: the person existed before, with a password that only they know
+    password: str  # empty if this module did not create the person
     role: str
 
 
@@ -32,25 +32,25 @@ _PEOPLE = (("admin", "administrator"), ("curator", Role.CURATOR), ("submitter", 
 
 
 def make_logins(passwords_file: Path) -> list[Login]:
-    """Make the missing people and say who can sign in.
+    """Create the missing people, and return all three logins.
 
-    Passwords are drawn once and kept in the file, which only its owner can read.
+    Random passwords are stored in the file, which only its owner can read.
     """
     passwords = _read(passwords_file)
     missing = [name for name, _ in _PEOPLE if not User.objects.filter(username=name).exists()]
     if missing:
         passwords |= {name: secrets.token_urlsafe(9) for name in missing}
-        # Written before the people are made: a password that nobody knows would lock everybody out.
+        # The file is written first: without the password nobody could sign in as a person that exists.
         _write(passwords_file, passwords)
-        _make_people(missing, passwords)
+        _create_people(missing, passwords)
     return [Login(name, passwords.get(name, ""), str(role)) for name, role in _PEOPLE]
 
 
 @transaction.atomic
-def _make_people(missing: list[str], passwords: dict[str, str]) -> None:
+def _create_people(missing: list[str], passwords: dict[str, str]) -> None:
     project, _ = Project.objects.get_or_create(
         slug=PROJECT_SLUG,
-        defaults={"name": "Demonstration", "description": "Made by the first start of this server."},
+        defaults={"name": "Demonstration", "description": "Created by the first start of this server."},
     )
     for name, role in _PEOPLE:
         if name not in missing:

@@ -1,7 +1,8 @@
-"""Projects, who may do what in them, and the tokens that machines sign in with."""
+"""Projects, the roles of people in them, and the API tokens of machines."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -13,25 +14,28 @@ if TYPE_CHECKING:
 
 
 class Role(models.TextChoices):
-    """Ordered by power: each role may do all that the ones before it may."""
+    """In ascending order: each role may also do what the roles before it may do."""
 
     VIEWER = "viewer", "Viewer"
     SUBMITTER = "submitter", "Submitter"
     CURATOR = "curator", "Curator"
     MANAGER = "manager", "Manager"
 
-    def includes(self, other: Role) -> bool:
-        order = list(Role)
-        return order.index(self) >= order.index(other)
-
     def and_above(self) -> list[Role]:
         order = list(Role)
         return order[order.index(self) :]
 
+    @classmethod
+    def strongest(cls, roles: Iterable[Role]) -> Role:
+        return max(roles, key=list(cls).index)
+
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: User | AnonymousUser, at_least: Role = Role.VIEWER) -> ProjectQuerySet:
-        """Projects in which the user holds the role. Superusers see all. No query until used."""
+        """Projects in which the user has the role or a stronger one; all projects for a superuser.
+
+        Lazy: makes no query.
+        """
         if not user.is_authenticated:
             return self.none()
         if user.is_superuser:
@@ -41,7 +45,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 
 class Project(models.Model):
-    """The tenant boundary: every upload, job and result belongs to one, and is invisible outside it."""
+    """The tenant boundary: each upload, job and result belongs to one project, invisible outside it."""
 
     name = models.CharField(max_length=200, unique=True)
     slug = models.SlugField(max_length=80, unique=True)
@@ -71,7 +75,7 @@ class Membership(models.Model):
 
 
 class ApiToken(models.Model):
-    """A secret for one project and one purpose. Only its SHA-256 is kept; the prefix names it in lists."""
+    """A secret for one project and one purpose. Only its SHA-256 is stored. Lists show its prefix."""
 
     class Scope(models.TextChoices):
         READ = "read", "Read spectra, jobs and results"
@@ -80,7 +84,7 @@ class ApiToken(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=100, help_text="Which machine or purpose uses this token.")
+    name = models.CharField(max_length=100, help_text="The machine or purpose that uses this token.")
     prefix = models.CharField(max_length=16, unique=True, editable=False)
     secret_sha256 = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list)

@@ -1,4 +1,4 @@
-"""Who may do what: a person's role in a project, never more. Tokens narrow it further (`tokens.py`)."""
+"""What a person may do in a project, by their role. API tokens narrow it further (`tokens.py`)."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def may(user: User | AnonymousUser, project: Project, at_least: Role) -> bool:
-    """Does the user hold this role, or a stronger one, in the project? Superusers do. One query."""
+    """Whether the user has the role, or a stronger one, in the project. True for superusers. One query."""
     return Project.objects.visible_to(user, at_least).filter(pk=project.pk).exists()

@@ -1,6 +1,7 @@
-"""API tokens: made once, shown once, known afterwards only by their SHA-256.
+"""API tokens. The secret is shown once; the database stores only its SHA-256.
 
-A token never gives more than its owner has: scopes narrow the owner's role, the project narrows the view.
+A token never gives more rights than its owner has: its scopes narrow the role of the owner, and its project
+narrows what the owner can see.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from annotation.accounts.models import ApiToken, Project, Role
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# What a role must include for each scope to mean anything.
+# The role that the owner of a token needs for each scope.
 ROLE_FOR_SCOPE = {
     ApiToken.Scope.READ: Role.VIEWER,
     ApiToken.Scope.SUBMIT: Role.SUBMITTER,
     ApiToken.Scope.REVIEW: Role.CURATOR,
 }
-# Use is noted at most this often, so that a polling machine does not write at every poll.
-USE_NOTED_EVERY = datetime.timedelta(minutes=1)
+# The last use is stored at most this often, so that not every request of a polling machine writes.
+USE_STORED_EVERY = datetime.timedelta(minutes=1)
 
 
 def issue(
@@ -38,7 +39,7 @@ def issue(
     scopes: Iterable[ApiToken.Scope],
     expires_at: datetime.datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """The new token and its secret, which is not kept and cannot be shown again."""
+    """The new token and its secret, which is not stored and cannot be shown again."""
     prefix = secrets.token_hex(4)
     secret = f"glmr_{prefix}_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
@@ -54,25 +55,25 @@ def issue(
 
 
 def authenticate(secret: str) -> ApiToken | None:
-    """The usable token with this secret, its use noted; None for any other text."""
-    brand, _, rest = secret.partition("_")
+    """The usable token with this secret, or None. Stores the time of use."""
+    scheme, _, rest = secret.partition("_")
     prefix, _, random_part = rest.partition("_")
-    if brand != "glmr" or not random_part or not prefix.isalnum() or not prefix.isascii():
+    if scheme != "glmr" or not random_part or not prefix.isalnum() or not prefix.isascii():
         return None
     token = ApiToken.objects.select_related("user", "project").filter(prefix=prefix[:16]).first()
     if token is None or not hmac.compare_digest(token.secret_sha256, _digest(secret)):
         return None
     if not token.is_usable() or not token.user.is_active:
         return None
-    _note_use(token)
+    _store_use(token)
     return token
 
 
-def _note_use(token: ApiToken) -> None:
+def _store_use(token: ApiToken) -> None:
     now = timezone.now()
-    if token.last_used_at is not None and token.last_used_at > now - USE_NOTED_EVERY:
+    if token.last_used_at is not None and token.last_used_at > now - USE_STORED_EVERY:
         return
-    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_STORED_EVERY)
     ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
 
 

@@ -1,21 +1,21 @@
-"""What a caller may see and do: the person's role in the project, narrowed by the token's project and scopes.
+"""What a caller may see and do: the role of the person, narrowed by the project and scopes of a token.
 
-Whatever lies outside is 404, as if it were not there; what is visible but not allowed is 403.
+Records that the caller may not see are 404. Actions that it may not do on visible records are 403.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from annotation.accounts.models import ApiToken, Project, Role
 from annotation.accounts.tokens import ROLE_FOR_SCOPE
 from annotation.api.problems import Problem
-from annotation.libraries.models import Library
-from annotation.references.models import ReferenceCollection
+from annotation.libraries.models import Library, LibraryQuerySet
+from annotation.references.models import ReferenceCollection, ReferenceCollectionQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -25,7 +25,7 @@ Scope = ApiToken.Scope
 
 
 class HasScope(BasePermission):
-    """A token must hold the scope that the view names for the method; a session holds them all."""
+    """A token needs the scope that the view requires for the method. A session has every scope."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not request.user.is_authenticated:
@@ -33,7 +33,9 @@ class HasScope(BasePermission):
         if isinstance(request.auth, ApiToken):
             needed = scope_of(view, request.method or "GET")
             if needed not in request.auth.scopes:
-                raise Problem(403, f"This token lacks the scope {needed.value!r}. Use one that has it.")
+                raise Problem(
+                    403, f"This token lacks the scope {needed.value!r}. Use a token with this scope."
+                )
         return True
 
 
@@ -45,7 +47,7 @@ def scope_of(view: APIView, method: str) -> ApiToken.Scope:
 
 
 def caller(request: Request) -> User:
-    assert request.user.is_authenticated  # HasScope has refused all others
+    assert request.user.is_authenticated  # HasScope refuses anonymous callers
     return request.user
 
 
@@ -56,27 +58,29 @@ def projects(request: Request, at_least: Role = Role.VIEWER) -> QuerySet[Project
     return visible
 
 
-def libraries(request: Request) -> QuerySet[Library]:
-    return Library.objects.filter(Q(project=None) | Q(project__in=projects(request)))
+def libraries(request: Request) -> LibraryQuerySet:
+    return Library.objects.usable_in(projects(request))
 
 
-def collections(request: Request) -> QuerySet[ReferenceCollection]:
-    return ReferenceCollection.objects.filter(Q(project=None) | Q(project__in=projects(request)))
+def collections(request: Request) -> ReferenceCollectionQuerySet:
+    return ReferenceCollection.objects.usable_in(projects(request))
 
 
 def require(request: Request, project: Project, scope: ApiToken.Scope) -> None:
-    """403 unless the caller's role in a project that it can see is enough for the scope."""
+    """Raises a 403 `Problem` unless the role of the caller in the project includes the scope."""
     role = ROLE_FOR_SCOPE[scope]
     if not projects(request, role).filter(pk=project.pk).exists():
-        raise Problem(403, f"This needs the role of a {role} in {project}. Ask its manager.")
+        raise Problem(403, f"This needs the role {role} in project {project}. Ask a manager of the project.")
 
 
 def project_to_submit_to(request: Request, slug: str) -> Project:
-    """The named project, the token's, or the only one that the caller may submit to."""
+    """The project with the slug; else the token's project, or the only one that the caller may submit to."""
     if slug:
         project = projects(request).filter(slug=slug).first()
         if project is None:
-            detail = f"No project {slug!r} that you can see. GET /api/v1/projects lists yours."
+            detail = (
+                f"There is no project {slug!r} that you can see. GET /api/v1/projects lists your projects."
+            )
             raise Problem(422, detail, errors=[{"pointer": "/project", "detail": detail}])
         require(request, project, Scope.SUBMIT)
         return project
@@ -86,9 +90,9 @@ def project_to_submit_to(request: Request, slug: str) -> Project:
     choices = list(projects(request, Role.SUBMITTER)[:2])
     if not choices:
         raise Problem(
-            403, "You may submit to no project. Ask the manager of one for the role of a submitter."
+            403, "You may not submit to any project. Ask a manager of a project for the role submitter."
         )
     if len(choices) > 1:
-        detail = "You may submit to several projects: name one by its slug."
+        detail = "You may submit to several projects. Name one of them by its slug in `project`."
         raise Problem(422, detail, errors=[{"pointer": "/project", "detail": detail}])
     return choices[0]

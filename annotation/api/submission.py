@@ -1,12 +1,13 @@
-"""From a request to a job: check, store the spectra, submit; or report without storing.
+"""From a request to a job: check it, store the spectra, submit; or only report, for a dry run.
 
-Spectra in a JSON body go the way of a JSON file, so that both are read, bounded and reported alike.
+Spectra in a JSON body take the same path as a JSON file, so that both are read, limited and reported alike.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +16,15 @@ from django.core.files.base import ContentFile
 from rest_framework.request import Request
 
 from annotation.accounts.models import Project
-from annotation.api.access import caller, libraries, project_to_submit_to
+from annotation.api.access import caller, project_to_submit_to
 from annotation.api.addresses import address
 from annotation.api.problems import Problem
 from annotation.api.serializers.jobs import JobFileInputSerializer, JobInputSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.checkpoints.models import ModelVersion
-from annotation.jobs import actions
+from annotation.jobs import actions, selection
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
-from annotation.references import choice
 from annotation.references.models import ReferenceVersion
 from annotation.spectra import ingest
 from annotation.spectra.models import SpectrumIssue, Upload
@@ -33,11 +33,10 @@ from models_ml.spectra.formats.items import SpectrumIssue as FoundIssue
 
 Issue = SpectrumIssue | FoundIssue  # as stored, or as just found
 
-NO_REFERENCES = "none"
 JSON_NAME = "spectra.json"
-ISSUES_SHOWN = 1000
+MAX_ISSUES = 1000
 COUNTS = ("found", "ms2", "usable", "repaired", "rejected", "skipped")
-# Which field of a spectrum in a JSON body a reader's complaint is about.
+# The field of a spectrum in a JSON body that each issue of the reader is about.
 FIELDS = {
     "no_peaks": "/peaks",
     "bad_peak": "/peaks",
@@ -48,15 +47,23 @@ FIELDS = {
     "unknown_adduct": "/adduct",
     "unknown_charge": "/charge",
 }
+# Where a client finds what it can use.
+LISTS = {
+    "library": "/api/v1/libraries",
+    "library_version": "/api/v1/libraries",
+    "references": "/api/v1/references",
+    "references_version": "/api/v1/references",
+    "model": "/api/v1/models",
+}
 
 
 class NothingUsable(Problem):
-    """No spectrum of the submission can be annotated. The upload stays on record, with its report."""
+    """No spectrum of the submission can be annotated. The upload and its report are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that was understood."""
+class Submission:
+    """A valid request to submit a job. Names are not looked up yet."""
 
     name: str
     external_id: str
@@ -74,130 +81,103 @@ class Asked:
         return self.source.name or "spectra"
 
 
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The records that a submission names."""
+
+    project: Project
+    library_version: LibraryVersion
+    reference_version: ReferenceVersion | None
+    model_version: ModelVersion
+
+
 def submit(request: Request) -> tuple[Job, Upload]:
     """The new job and the upload of its spectra. Raises `Problem`."""
-    asked = understand(request)
-    project = project_to_submit_to(request, asked.project)
-    version, model = library_version(request, asked), model_version(asked)
-    references = reference_version(project, asked)
-    upload = ingest.store_upload(project, caller(request), asked.source, asked.file_name)
+    submission = parse(request)
+    selected = select(request, submission)
+    user = caller(request)
+    upload = ingest.store_upload(selected.project, user, submission.source, submission.file_name)
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, upload)
-    try:
+    with refusals_as_problems():
         job = actions.submit(
-            project=project,
-            user=caller(request),
-            name=asked.name or asked.external_id or asked.file_name,
+            project=selected.project,
+            user=user,
+            name=submission.name or submission.external_id or submission.file_name,
             spectra=upload.spectra.order_by("source_index"),
-            library_version=version,
-            model_version=model,
-            reference_version=references,
-            params=asked.params,
-            external_id=asked.external_id,
+            library_version=selected.library_version,
+            model_version=selected.model_version,
+            reference_version=selected.reference_version,
+            params=submission.params,
+            external_id=submission.external_id,
         )
-    except actions.CannotSubmit as refusal:
-        raise fault(refusal.field, refusal.reason) from None
     return job, upload
 
 
 def dry_run(request: Request) -> dict[str, Any]:
-    """The pre-flight report; nothing is stored. Raises `Problem`."""
-    asked = understand(request)
-    project = project_to_submit_to(request, asked.project)
-    library_version(request, asked)
-    reference_version(project, asked)
-    model_version(asked)
-    found = ingest.preflight(asked.source, asked.file_name)
+    """The pre-flight report. Stores nothing. Raises `Problem`."""
+    submission = parse(request)
+    select(request, submission)
+    found = ingest.preflight(submission.source)
     if found.refusal:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in COUNTS}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
-    return dict(ReportSerializer({"format": found.format, "issues": issues[:ISSUES_SHOWN], **counts}).data)
+    return dict(ReportSerializer({"format": found.format, "issues": issues[:MAX_ISSUES], **counts}).data)
 
 
 def report_of(upload: Upload) -> dict[str, Any]:
-    """The same report, of what was stored."""
+    """The report of a stored upload, as `dry_run` gives it."""
     counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in COUNTS}
-    rows = upload.issues.order_by("source_index", "pk")[:ISSUES_SHOWN]
+    rows = upload.issues.order_by("source_index", "pk")[:MAX_ISSUES]
     issues = pointed(((issue.source_index, issue) for issue in rows), upload.format)
     return {"format": upload.format, "issues": issues, **counts}
 
 
-def understand(request: Request) -> Asked:
+def parse(request: Request) -> Submission:
+    """The request's fields, validated. Raises ValidationError."""
     multipart = (request.content_type or "").startswith("multipart/")
     form = JobFileInputSerializer(data=request.data) if multipart else JobInputSerializer(data=request.data)
     form.is_valid(raise_exception=True)
     data = dict(form.validated_data)
     params = AnnotateParams(**data.pop("params"))
     source = data.pop("file") if multipart else _as_file(data.pop("spectra"))
-    return Asked(source=source, params=params, **data)
+    return Submission(source=source, params=params, **data)
 
 
 def _as_file(spectra: list[Any]) -> File[Any]:
     return ContentFile(json.dumps({"spectra": spectra}).encode(), name=JSON_NAME)
 
 
-def library_version(request: Request, asked: Asked) -> LibraryVersion:
-    """The pinned version, or the newest ready one."""
-    library = libraries(request).filter(name=asked.library).first()
-    if library is None:
-        raise fault("library", f"No library {asked.library!r} here. GET /api/v1/libraries lists yours.")
-    versions = library.versions.select_related("library").order_by("-number")
-    if asked.library_version is None:
-        version = versions.filter(state=LibraryVersion.State.READY).first()
-        if version is None:
-            raise fault("library", f"Library {library} has no ready version. Wait for its import to end.")
-        return version
-    version = versions.filter(number=asked.library_version).first()
-    if version is None:
-        raise fault("library_version", f"Library {library} has no version {asked.library_version}.")
-    return version
-
-
-def reference_version(project: Project, asked: Asked) -> ReferenceVersion | None:
-    """The one asked for; the newest ready one if none is named; None for `none`."""
-    if asked.references_version is not None and asked.references in ("", NO_REFERENCES):
-        raise fault("references_version", "Name the collection that this is a version of, in `references`.")
-    if asked.references == NO_REFERENCES:
-        return None
-    if not asked.references:
-        return choice.default_version(project)
-    collection = choice.usable(project).filter(name=asked.references).first()
-    if collection is None:
-        names = ", ".join(choice.usable(project).values_list("name", flat=True)[:20])
-        raise fault("references", f"No collection {asked.references!r} here. There is: {names or 'none'}.")
-    if asked.references_version is None:
-        version = choice.newest_ready(collection)
-        if version is None:
-            raise fault("references", f"Collection {collection} has no ready version.")
-        return version
-    version = collection.versions.filter(number=asked.references_version).first()
-    if version is None:
-        raise fault(
-            "references_version", f"Collection {collection} has no version {asked.references_version}."
+def select(request: Request, submission: Submission) -> Selected:
+    """Look up what the submission names, before anything is stored. Raises `Problem`."""
+    project = project_to_submit_to(request, submission.project)
+    with refusals_as_problems():
+        return Selected(
+            project=project,
+            library_version=selection.select_library_version(
+                project, submission.library, submission.library_version
+            ),
+            reference_version=selection.select_reference_version(
+                project, submission.references, submission.references_version
+            ),
+            model_version=selection.select_model_version(submission.model),
         )
-    return version
 
 
-def model_version(asked: Asked) -> ModelVersion:
-    """By name or by the beginning of the checkpoint's SHA-256; the default model if none is named."""
-    if not asked.model:
-        model = ModelVersion.objects.filter(is_default=True).first()
-        if model is None:
-            raise fault("model", "The server has no default model. Ask its administrator to register one.")
-        return model
-    by_name = ModelVersion.objects.filter(name=asked.model)
-    by_hash = ModelVersion.objects.filter(checkpoint_sha256__startswith=asked.model.lower())
-    matches = list((by_name | by_hash)[:2])
-    if not matches:
-        raise fault("model", f"No model {asked.model!r}. GET /api/v1/models lists all.")
-    if len(matches) > 1:
-        raise fault("model", f"Several models match {asked.model!r}. Name one by its checkpoint_sha256.")
-    return matches[0]
+@contextmanager
+def refusals_as_problems() -> Iterator[None]:
+    """Turn a refusal of the selector or of `actions.submit` into a problem that points at the field."""
+    try:
+        yield
+    except selection.NotSelectable as refusal:
+        raise fault(refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all.") from None
+    except actions.CannotSubmit as refusal:
+        raise fault(refusal.field, refusal.reason) from None
 
 
 def unusable(request: Request, upload: Upload) -> NothingUsable:
-    detail = upload.refusal or "None of the spectra can be annotated; `errors` says why, for each."
+    detail = upload.refusal or "None of the spectra can be annotated. `errors` has the reason for each."
     errors = [
         {
             "pointer": issue["pointer"] or "/file",
@@ -214,7 +194,7 @@ def fault(field: str, reason: str) -> Problem:
 
 
 def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[str, str]]:
-    """Issues as the interface shows them; in a JSON body, with the pointer of the field concerned."""
+    """Issues as the interface shows them. For spectra in a JSON body, each points at its field."""
     in_body = file_format == "json"
     return [
         {

@@ -1,4 +1,4 @@
-"""What people and machines do with jobs: submit, cancel, retry what failed; and the doorbell for workers."""
+"""What callers do with jobs: submit, cancel, retry failed spectra, and tell the workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from annotation.accounts.models import Project
 from annotation.checkpoints.models import ModelVersion
-from annotation.jobs import ledger, parameters, windows
+from annotation.jobs import ledger, parameters, selection, windows
 from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
 from annotation.libraries.models import LibraryVersion
@@ -28,7 +28,7 @@ ITEMS_PER_INSERT = 2000
 
 
 class CannotSubmit(Exception):
-    """The job was not made: what is wrong and how to mend it. `field` names the part of the request."""
+    """The job was not created. `field` names the part of the request, `reason` says how to fix it."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(field, reason)
@@ -51,9 +51,16 @@ def submit(
     external_id: str = "",
     reference_version: ReferenceVersion | None = None,
 ) -> Job:
-    """A new job over the spectra, in their order; workers hear of it after the commit. Or CannotSubmit."""
-    _check_library(project, library_version)
-    _check_references(project, reference_version)
+    """Create a job for the spectra, in their order, and tell the workers after the commit.
+
+    Raises CannotSubmit.
+    """
+    try:
+        selection.check_library_version(project, library_version)
+        if reference_version is not None:
+            selection.check_reference_version(project, reference_version)
+    except selection.NotSelectable as refusal:
+        raise CannotSubmit(refusal.field, refusal.reason) from None
     ids = _spectrum_ids(project, spectra)
     with transaction.atomic():
         job = Job.objects.create(
@@ -71,51 +78,36 @@ def submit(
         while chunk := list(islice(items, ITEMS_PER_INSERT)):
             JobItem.objects.bulk_create(chunk)
         if embed.request_embedding(library_version, model_version).finished_at is None:
-            windows.note(job, params)
+            windows.store_windows(job, params)
         transaction.on_commit(ring)
     return job
 
 
-def _check_library(project: Project, version: LibraryVersion) -> None:
-    owner = version.library.project_id
-    if owner not in (None, project.pk):
-        raise CannotSubmit("library", f"Library {version.library.name} belongs to another project.")
-    if version.state != LibraryVersion.State.READY:
-        raise CannotSubmit(
-            "library",
-            f"{version} is not ready: it is {version.get_state_display().lower()}. "
-            "Wait for the import to end, or choose another version.",
-        )
-
-
-def _check_references(project: Project, version: ReferenceVersion | None) -> None:
-    if version is None:
-        return
-    if version.collection.project_id not in (None, project.pk):
-        raise CannotSubmit("references", f"Collection {version.collection} belongs to another project.")
-    if version.state != ReferenceVersion.State.READY:
-        raise CannotSubmit("references", f"{version} is not ready. Choose another version.")
-
-
 def _spectrum_ids(project: Project, spectra: Iterable[int] | QuerySet[Spectrum]) -> list[int]:
-    """The ids in order, each once. Two queries at most."""
+    """The ids in order without repeats. Two queries at most."""
     if isinstance(spectra, QuerySet):
         spectra = spectra.values_list("pk", flat=True)
     ids = list(dict.fromkeys(spectra))
     if not ids:
         raise CannotSubmit(
-            "spectra", "The job has no spectra: choose a file with at least one usable spectrum."
+            "spectra", "The job has no spectra. Choose a file with at least one usable spectrum."
         )
-    known = set(Spectrum.objects.filter(project=project, pk__in=ids).values_list("pk", flat=True))
-    if strange := [pk for pk in ids if pk not in known]:
+    in_project = Spectrum.objects.in_projects(project).filter(pk__in=ids)
+    known = set(in_project.values_list("pk", flat=True))
+    if unknown := [pk for pk in ids if pk not in known]:
         raise CannotSubmit(
-            "spectra", f"{len(strange)} of {len(ids)} spectra are not in project {project}: {strange[:5]}"
+            "spectra",
+            f"{len(unknown)} of {len(ids)} spectra do not belong to project {project}: {unknown[:5]}. "
+            "Choose spectra of the project.",
         )
     return ids
 
 
 def cancel(job: Job, user: User) -> None:
-    """End what is pending now; a worker ends what it holds at its next mini-batch. Nothing if finished."""
+    """End pending items now; a worker ends the items that it holds at its next mini-batch.
+
+    Does nothing if the job is finished.
+    """
     with transaction.atomic():
         ledger.end_pending(job)
         changed = ledger.touch([job.pk]).filter(finished_at=None, cancel_requested_at=None)
@@ -125,7 +117,10 @@ def cancel(job: Job, user: User) -> None:
 
 
 def retry_failed(job: Job, user: User) -> int:
-    """Failed spectra become pending again, in a finished job too; their number. Cancelled ones stay so."""
+    """Make failed items pending again, also in a finished job. Returns their number.
+
+    Cancelled items stay cancelled.
+    """
     with transaction.atomic():
         n_reset = ledger.reset_failed(job)
         if n_reset:
@@ -137,5 +132,5 @@ def retry_failed(job: Job, user: User) -> int:
 
 
 def ring() -> None:
-    """Tell the workers that there is work. Without a broker nothing is lost: the beat rings again."""
+    """Tell the workers that there is work. Without a broker no work is lost: the beat repeats the message."""
     celery.ring()

@@ -1,4 +1,4 @@
-"""Signs of life of workers: each writes its own row, and people see in it whether work can go on."""
+"""The heartbeats of workers. Each worker writes its own row, which shows people whether work can continue."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from django.db.models.functions import Now
 
 from annotation.jobs.models import WorkerHeartbeat
 
-# Rows of processes that are long gone only clutter the list of workers.
+# Rows of processes that ended long ago only clutter the list of workers.
 FORGET_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class SignOfLife:
+class Heartbeat:
     worker: str
     device: str
     activity: str = ""
-    problem: str = ""  # why it cannot work; empty while it can
+    problem: str = ""  # why the worker cannot work; empty while it can
     model_version_id: int | None = None
 
 
-def beat(sign: SignOfLife) -> None:
-    """Write the sign at the database's own time."""
+def beat(heartbeat: Heartbeat) -> None:
+    """Store the heartbeat with the database's time."""
     WorkerHeartbeat.objects.update_or_create(
-        name=sign.worker[:120],
+        name=heartbeat.worker[:120],
         defaults={
-            "device": sign.device[:120],
-            "activity": sign.activity[:200],
-            "problem": sign.problem[:2000],
-            "model_version_id": sign.model_version_id,
+            "device": heartbeat.device[:120],
+            "activity": heartbeat.activity[:200],
+            "problem": heartbeat.problem[:2000],
+            "model_version_id": heartbeat.model_version_id,
             "last_seen_at": Now(),
             "stopped_at": None,
         },

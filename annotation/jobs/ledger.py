@@ -1,6 +1,6 @@
-"""The job ledger's transitions: claim, renew, end, release. Workers come here; nothing else changes an item.
+"""The state changes of the job ledger: claim, renew, end, release. No other module changes an item.
 
-Locks are taken items first, jobs second and in order of id, so that no two callers wait for each other.
+Callers lock items first and jobs second, both in the order of their ids, so that they cannot deadlock.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class ClaimedItem:
     id: int
     job_id: int
     fence: int
-    attempt: int  # 1 is the first
+    attempt: int  # from 1
     spectrum_id: int
     spectrum: exchange.Spectrum
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items of one run configuration, possibly of several jobs, held by one worker for a time."""
+    """Items with one run configuration, possibly of several jobs, which a worker holds under a lease."""
 
     items: tuple[ClaimedItem, ...]
     model_version_id: int
@@ -50,25 +50,25 @@ class Batch:
         return [item.spectrum for item in self.items]
 
     def only(self, items: Iterable[ClaimedItem]) -> Batch:
+        """The batch reduced to these items."""
         return replace(self, items=tuple(items))
 
 
 def claim(
     *, limit: int, worker: str, lease_s: float | None = None, without_models: Collection[int] = ()
 ) -> Batch | None:
-    """Up to `limit` pending items, now running under a lease; None if there is nothing to do.
+    """Claim up to `limit` pending items, which then run under a lease. None if no item can be claimed.
 
-    Turns go round the open jobs: the one served longest ago gives the next batch, a new one comes first,
-    so that three spectra never wait for fifty thousand. What the batch still holds room for is filled
-    from other jobs with the same run configuration. An isolated item is claimed alone. Jobs of the model
-    versions in `without_models` are passed over: the worker cannot load them.
+    Open jobs are served in rotation: the job with the oldest claim gives the next batch, and a new job comes
+    first, so that three spectra never wait for fifty thousand. Other jobs with the same run configuration
+    fill the rest of the batch. An isolated item is claimed alone. Jobs of the model versions in
+    `without_models`, which the worker cannot load, are skipped.
     """
     with transaction.atomic():
         rows = _lock_pending(limit, without_models)
         if not rows:
             return None
-        ids = [row.pk for row in rows]
-        JobItem.objects.filter(pk__in=ids).update(
+        JobItem.objects.filter(pk__in=[row.pk for row in rows]).update(
             state=JobItem.State.RUNNING,
             attempts=F("attempts") + 1,
             fence=F("fence") + 1,
@@ -80,8 +80,20 @@ def claim(
         jobs = _lock_jobs({row.job_id for row in rows})
         jobs.update(started_at=Coalesce(F("started_at"), Now()), last_claimed_at=Now(), updated_at=Now())
         first = jobs.get(pk=rows[0].job_id)
+    return Batch(
+        items=_claimed(rows),
+        model_version_id=first.model_version_id,
+        library_version_id=first.library_version_id,
+        params=from_json(first.params),
+        worker=worker,
+        reference_version_id=first.reference_version_id,
+    )
+
+
+def _claimed(rows: Sequence[JobItem]) -> tuple[ClaimedItem, ...]:
+    """The items with their spectra. `rows` are as they were before the claim. One query."""
     spectra = Spectrum.objects.in_bulk([row.spectrum_id for row in rows])
-    items = tuple(
+    return tuple(
         ClaimedItem(
             id=row.pk,
             job_id=row.job_id,
@@ -92,25 +104,17 @@ def claim(
         )
         for row in rows
     )
-    return Batch(
-        items=items,
-        model_version_id=first.model_version_id,
-        library_version_id=first.library_version_id,
-        params=from_json(first.params),
-        worker=worker,
-        reference_version_id=first.reference_version_id,
-    )
 
 
 def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
-    """Pending items of one run configuration, locked; others' locked items are passed over."""
+    """Lock pending items with the same run configuration. Items that another caller locked are skipped."""
     rows: list[JobItem] = []
     configuration: tuple[int, int, int | None, str] | None = None
     for job in _claimable_jobs(without_models):
-        this = (
+        of_job = (
             job.model_version_id, job.library_version_id, job.reference_version_id, job.params_sha256
         )  # fmt: skip
-        if configuration not in (None, this):
+        if configuration not in (None, of_job):
             continue
         pending = JobItem.objects.select_for_update(skip_locked=True).filter(
             job=job, state=JobItem.State.PENDING
@@ -121,7 +125,7 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
             if taken:
                 return taken
         if taken:
-            rows, configuration = rows + taken, this
+            rows, configuration = rows + taken, of_job
         if len(rows) == limit:
             break
     return rows
@@ -144,12 +148,12 @@ def _claimable_jobs(without_models: Collection[int] = ()) -> list[Job]:
 
 
 def renew(batch: Batch, lease_s: float | None = None) -> int:
-    """Extend the lease of what is still held; the number of items that are."""
+    """Extend the lease of the items that are still held, and return their number."""
     return JobItem.objects.held(batch.items).update(lease_expires_at=_lease_end(lease_s))
 
 
 def fail(item: ClaimedItem, *, code: str, reason: str) -> bool:
-    """End the item for good, with the reason. False if another worker has it by now."""
+    """End the item as failed, with the reason. False if another worker holds it by now."""
     with transaction.atomic():
         changed = JobItem.objects.held([item]).end(
             JobItem.State.FAILED, error_code=code[:40], error=_text(reason)
@@ -159,7 +163,10 @@ def fail(item: ClaimedItem, *, code: str, reason: str) -> bool:
 
 
 def retry(item: ClaimedItem, *, code: str, reason: str, alone: bool = False) -> bool:
-    """Back to pending with the error kept, for a fault that may pass; failed at the last attempt."""
+    """Make the item pending again after an error that may be temporary. Fail it at the last attempt.
+
+    The error is stored. With `alone` the next claim takes the item alone.
+    """
     if item.attempt >= settings.GLMR_MAX_ATTEMPTS:
         return fail(item, code=code, reason=f"{reason} (attempt {item.attempt}, the last)")
     with transaction.atomic():
@@ -171,7 +178,7 @@ def retry(item: ClaimedItem, *, code: str, reason: str, alone: bool = False) -> 
 
 
 def release(items: Sequence[ClaimedItem]) -> int:
-    """Give items back untried, when a worker stops: the attempt does not count."""
+    """Make items pending again when a worker stops before it processed them. The attempt does not count."""
     with transaction.atomic():
         changed = JobItem.objects.held(items).back_to_pending(attempts=F("attempts") - 1)
         touch({item.job_id for item in items})
@@ -179,12 +186,12 @@ def release(items: Sequence[ClaimedItem]) -> int:
 
 
 def cancelled(batch: Batch) -> frozenset[int]:
-    """Ids of the batch's items that nobody wants any more. One query."""
+    """Ids of the items of the batch whose job is being cancelled. One query."""
     jobs = {item.job_id for item in batch.items}
-    stopped = set(
+    cancelling = set(
         Job.objects.filter(pk__in=jobs, cancel_requested_at__isnull=False).values_list("pk", flat=True)
     )
-    return frozenset(item.id for item in batch.items if item.job_id in stopped)
+    return frozenset(item.id for item in batch.items if item.job_id in cancelling)
 
 
 def end_cancelled(items: Sequence[ClaimedItem]) -> int:
@@ -195,41 +202,41 @@ def end_cancelled(items: Sequence[ClaimedItem]) -> int:
 
 
 def end_pending(job: Job) -> int:
-    """Cancel what no worker holds. Inside the caller's transaction, before it locks the job."""
+    """Cancel the items that no worker holds. Needs a transaction that has not locked the job yet."""
     return JobItem.objects.filter(job=job, state=JobItem.State.PENDING).end(JobItem.State.CANCELLED)
 
 
 def reset_failed(job: Job) -> int:
-    """Failed items pending again with all attempts; one that killed its worker is still claimed alone."""
+    """Make failed items pending again with all attempts. Isolated items are still claimed alone."""
     return JobItem.objects.filter(job=job, state=JobItem.State.FAILED).back_to_pending(
         attempts=0, finished_at=None, error_code="", error=""
     )
 
 
 def release_expired() -> int:
-    """Take items back from workers that are gone: pending and isolated, or failed at the last attempt.
+    """Release the items of workers that died: pending and isolated, or failed at the last attempt.
 
-    Isolated, because any item of the lost batch may be what killed the worker.
+    They are isolated because any item of the batch may be the cause of the crash.
     """
     with transaction.atomic():
         expired = JobItem.objects.select_for_update(skip_locked=True).filter(
             state=JobItem.State.RUNNING, lease_expires_at__lt=Now()
         )
         ids = dict(expired.order_by("pk").values_list("pk", "job_id"))
-        lost = JobItem.objects.filter(pk__in=ids)
-        spent = Q(attempts__gte=settings.GLMR_MAX_ATTEMPTS)
-        lost.filter(spent).end(
+        released = JobItem.objects.filter(pk__in=ids)
+        last_attempt = Q(attempts__gte=settings.GLMR_MAX_ATTEMPTS)
+        released.filter(last_attempt).end(
             JobItem.State.FAILED,
             error_code="worker_died",
-            error=f"The worker died while on this spectrum, at attempt {settings.GLMR_MAX_ATTEMPTS} of "
-            f"{settings.GLMR_MAX_ATTEMPTS}. Look for the cause in the worker's log, then retry the job.",
+            error=f"The worker died on this spectrum, at attempt {settings.GLMR_MAX_ATTEMPTS} of "
+            f"{settings.GLMR_MAX_ATTEMPTS}. Look for the cause in the log of the worker, then retry the job.",
         )
-        lost.filter(~spent, state=JobItem.State.RUNNING).back_to_pending(
+        released.filter(~last_attempt, state=JobItem.State.RUNNING).back_to_pending(
             isolated=True,
             error_code="worker_died",
-            error="The worker that held this spectrum went silent; the spectrum is tried again alone.",
+            error="The worker that held this spectrum is not alive. The spectrum is tried again, alone.",
         )
-        # A cancel that crossed with a claim or a retry leaves pending items behind.
+        # A cancel that coincides with a claim or a retry can leave pending items.
         stray = JobItem.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             state=JobItem.State.PENDING, job__cancel_requested_at__isnull=False, job__finished_at=None
         )
@@ -240,10 +247,10 @@ def release_expired() -> int:
 
 
 def close_finished(job_ids: Iterable[int]) -> None:
-    """Set `finished_at` of those jobs that have no open item left; call it where items have just ended.
+    """Set `finished_at` of the jobs without open items. Call it after items end, in their transaction.
 
-    The job rows are locked first: of two workers that end the last two items at once, the second one
-    waits here and then sees the first one's work.
+    The job rows are locked first. If two workers end the last two items at the same time, the second waits
+    here and then sees the change of the first.
     """
     jobs = touch(job_ids)
     open_items = JobItem.objects.filter(
@@ -253,7 +260,7 @@ def close_finished(job_ids: Iterable[int]) -> None:
 
 
 def touch(job_ids: Iterable[int]) -> QuerySet[Job]:
-    """Lock the jobs until the end of the transaction and note that something about them has changed."""
+    """Lock the jobs until the end of the transaction and set their time of change."""
     jobs = _lock_jobs(job_ids)
     jobs.update(updated_at=Now())
     return jobs
@@ -261,13 +268,13 @@ def touch(job_ids: Iterable[int]) -> QuerySet[Job]:
 
 def _lock_jobs(job_ids: Iterable[int]) -> QuerySet[Job]:
     jobs = Job.objects.filter(pk__in=set(job_ids))
-    # NO KEY: inserting results holds KEY SHARE on the job, which a plain FOR UPDATE would wait for.
+    # NO KEY, because an INSERT of results holds KEY SHARE on the job, for which FOR UPDATE would wait.
     list(jobs.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     return jobs
 
 
 def _lease_end(lease_s: float | None) -> CombinedExpression:
-    # The database's clock, so that workers' clocks need not agree.
+    # The clock of the database, because the clocks of workers may differ.
     return Now() + timedelta(seconds=lease_s if lease_s is not None else settings.GLMR_LEASE_S)
 
 

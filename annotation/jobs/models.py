@@ -1,4 +1,4 @@
-"""The job ledger: a job exists from the commit that created it, and its rows alone say how it stands."""
+"""The job ledger: a job exists from the commit that creates it, and its rows alone determine its state."""
 
 from __future__ import annotations
 
@@ -8,26 +8,46 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-# A worker that misses this many heartbeats counts as gone.
+from annotation.accounts.visibility import OwnedQuerySet
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+# A worker that misses this many heartbeats is no longer alive.
 HEARTBEATS_MISSED = 2
 
 
+class JobQuerySet(OwnedQuerySet["Job"]):
+    def in_state(self, state: Job.State) -> JobQuerySet:
+        """The rule of `Job.state`, for a query."""
+        finished = models.Q(finished_at__isnull=False)
+        cancelled = models.Q(cancel_requested_at__isnull=False)
+        started = models.Q(started_at__isnull=False)
+        conditions = {
+            Job.State.QUEUED: ~finished & ~started,
+            Job.State.RUNNING: ~finished & started,
+            Job.State.DONE: finished & ~cancelled,
+            Job.State.CANCELLED: finished & cancelled,
+        }
+        return self.filter(conditions[state])
+
+
 class Job(models.Model):
-    """A batch run: which spectra, against which library version, by which model, with which parameters."""
+    """A batch run: its spectra, library version, model version, reference version and parameters."""
 
     class State(models.TextChoices):
-        """Follows from the three times below, which the ledger sets with the items themselves."""
+        """Follows from three times of the job, which the ledger sets together with the items."""
 
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
-        DONE = "done", "Done"  # every item done or failed, with a reason
+        DONE = "done", "Done"  # every item is done, or failed with a reason
         CANCELLED = "cancelled", "Cancelled"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -47,7 +67,7 @@ class Job(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="jobs",
-        help_text="Reference spectra that speak for candidates; empty: none do.",
+        help_text="Reference spectra that serve as evidence for candidates. Empty: none.",
     )
     params = models.JSONField(help_text="models_ml.outcomes.AnnotateParams, field by field.")
     params_sha256 = models.CharField(max_length=64)
@@ -56,16 +76,18 @@ class Job(models.Model):
         default=timezone.now, db_index=True, help_text="Last change of any item."
     )
     started_at = models.DateTimeField(null=True, blank=True)
-    # Claims go round the open jobs: the one served longest ago is next (see ledger.claim).
+    # Workers serve open jobs in rotation: the job with the oldest claim is next (see ledger.claim).
     last_claimed_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    # The job may start: all molecules that it will search are embedded, though the library may not be.
+    # The job can start: all molecules that it will search are embedded. The library may not be complete.
     windows_embedded_at = models.DateTimeField(null=True, blank=True)
-    # Set by the statement that ended the last item, and by nothing else.
+    # Set only by the statement that ends the last item.
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -79,7 +101,7 @@ class Job(models.Model):
 
     @property
     def state(self) -> State:
-        """No query: the three times say it."""
+        """No query."""
         if self.finished_at is not None:
             return self.State.CANCELLED if self.cancel_requested_at else self.State.DONE
         return self.State.RUNNING if self.started_at else self.State.QUEUED
@@ -88,7 +110,7 @@ class Job(models.Model):
 class JobWindow(models.Model):
     """Neutral masses (Da) that a job will search, kept only until their molecules are embedded.
 
-    The windows of a job are disjoint, so that a join with them finds no molecule twice.
+    The windows of a job are disjoint, so that a join with them finds each molecule once.
     """
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="windows")
@@ -103,7 +125,7 @@ class JobWindow(models.Model):
 
 
 class Claimed(Protocol):
-    """What proves that a worker still holds an item: the item's id and the fence it was given."""
+    """Proof that a worker holds an item: the item's id and the fence at the time of the claim."""
 
     @property
     def id(self) -> int: ...
@@ -112,10 +134,10 @@ class Claimed(Protocol):
 
 
 class JobItemQuerySet(models.QuerySet["JobItem"]):
-    """Every change of state is one conditional UPDATE that returns how many items it changed."""
+    """Every change of state is one conditional UPDATE that returns the number of changed items."""
 
     def held(self, claimed: Iterable[Claimed]) -> JobItemQuerySet:
-        """Those of the claimed items that are still held under the fence they were claimed with."""
+        """The claimed items whose fence has not changed since: their worker still holds them."""
         pairs = [models.Q(pk=item.id, fence=item.fence) for item in claimed]
         return self.filter(reduce(or_, pairs), state=JobItem.State.RUNNING) if pairs else self.none()
 
@@ -127,7 +149,7 @@ class JobItemQuerySet(models.QuerySet["JobItem"]):
 
 
 class JobItem(models.Model):
-    """One spectrum of a job. Changed only by the conditional updates in `annotation.jobs.ledger`."""
+    """One spectrum of a job. Only the conditional updates in `annotation.jobs.ledger` change it."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -143,10 +165,10 @@ class JobItem(models.Model):
     position = models.PositiveIntegerField(help_text="Order of submission within the job, from 0.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    # Rises with each claim; a worker's answer counts only while it still holds the number it was given.
+    # Rises with each claim. A worker's result is stored only if the fence is still that of its claim.
     fence = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True)
-    # After a lease ran out, the item is claimed alone: if it kills its worker, it kills no neighbour.
+    # After its lease expires, the item is claimed alone: if it crashes the worker, no other item is lost.
     isolated = models.BooleanField(default=False)
     worker = models.CharField(max_length=120, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
@@ -161,14 +183,14 @@ class JobItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "spectrum"], name="one_item_per_spectrum")]
         indexes = [
             models.Index(fields=["job", "state"], name="item_counts"),
-            # The claim and the reaper look only at open items; done ones, nearly all of the table, stay out.
+            # Claims and lease checks read only open items. Done items, nearly all of the table, stay out.
             models.Index(
                 fields=["job", "position"], name="item_pending", condition=models.Q(state="pending")
             ),
             models.Index(
                 fields=["lease_expires_at"], name="item_leased", condition=models.Q(state="running")
             ),
-            # Rate of the last minute, per job.
+            # For the rate of the last minute, per job.
             models.Index(fields=["job", "finished_at"], name="item_finished"),
         ]
 
@@ -178,39 +200,56 @@ class JobItem(models.Model):
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """How many workers are alive, and the latest heartbeat of any."""
+    """The state of all workers together."""
 
     n_alive: int
-    last_seen_at: datetime | None
+    last_seen_at: datetime | None  # the latest heartbeat of any worker, stopped ones included
+    problem: str  # keeps every worker that is alive from working; empty while one of them can work
 
     @property
     def is_alive(self) -> bool:
         return self.n_alive > 0
 
 
+class Liveness(TypedDict):
+    is_alive: bool
+
+
 class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
+    """Which workers are alive. The database's clock decides, because it also sets `last_seen_at`."""
+
     def alive(self) -> WorkerHeartbeatQuerySet:
         """Workers that have not stopped and whose last heartbeat is at most two intervals old."""
-        return self.filter(self._is_alive())
+        return self.filter(_is_alive())
+
+    def with_liveness(self) -> models.QuerySet[WithAnnotations[WorkerHeartbeat, Liveness]]:
+        """Each worker with `is_alive`."""
+        is_alive = models.ExpressionWrapper(_is_alive(), output_field=models.BooleanField())
+        return self.annotate(is_alive=is_alive)  # type: ignore[return-value]  # the plugin infers Any for it
 
     def status(self) -> WorkerStatus:
         """One query."""
         row = self.aggregate(
-            n_alive=models.Count("pk", filter=self._is_alive()), last_seen_at=models.Max("last_seen_at")
+            n_alive=models.Count("pk", filter=_is_alive()),
+            n_able=models.Count("pk", filter=_is_alive() & models.Q(problem="")),
+            problem=models.Max("problem", filter=_is_alive(), default=""),
+            last_seen_at=models.Max("last_seen_at"),
         )
-        return WorkerStatus(**row)
+        problem = "" if row["n_able"] else row["problem"]
+        return WorkerStatus(row["n_alive"], row["last_seen_at"], problem)
 
-    @staticmethod
-    def _is_alive() -> models.Q:
-        return models.Q(stopped_at=None, last_seen_at__gte=timezone.now() - longest_silence())
+
+def _is_alive() -> models.Q:
+    return models.Q(stopped_at=None, last_seen_at__gte=Now() - longest_silence())
 
 
 def longest_silence() -> timedelta:
+    """The greatest age of the last heartbeat of a worker that is alive."""
     return timedelta(seconds=HEARTBEATS_MISSED * settings.GLMR_HEARTBEAT_S)
 
 
 class WorkerHeartbeat(models.Model):
-    """The last sign of life of each worker process, written by the worker about its own work."""
+    """The last heartbeat of each worker process, which the worker writes."""
 
     name = models.CharField(max_length=120, unique=True)
     device = models.CharField(max_length=120)
@@ -218,7 +257,7 @@ class WorkerHeartbeat(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now)
     stopped_at = models.DateTimeField(null=True)
     activity = models.CharField(max_length=200, blank=True)
-    problem = models.TextField(blank=True, help_text="Why the worker cannot work, and the remedy.")
+    problem = models.TextField(blank=True, help_text="Why the worker cannot work, and how to fix it.")
     model_version = models.ForeignKey(
         "annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -230,8 +269,3 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def is_alive(self) -> bool:
-        """The rule of `WorkerHeartbeatQuerySet.alive`, for one row that is loaded already."""
-        return self.stopped_at is None and self.last_seen_at >= timezone.now() - longest_silence()

@@ -1,4 +1,4 @@
-"""Run parameters as a job stores them: JSON of `AnnotateParams`, and the hash that equal parameters share."""
+"""Run parameters as a job stores them: `AnnotateParams` as JSON, and a hash that equal parameters share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from models_ml.outcomes import AnnotateParams
 
+# The behaviour before these parameters existed. Jobs of that time do not store them.
 LEGACY_DEFAULTS: dict[str, Any] = {
     "method": "glmr",
     "syntax_constraint": False,
@@ -18,20 +19,20 @@ LEGACY_DEFAULTS: dict[str, Any] = {
 
 
 def to_json(params: AnnotateParams) -> dict[str, Any]:
-    """Every field, defaults included, so that a later change of a default changes no old job."""
+    """Every field, including defaults, so that a later change of a default changes no stored job."""
     return asdict(params) | {"assumed_adducts": dict(params.assumed_adducts)}
 
 
 def from_json(stored: dict[str, Any]) -> AnnotateParams:
-    """Raises TypeError for a name that `AnnotateParams` does not know: such a job was made by other code.
+    """The parameters of a stored job; `LEGACY_DEFAULTS` for fields that it lacks.
 
-    A job from before there was a choice asked for the only way that there was.
+    Raises TypeError for a field that `AnnotateParams` does not have: a newer server submitted the job.
     """
     known = {field.name for field in fields(AnnotateParams)}
     unknown = sorted(set(stored) - known)
     if unknown:
         raise TypeError(
-            f"Unknown run parameters {', '.join(unknown)}: the job was submitted by a newer server."
+            f"Unknown run parameters {', '.join(unknown)}: a newer server submitted the job. Upgrade."
         )
     return AnnotateParams(**LEGACY_DEFAULTS | stored)
 

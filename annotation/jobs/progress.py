@@ -1,4 +1,4 @@
-"""How a job stands, told by the ledger alone: counts of its items, pace, and whether any worker is alive."""
+"""The progress of a job, from the ledger alone: counts of its items, rate, and what it waits for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
-from django.utils import timezone
+from django.db.models import Count, DateTimeField, DurationField, ExpressionWrapper, Min, Q, Value
+from django.db.models.functions import Greatest, Now
 
-from annotation.jobs.models import Job, JobItem, WorkerHeartbeat, longest_silence
+from annotation.jobs.models import Job, JobItem, WorkerHeartbeat, WorkerStatus
 from annotation.libraries.models import LibraryEmbedding
 
 RATE_WINDOW_S = 60.0
+
+
+class Waiting(StrEnum):
+    """Why an open job does not move."""
+
+    NO_WORKER = "no_worker"  # no worker is alive
+    WORKER_PROBLEM = "worker_problem"  # none of the workers that are alive can work
+    EMBEDDING = "embedding"  # molecules that the job searches are not embedded yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +34,12 @@ class Progress:
     done: int
     failed: int
     cancelled: int
-    # Work is open and no worker has given a sign of life for two heartbeats.
-    stalled: bool
-    waiting_for: str  # a sentence for people; empty while nothing is waited for
+    waiting: Waiting | None  # None: the job waits for nothing, or only for its turn
+    waiting_for: str  # `waiting` as a sentence for people; empty for None
     last_heartbeat: datetime | None  # of any worker
-    rate_per_s: float | None  # spectra finished per second over the last minute
+    rate_per_s: float | None  # finished spectra per second over the last minute
     eta_s: float | None
-    ahead_in_queue: int  # spectra still open in jobs submitted earlier
+    ahead_in_queue: int  # open spectra of jobs that were submitted earlier
 
     @property
     def finished(self) -> int:
@@ -40,37 +47,45 @@ class Progress:
 
     @property
     def percent(self) -> float:
-        """Rounded down to a tenth, so that 100 means all of it."""
+        """Rounded down to a tenth, so that 100 means that every spectrum is finished."""
         return int(1000 * self.finished / self.total) / 10 if self.total else 100.0
 
     @property
     def is_final(self) -> bool:
         return self.state in (Job.State.DONE, Job.State.CANCELLED)
 
+    @property
+    def stalled(self) -> bool:
+        """Spectra are open and no worker is alive."""
+        return self.waiting is Waiting.NO_WORKER
+
 
 def progress(job: Job) -> Progress:
-    """Everything about one job. Five queries at most, each over an index."""
+    """The progress of one job. Five queries at most, each over an index."""
     counts = _counts([job])[job.pk]
-    rate = ahead = None
-    waiting_for = ""
-    heartbeat, problem = _workers()
-    if job.finished_at is None:
-        rate = _rate(job)
-        ahead = JobItem.objects.filter(
-            job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
-        ).count()
-        waiting_for = problem or _embedding_in_the_way(job)
-    return _assemble(job, counts, heartbeat, rate=rate, ahead=ahead or 0, waiting_for=waiting_for)
+    workers = WorkerHeartbeat.objects.status()
+    if job.finished_at is not None:
+        return _assemble(job, counts, workers)
+    n_ahead = JobItem.objects.filter(
+        job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
+    ).count()
+    return _assemble(
+        job, counts, workers, rate=_rate(job), n_ahead=n_ahead, embedding=_unfinished_embedding(job)
+    )
 
 
 def with_progress(jobs: Iterable[Job]) -> list[tuple[Job, Progress]]:
-    """For lists: one query for all counts and one for the heartbeat; pace and queue place are left out."""
+    """For lists: one query for the counts of all jobs and one for the workers.
+
+    Left out are the rate, the number of spectra ahead in the queue, and the wait for embeddings.
+    """
     rows = list(jobs)
-    counts, (heartbeat, _) = _counts(rows), _workers()
-    return [(job, _assemble(job, counts[job.pk], heartbeat)) for job in rows]
+    counts, workers = _counts(rows), WorkerHeartbeat.objects.status()
+    return [(job, _assemble(job, counts[job.pk], workers)) for job in rows]
 
 
 def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
+    """The number of items by job and state."""
     counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     grouped = (
         JobItem.objects.filter(job__in=jobs).order_by().values("job_id", "state").annotate(n=Count("pk"))
@@ -80,54 +95,57 @@ def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
     return counts
 
 
-def _workers() -> tuple[datetime | None, str]:
-    """The latest heartbeat of any worker, and the problem that keeps all living ones from working."""
-    seen = list(WorkerHeartbeat.objects.filter(stopped_at=None).order_by("-last_seen_at")[:20])
-    problems = [worker.problem for worker in seen if worker.is_alive]
-    return (seen[0].last_seen_at if seen else None), (problems[0] if problems and all(problems) else "")
-
-
 def _assemble(
     job: Job,
     counts: Mapping[str, int],
-    heartbeat: datetime | None,
+    workers: WorkerStatus,
     *,
     rate: float | None = None,
-    ahead: int = 0,
-    waiting_for: str = "",
+    n_ahead: int = 0,
+    embedding: str = "",
 ) -> Progress:
     n = {state: counts[state] for state in JobItem.State.values}
     n_open = n["pending"] + n["running"]
-    stalled = n_open > 0 and (heartbeat is None or timezone.now() - heartbeat > longest_silence())
-    if stalled:
-        waiting_for = "No worker is running. The job goes on by itself when one is started."
+    waiting, waiting_for = _waiting(workers, embedding) if n_open else (None, "")
     return Progress(
         state=job.state,
         total=sum(n.values()),
         **n,
-        stalled=stalled,
+        waiting=waiting,
         waiting_for=waiting_for,
-        last_heartbeat=heartbeat,
+        last_heartbeat=workers.last_seen_at,
         rate_per_s=rate,
         eta_s=n_open / rate if rate and n_open else None,
-        ahead_in_queue=ahead,
+        ahead_in_queue=n_ahead,
     )
+
+
+def _waiting(workers: WorkerStatus, embedding: str) -> tuple[Waiting | None, str]:
+    """The reason that has to be removed first."""
+    if not workers.is_alive:
+        return Waiting.NO_WORKER, "No worker is running. The job continues as soon as a worker is started."
+    if workers.problem:
+        return Waiting.WORKER_PROBLEM, workers.problem
+    if embedding:
+        return Waiting.EMBEDDING, embedding
+    return None, ""
 
 
 def _rate(job: Job) -> float | None:
-    """Over the last minute, or since the first spectrum that ended in it; None before two have ended."""
+    """Over the last minute, or since its first finished spectrum; None before two have finished."""
     since = Now() - timedelta(seconds=RATE_WINDOW_S)
-    ended = JobItem.objects.filter(job=job, finished_at__gte=since).aggregate(
-        n=Count("pk", filter=~Q(state=JobItem.State.CANCELLED)), first=Min("finished_at")
+    began = Greatest(Min("finished_at"), Value(job.started_at, output_field=DateTimeField()))
+    finished = JobItem.objects.filter(job=job, finished_at__gte=since).aggregate(
+        n=Count("pk", filter=~Q(state=JobItem.State.CANCELLED)),
+        span=ExpressionWrapper(Now() - began, output_field=DurationField()),
     )
-    if not ended["first"] or ended["n"] < 2:
+    if finished["n"] < 2 or not finished["span"]:
         return None
-    began = max(ended["first"], job.started_at or ended["first"])
-    span = (timezone.now() - began).total_seconds()
-    return float(ended["n"] / span) if span > 0 else None
+    return float(finished["n"] / finished["span"].total_seconds())
 
 
-def _embedding_in_the_way(job: Job) -> str:
+def _unfinished_embedding(job: Job) -> str:
+    """The progress of the embedding that the job waits for, as a sentence; empty if it waits for none."""
     if job.windows_embedded_at is not None:
         return ""
     run = LibraryEmbedding.objects.filter(
@@ -139,5 +157,5 @@ def _embedding_in_the_way(job: Job) -> str:
     total = job.library_version.n_molecules
     return (
         f"The library is being prepared for this model: {n_embedded:,} of {total:,} molecules are embedded. "
-        "Those that this job will look at come first."
+        "The molecules that this job searches come first."
     )

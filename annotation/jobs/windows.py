@@ -1,4 +1,4 @@
-"""Which masses a job will search: noted while its library is being embedded, so that those come first."""
+"""The masses that a job searches, stored while its library is being embedded, so that these come first."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from models_ml.spectra import spectrum as exchange
 from models_ml.spectra.precursor_window import PrecursorWindow, mass_window
 
 _NO_PEAKS = np.empty(0)
-# What a window depends on; peaks stay in the database.
+# The columns that a window depends on. Peaks are not read.
 _COLUMNS = ("precursor_mz", "charge", "adduct", "ion_mode")
 
 
-def note(job: Job, params: AnnotateParams) -> None:
-    """Store the job's windows, in the transaction that makes it. A job that searches nothing may start."""
+def store_windows(job: Job, params: AnnotateParams) -> None:
+    """Store the windows of a new job, in the transaction that creates it. A job without windows can start."""
     rows = Spectrum.objects.filter(job_items__job=job).values_list(*_COLUMNS).iterator(chunk_size=10_000)
     windows = list(merged(_windows(rows, params)))
     JobWindow.objects.bulk_create(
@@ -30,22 +30,22 @@ def note(job: Job, params: AnnotateParams) -> None:
 
 
 def merged(windows: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """The same masses as disjoint windows, lightest first."""
-    reached: tuple[float, float] | None = None
+    """Disjoint windows with the same masses, lightest first."""
+    current: tuple[float, float] | None = None
     for lowest, highest in sorted(windows):
-        if reached is None:
-            reached = (lowest, highest)
-        elif lowest <= reached[1]:
-            reached = (reached[0], max(reached[1], highest))
+        if current is None:
+            current = (lowest, highest)
+        elif lowest <= current[1]:
+            current = (current[0], max(current[1], highest))
         else:
-            yield reached
-            reached = (lowest, highest)
-    if reached is not None:
-        yield reached
+            yield current
+            current = (lowest, highest)
+    if current is not None:
+        yield current
 
 
 def _windows(rows: Iterable[tuple[object, ...]], params: AnnotateParams) -> Iterator[tuple[float, float]]:
-    """As `annotate` will ask; a spectrum of which nothing can be asked has none."""
+    """The windows that `annotate` will search. A spectrum that it cannot search with has none."""
     for row in rows:
         fields = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
         spectrum = exchange.Spectrum(mz=_NO_PEAKS, intensity=_NO_PEAKS, **fields)  # type: ignore[arg-type]

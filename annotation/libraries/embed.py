@@ -1,9 +1,9 @@
-"""Which molecules still lack a vector for which model. Workers take the work in chunks and store it here.
+"""Embed the molecules of libraries: which ones lack a vector for a model, and storing the vectors in chunks.
 
-One worker at a time embeds a library version for a model version: its lock ends with its transaction,
-so a worker that dies leaves nothing behind but what it had stored.
+One worker at a time embeds a library version for a model version. Its lock ends with its transaction, so a
+worker that dies leaves only the chunks that it stored.
 
-Embeddings are only ever added, so a complete library stays complete. `jobs/embedding_queue.py` decides what
+Embeddings are never removed, so a complete library stays complete. `jobs/embedding_queue.py` decides what
 is embedded first.
 """
 
@@ -20,17 +20,17 @@ from annotation.libraries import vector_index, vectors
 from annotation.libraries.models import LibraryEmbedding, LibraryEntry, LibraryVersion, MoleculeEmbedding
 from models_ml.outcomes import Embedding
 
-# First half of the advisory lock's key, any fixed number; the second half is the run's id.
+# First half of the key of the advisory lock, an arbitrary fixed number. The second half is the run's id.
 _LOCK_CLASS = 0x474C4D52
 
 EmbedMolecules = Callable[[Sequence[str]], Embedding]
 
 
 def request_embedding(version: LibraryVersion, model_version: ModelVersion) -> LibraryEmbedding:
-    """Note that the library version is wanted for the model; workers do it when they come to it."""
+    """Request the embedding of a library version for a model. Does nothing if it was requested before."""
     run, is_new = LibraryEmbedding.objects.get_or_create(version=version, model_version=model_version)
     if is_new:
-        # Another library may have brought some of the molecules already.
+        # Molecules that another library has in common are embedded already.
         run.n_embedded = version.n_molecules - _missing(run).count()
         run.save(update_fields=["n_embedded"])
     return run
@@ -43,10 +43,10 @@ def is_embedded(version: LibraryVersion, model_version: ModelVersion) -> bool:
 
 
 def embed_chunk(run: LibraryEmbedding, embed_molecules: EmbedMolecules, *, limit: int) -> int | None:
-    """Embed up to `limit` molecules, lightest first; their number, or 0 when this finds the run complete.
+    """Embed up to `limit` molecules, lightest first. Returns their number, 0 once the run is complete.
 
-    None if another worker is at this run. The order of mass puts the rows of a precursor window side by
-    side on disk, where the search finds them fastest.
+    Returns None if another worker holds the run. The order by mass stores the rows of a precursor window
+    next to each other on disk, where the search reads them fastest.
     """
     with transaction.atomic():
         if not lock(run):
@@ -62,7 +62,7 @@ def embed_chunk(run: LibraryEmbedding, embed_molecules: EmbedMolecules, *, limit
 def store_chunk(
     run: LibraryEmbedding, chunk: Sequence[tuple[int, str]], embed_molecules: EmbedMolecules
 ) -> None:
-    """Inside the transaction that holds the run's lock."""
+    """Embed the molecules, given as id and SMILES. Needs the transaction that holds the lock of the run."""
     if run.version.n_molecules - run.n_embedded > vector_index.WORTH_IT_FROM:
         vector_index.drop(run.model_version_id)
     ids, smiles = zip(*chunk, strict=True)
@@ -71,15 +71,16 @@ def store_chunk(
 
 
 def _missing(run: LibraryEmbedding) -> QuerySet[LibraryEntry]:
-    there = MoleculeEmbedding.objects.filter(
+    embedded = MoleculeEmbedding.objects.filter(
         model_version=run.model_version_id, molecule=OuterRef("molecule")
     )
-    return LibraryEntry.objects.filter(~Exists(there), version=run.version_id).order_by(
+    return LibraryEntry.objects.filter(~Exists(embedded), version=run.version_id).order_by(
         "exact_mass", "molecule_id"
     )
 
 
 def lock(run: LibraryEmbedding) -> bool:
+    """Lock the run until the end of the transaction. False if another transaction holds it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, run.pk])
         return bool(cursor.fetchone()[0])
@@ -88,5 +89,5 @@ def lock(run: LibraryEmbedding) -> bool:
 def _finish(run: LibraryEmbedding) -> None:
     LibraryEmbedding.objects.filter(pk=run.pk).update(n_embedded=run.version.n_molecules, finished_at=Now())
     with connection.cursor() as cursor:
-        # The search is planned from statistics; without fresh ones it may read the whole table.
+        # Without fresh statistics the planner may choose to read the whole table for a search.
         cursor.execute("ANALYZE annotation_moleculeembedding")

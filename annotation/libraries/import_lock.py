@@ -1,4 +1,4 @@
-"""Tells an import that is going on from one whose process died: the lock ends with the database session."""
+"""Distinguish a running import from one whose process died: the lock ends with the database session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-# First half of the advisory lock's key, any fixed number; the second half is the version's id.
+# First half of the key of the advisory lock, an arbitrary fixed number. The second half is the version's id.
 _LOCK_CLASS = 0x494D504F
 
 
@@ -23,7 +23,7 @@ def held(version_id: int) -> Iterator[None]:
 
 
 def is_held(version_id: int) -> bool:
-    """Whether any session has it. Asked inside a transaction, at whose end the trial lock goes."""
+    """Whether any session holds the lock. Needs a transaction, whose end releases the trial lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, version_id])
         return not cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""A structure file becomes a new version of a library. A failed import leaves its version and the reason."""
+"""Import a structure file as a new version of a library. A failed version keeps the reason of the failure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from models_ml.molecules.structure_text import StructureLimits
 from models_ml.unreadable import UnreadableFile
 
 ROWS_AT_ONCE = 2_000
-# Every rejected row is counted; a file that is wrong from top to bottom need not be stored as issues.
+# Every rejected row is counted, but a file with only wrong rows need not be stored as issues.
 MAX_STORED_ISSUES = 1_000
 
-ShowProgress = Callable[[int, int | None], None]  # rows so far, rows in all where that is known
+ShowProgress = Callable[[int], None]  # takes the number of rows or spectra so far
 
 
 class CannotImport(Exception):
-    """No version was made: what is wrong and how to mend it."""
+    """No version was created. The message says what is wrong and how to fix it."""
 
 
 def import_library(
@@ -44,10 +44,10 @@ def import_library(
     license: str = "",
     progress: ShowProgress | None = None,
 ) -> LibraryVersion:
-    """The new version of the library of that name, READY or FAILED with the reason; earlier ones stay.
+    """Add a version to the library with the name. The version is READY, or FAILED with the reason.
 
-    Streams: a few thousand rows are in memory at a time. Once ready, workers begin to embed it for the
-    default model. Raises CannotImport where the name is taken by another project.
+    Earlier versions stay. At most a few thousand rows are in memory. Workers embed a ready version for the
+    default model. Raises CannotImport if a library of another project has the name.
     """
     version = _new_version(name, path, user, project, {"description": description, "license": license})
     try:
@@ -56,7 +56,7 @@ def import_library(
     except UnreadableFile as refusal:
         return _fail(version, str(refusal))
     except BaseException as error:
-        # A bug, a full disk or Ctrl-C: the version says so instead of importing for ever.
+        # A bug, a full disk or Ctrl-C. Without this the version would stay in the state IMPORTING.
         _fail(version, f"The import stopped: {type(error).__name__}: {error}. Import the file again.")
         raise
     for field, value in report.items():
@@ -65,13 +65,13 @@ def import_library(
     version.save()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE annotation_molecule, annotation_libraryentry")
-    if default := ModelVersion.objects.filter(is_default=True).first():
+    if default := ModelVersion.objects.default():
         embed.request_embedding(version, default)
     return version
 
 
 class _Import:
-    """The rows of one file on their way into one version, counted."""
+    """Stores and counts the rows of one file in one version."""
 
     def __init__(self, version: LibraryVersion, progress: ShowProgress | None) -> None:
         self.version = version
@@ -79,7 +79,7 @@ class _Import:
         self.n_rows = self.n_molecules = self.n_rejected = 0
 
     def run(self, path: Path) -> dict[str, object]:
-        """The fields of the finished version. Raises UnreadableFile."""
+        """The fields of the ready version. Raises UnreadableFile."""
         rows: list[StandardRow] = []
         issues: list[StructureIssue] = []
         for row in standardised_rows(path, limits=_limits()):
@@ -94,9 +94,9 @@ class _Import:
         self._store(rows, issues)
         if self.n_molecules == 0:
             raise UnreadableFile(
-                f"None of its {self.n_rows:,} rows is a usable structure; the report has the reasons",
+                f"None of its {self.n_rows:,} rows is a usable structure. The report has the reasons",
                 path.name,
-                "Check that the file holds SMILES, InChI or molfiles, and its column headings.",
+                "Check that the file contains SMILES, InChI or molfiles, and check its column headings.",
             )
         return {
             "content_sha256": content_sha256(self.version),
@@ -123,11 +123,11 @@ class _Import:
         LibraryRowIssue.objects.bulk_create(_issue_row(self.version, issue) for issue in issues[:room])
         self.n_rejected += len(issues)
         if self.progress is not None:
-            self.progress(self.n_rows, None)
+            self.progress(self.n_rows)
 
 
 def content_sha256(version: LibraryVersion) -> str:
-    """SHA-256 over the sorted first blocks, one a line: equal hash, equal candidates."""
+    """SHA-256 over the sorted first blocks, one per line. Equal hash, equal candidates."""
     blocks = LibraryEntry.objects.filter(version=version).values_list(
         "molecule__inchikey_first_block", flat=True
     )
@@ -138,24 +138,20 @@ def content_sha256(version: LibraryVersion) -> str:
 
 
 def _new_version(
-    name: str, path: Path, user: User | None, project: Project | None, about: dict[str, str]
+    name: str, path: Path, user: User | None, project: Project | None, description: dict[str, str]
 ) -> LibraryVersion:
     with path.open("rb") as stream:
         source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     with transaction.atomic():
-        # The library's row is the lock under which numbers are given out.
-        Library.objects.get_or_create(name=name, defaults={"project": project, **about})
+        # Version numbers are assigned under a lock of the library's row.
+        Library.objects.get_or_create(name=name, defaults={"project": project, **description})
         library = Library.objects.select_for_update().get(name=name)
         if library.project != project:
             owner = f"project {library.project}" if library.project else "all projects"
-            raise CannotImport(
-                f"There is a library {name!r} already, and it belongs to {owner}. Choose another name."
-            )
-        for lost in library.versions.filter(state=LibraryVersion.State.IMPORTING):
-            if not import_lock.is_held(lost.pk):
-                _fail(
-                    lost, "The import ended with its process before it was complete. Import the file again."
-                )
+            raise CannotImport(f"A library {name!r} exists and belongs to {owner}. Choose another name.")
+        for unfinished in library.versions.filter(state=LibraryVersion.State.IMPORTING):
+            if not import_lock.is_held(unfinished.pk):
+                _fail(unfinished, "The process of the import ended too early. Import the file again.")
         last = library.versions.aggregate(last=Max("number"))["last"] or 0
         return LibraryVersion.objects.create(
             library=library,
@@ -167,7 +163,7 @@ def _new_version(
 
 
 def _fail(version: LibraryVersion, reason: str) -> LibraryVersion:
-    """The version without entries. Molecules that only it had stay; they belong to no library."""
+    """Mark the version as failed and delete its entries. Molecules stay, even if no library has them."""
     with transaction.atomic():
         LibraryEntry.objects.filter(version=version).delete()
         version.state, version.failure, version.finished_at = (

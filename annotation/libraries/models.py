@@ -8,9 +8,23 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pgvector.django import VectorField
 
+from annotation.accounts.visibility import SharedQuerySet
+from annotation.libraries.versions import VersionQuerySet, VersionState
+
+
+class LibraryQuerySet(SharedQuerySet["Library"]):
+    pass
+
+
+class LibraryVersionQuerySet(VersionQuerySet["LibraryVersion"]):
+    project_lookup = "library__project"
+
+    def newest_of_each_library(self) -> LibraryVersionQuerySet:
+        return self.order_by("library_id", "-number").distinct("library_id")
+
 
 class Library(models.Model):
-    """A named candidate set. Without a project it is offered to all."""
+    """A named set of candidates. Without a project it is shared with all projects."""
 
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField(blank=True)
@@ -19,6 +33,8 @@ class Library(models.Model):
         "annotation.Project", null=True, blank=True, on_delete=models.PROTECT, related_name="libraries"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = LibraryQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -29,12 +45,9 @@ class Library(models.Model):
 
 
 class LibraryVersion(models.Model):
-    """One import of a library. What a result was computed against can always be named by it."""
+    """One import of a library. Results name the version that they were computed with."""
 
-    class State(models.TextChoices):
-        IMPORTING = "importing", "Importing"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
+    State = VersionState
 
     library = models.ForeignKey(Library, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -42,11 +55,11 @@ class LibraryVersion(models.Model):
     failure = models.TextField(blank=True)
     source_file_name = models.CharField(max_length=255)
     source_sha256 = models.CharField(max_length=64)
-    # SHA-256 over the sorted InChIKey first blocks: equal hash, equal candidates.
+    # SHA-256 over the sorted InChIKey first blocks. Equal hash, equal candidates.
     content_sha256 = models.CharField(max_length=64, blank=True)
     n_rows = models.PositiveIntegerField(default=0)
     n_molecules = models.PositiveIntegerField(default=0)
-    n_merged = models.PositiveIntegerField(default=0, help_text="Rows of a molecule that was there already.")
+    n_merged = models.PositiveIntegerField(default=0, help_text="Rows with a molecule of an earlier row.")
     n_rejected = models.PositiveIntegerField(default=0)
     rdkit_version = models.CharField(max_length=20, blank=True)
     imported_by = models.ForeignKey(
@@ -54,6 +67,8 @@ class LibraryVersion(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LibraryVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["library", "-number"]
@@ -64,7 +79,7 @@ class LibraryVersion(models.Model):
 
 
 class Molecule(models.Model):
-    """One standardised structure, known by the first block of its InChIKey; shared by all libraries."""
+    """A standardised structure, identified by the first block of its InChIKey. All libraries share it."""
 
     inchikey_first_block = models.CharField(max_length=14, unique=True)
     smiles = models.TextField(help_text="Canonical, without stereo, neutral, largest fragment.")
@@ -78,20 +93,20 @@ class Molecule(models.Model):
 
 
 class LibraryEntry(models.Model):
-    """A molecule's place in one library version, with the structure as it was drawn there."""
+    """A molecule of one library version, with the structure as drawn in its source."""
 
-    # A foreign key that begins a unique constraint needs no index of its own: the constraint has one.
+    # The unique constraint below begins with this foreign key and serves as its index.
     version = models.ForeignKey(
         LibraryVersion, on_delete=models.CASCADE, related_name="entries", db_index=False
     )
     molecule = models.ForeignKey(Molecule, on_delete=models.PROTECT, related_name="entries")
     exact_mass = models.FloatField(
-        help_text="The molecule's, repeated here so that one index finds a mass window."
+        help_text="Mass of the molecule, copied here so that one index finds a mass window."
     )
     row_number = models.PositiveIntegerField(help_text="First row of the source with this molecule, from 1.")
     source_id = models.CharField(max_length=200, blank=True)
     name = models.CharField(max_length=500, blank=True)
-    drawn_smiles = models.TextField(help_text="As drawn, stereo and salts included, in canonical spelling.")
+    drawn_smiles = models.TextField(help_text="As drawn, with stereo and salts, as canonical SMILES.")
     inchikey = models.CharField(max_length=27, blank=True)
 
     class Meta:
@@ -104,7 +119,7 @@ class LibraryEntry(models.Model):
 
 
 class LibraryRowIssue(models.Model):
-    """A row of an imported file that gave no molecule: where, why and how to mend it."""
+    """A row of an imported file that gave no molecule: its position, the reason, and how to fix it."""
 
     version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="issues")
     row_number = models.PositiveIntegerField()
@@ -112,7 +127,7 @@ class LibraryRowIssue(models.Model):
     code = models.CharField(max_length=40)
     reason = models.TextField()
     remedy = models.TextField(blank=True)
-    text = models.CharField(max_length=300, blank=True, help_text="Beginning of the row.")
+    text = models.CharField(max_length=300, blank=True, help_text="Start of the row.")
 
     class Meta:
         ordering = ["version", "row_number"]
@@ -122,10 +137,10 @@ class LibraryRowIssue(models.Model):
 
 
 class MoleculeEmbedding(models.Model):
-    """A molecule's vector in the space of one model version, unit length.
+    """The vector of a molecule in the space of one model version, with unit length.
 
-    The column has no fixed width, since model versions may differ; an index for open search is made
-    per model version, over that version's rows cast to its width.
+    The column has no fixed width, because the width depends on the model. Each model version has its own
+    index for open search, over its rows cast to its width.
     """
 
     molecule = models.ForeignKey(Molecule, on_delete=models.CASCADE, related_name="embeddings")
@@ -144,7 +159,7 @@ class MoleculeEmbedding(models.Model):
 
 
 class LibraryEmbedding(models.Model):
-    """How far a worker has come with embedding a library version for a model version."""
+    """Progress of the embedding of a library version for a model version."""
 
     version = models.ForeignKey(LibraryVersion, on_delete=models.CASCADE, related_name="embeddings")
     model_version = models.ForeignKey("annotation.ModelVersion", on_delete=models.CASCADE, related_name="+")

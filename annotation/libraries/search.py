@@ -1,7 +1,7 @@
-"""Pre-retrieval: the molecules of a library version in a precursor window, nearest to a spectrum first.
+"""Pre-retrieval: the molecules of a library version in a precursor window, most similar to a spectrum first.
 
-The window comes from a B-tree and the distance is exact. A vector index is kept out on purpose: it filters
-after its scan, and a narrow window would silently come back with too few molecules. For the same reason a
+A B-tree finds the window and the similarity is exact. The search never uses a vector index, because such an
+index filters after its scan and silently returns too few molecules for a narrow window. For the same reason a
 window is refused while one of its molecules has no vector.
 """
 
@@ -20,8 +20,8 @@ from annotation.libraries.models import LibraryEntry
 from annotation.libraries.vectors import from_binary, to_text
 from models_ml.outcomes import FindKnown, Query, Retrieve, Retrieved, RetrievedMolecule
 
-# MATERIALIZED keeps the planner from turning the ORDER BY into a vector index scan.
-# Vectors have unit length, so the negative inner product orders as the cosine does, and is cheaper.
+# MATERIALIZED stops the planner from turning the ORDER BY into a vector index scan.
+# Vectors have unit length, so the negative inner product gives the order of the cosine at a lower cost.
 _NEAREST = """
 WITH query AS (
     SELECT * FROM unnest(%(vectors)s::text[]::vector[], %(lowest)s::float8[], %(highest)s::float8[])
@@ -49,22 +49,22 @@ ORDER BY query.number, nearest.similarity DESC, molecule.id
 
 
 class NotEmbedded(Exception):
-    """A window holds molecules without a vector for the model: its answer would silently lack them."""
+    """A window contains molecules without a vector for the model, which the result would silently lack."""
 
 
 def retrieve_from(library_version_id: int, model_version_id: int) -> Retrieve:
-    """The `retrieve` of `annotate`, over one library version as embedded by one model version."""
+    """The `retrieve` of `annotate` for one library version and the embeddings of one model version."""
     return partial(_nearest, library_version_id, model_version_id)
 
 
 def known_in(library_version_id: int) -> FindKnown:
-    """The `find_known` of `annotate`: which structures a library version holds. One query a call."""
+    """The `find_known` of `annotate`: which structures a library version contains. One query per call."""
 
     def find(blocks: Sequence[str]) -> set[str]:
-        held = LibraryEntry.objects.filter(
+        entries = LibraryEntry.objects.filter(
             version=library_version_id, molecule__inchikey_first_block__in=blocks
         )
-        return set(held.values_list("molecule__inchikey_first_block", flat=True))
+        return set(entries.values_list("molecule__inchikey_first_block", flat=True))
 
     return find
 
@@ -72,7 +72,7 @@ def known_in(library_version_id: int) -> FindKnown:
 def _nearest(
     library_version_id: int, model_version_id: int, queries: Sequence[Query], k: int
 ) -> Sequence[Retrieved]:
-    """Answers in the order of the queries. One statement. Raises NotEmbedded."""
+    """One result per query, in their order. One statement. Raises NotEmbedded."""
     parameters = {
         "vectors": [to_text(query.embedding) for query in queries],
         "lowest": [query.neutral_mass - query.tolerance_da for query in queries],
@@ -82,21 +82,21 @@ def _nearest(
         "k": k,
     }
     connection.ensure_connection()
-    # Binary results (Django's own cursors have none): as text, two and a half thousand vectors would take
-    # longer to read than to find. Unprepared: each batch is planned for its own windows.
+    # Binary results, which Django's cursors do not offer: reading 2,500 vectors as text takes longer than
+    # finding them. Not prepared, so that each batch is planned for its own windows.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         rows = cursor.execute(_NEAREST, parameters, prepare=False, binary=True).fetchall()
-    answers = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
-    for number, found in groupby(rows, key=itemgetter(0)):
-        of_query = list(found)
-        _, n_in_window, n_embedded, *_ = of_query[0]
+    results = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
+    for number, group in groupby(rows, key=itemgetter(0)):
+        rows_of_query = list(group)
+        _, n_in_window, n_embedded, *_ = rows_of_query[0]
         if n_embedded < n_in_window:
             raise NotEmbedded(
                 f"{n_in_window - n_embedded} of {n_in_window} molecules around "
                 f"{queries[number - 1].neutral_mass:.4f} Da are not embedded yet. Retry when the library is."
             )
-        answers[number - 1] = Retrieved(tuple(map(_molecule, of_query)), n_in_window=n_in_window)
-    return answers
+        results[number - 1] = Retrieved(tuple(map(_molecule, rows_of_query)), n_in_window=n_in_window)
+    return results
 
 
 def _molecule(row: tuple[Any, ...]) -> RetrievedMolecule:

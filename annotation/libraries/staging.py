@@ -1,4 +1,4 @@
-"""Rows of a library file into molecules and entries, a few thousand at a time, by COPY and two INSERTs."""
+"""Store rows of a library file as molecules and entries, in chunks, by COPY and two INSERTs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _STAGE = (
     + ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
     + ") ON COMMIT DELETE ROWS"
 )
-# In order of the key, so that two imports with the same new molecules cannot wait for each other in a ring.
+# In order of the key, so that two imports with the same new molecules cannot deadlock.
 _MOLECULES = """
 INSERT INTO annotation_molecule (inchikey_first_block, smiles, formula, exact_mass, fingerprint)
 SELECT DISTINCT ON (inchikey_first_block) inchikey_first_block, smiles, formula, exact_mass, fingerprint
 FROM library_rows ORDER BY inchikey_first_block, row_number
 ON CONFLICT (inchikey_first_block) DO NOTHING
 """
-# The mass is the stored molecule's: it was standardised once, whichever library brought it first.
+# The mass is that of the stored molecule, which the library that added it first standardised.
 _ENTRIES = """
 INSERT INTO annotation_libraryentry
     (version_id, molecule_id, exact_mass, row_number, source_id, name, drawn_smiles, inchikey)
@@ -46,7 +46,7 @@ ON CONFLICT (version_id, molecule_id) DO NOTHING
 
 
 def add_rows(version_id: int, rows: Sequence[StandardRow]) -> int:
-    """Store the rows; the number of new entries. The other rows name a molecule that has one already."""
+    """Store the rows and return the number of new entries. Other rows have the molecule of an earlier row."""
     with transaction.atomic():
         connection.ensure_connection()
         with connection.wrap_database_errors, connection.connection.cursor() as cursor:

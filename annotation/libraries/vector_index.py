@@ -8,23 +8,23 @@ from django.db.models import Count, Exists, OuterRef
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion, MoleculeEmbedding
 
-# Below this many molecules an exact scan answers an open search in some ten milliseconds.
+# With fewer molecules an exact scan answers an open search in about ten milliseconds.
 WORTH_IT_FROM = 20_000
 
 
 def build_missing() -> ModelVersion | None:
-    """Build the index of one model version that has grown large enough; None if there is none.
+    """Build the index of one model version that is large enough. None if every such index exists.
 
-    Not while a library is being embedded for it: the next chunk would drop the index again, so that one
-    worker would build for minutes what another throws away.
-    Writers of embeddings wait meanwhile (a minute or two for half a million molecules); readers do not.
+    Waits until no library is being embedded for the model, because the next chunk would drop the index again.
+    Writers of embeddings wait during the build (a minute or two for half a million molecules), readers do
+    not.
     """
     for model_version in _large_enough():
         name = _name(model_version.pk)
         if _exists(name):
             continue
         with transaction.atomic(), connection.cursor() as cursor:
-            # Measured (500,000 vectors): a build that does not fit in this memory takes over twice the time.
+            # Measured with 500,000 vectors: a build that does not fit in memory takes twice as long.
             cursor.execute("SET LOCAL maintenance_work_mem = '1GB'")
             cursor.execute(
                 f"CREATE INDEX IF NOT EXISTS {name} ON annotation_moleculeembedding"
@@ -36,7 +36,7 @@ def build_missing() -> ModelVersion | None:
 
 
 def drop(model_version_id: int) -> None:
-    """Before a bulk load: loading into an existing index is some hundred times slower than building anew."""
+    """Call before a bulk load: loading into an index is about 100 times slower than building it again."""
     name = _name(model_version_id)
     if _exists(name):
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Embeddings to and from PostgreSQL in pgvector's own formats, without a detour over Python floats."""
+"""Embeddings to and from PostgreSQL in the formats of pgvector, without conversion to Python floats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def from_binary(data: bytes) -> Embedding:
 
 
 def store(model_version_id: int, molecule_ids: Sequence[int], vectors: Embedding) -> None:
-    """Write embeddings (B, D) for molecules; those that are there already stay. Inside a transaction."""
+    """Store embeddings (B, D) of molecules. Existing ones do not change. Needs a transaction."""
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(
@@ -37,7 +37,7 @@ def store(model_version_id: int, molecule_ids: Sequence[int], vectors: Embedding
             " ON COMMIT DELETE ROWS"
         )
         with cursor.copy("COPY embedding_in FROM STDIN (FORMAT binary)") as copy:
-            # On the wire a binary field is only bytes; the server reads them as the column's type.
+            # A binary field is sent as bytes, which the server reads as the type of the column.
             copy.set_types(["int8", "bytea"])
             for molecule_id, vector in zip(molecule_ids, vectors, strict=True):
                 copy.write_row((molecule_id, to_binary(vector)))

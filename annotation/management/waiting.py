@@ -1,4 +1,4 @@
-"""Waiting for a job on the terminal: a bar that shows the ledger's counts, and words where nothing moves."""
+"""Wait for a job on the terminal: a progress bar, and the reason when the job does not move."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from annotation.integration.broker import broker_answers
 from annotation.jobs.models import Job
-from annotation.jobs.progress import Progress, progress
+from annotation.jobs.progress import Progress, Waiting, progress
 
-LOOK_EVERY_S = 0.5
-STOP_WITHIN_S = 40  # a worker ends the mini-batch in hand first
+POLL_EVERY_S = 0.5
+STOP_WITHIN_S = 40  # a worker first ends its current mini-batch
 
 
 class Worker:
-    """One Celery worker in a process of its own, with its log in a temporary file."""
+    """A Celery worker in a separate process, with its log in a file."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -37,10 +37,10 @@ class Worker:
         )
 
     def check(self) -> None:
-        """Raises CommandError, with the end of its log, if it has died."""
+        """Raises CommandError with the end of the log if the process has ended."""
         if (status := self._process.poll()) is not None:
-            last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise CommandError(f"The worker ended with status {status}. The end of its log:\n{last}")
+            last_lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            raise CommandError(f"The worker ended with status {status}. The end of its log:\n{last_lines}")
 
     def stop(self) -> None:
         self._process.terminate()
@@ -53,15 +53,15 @@ class Worker:
 
 
 @contextmanager
-def worker_for_now(*, wanted: bool) -> Iterator[Worker | None]:
-    """A worker for the time of the block, or none."""
-    if not wanted:
+def temporary_worker(*, is_needed: bool) -> Iterator[Worker | None]:
+    """A worker that runs while the block runs, or None if none is needed."""
+    if not is_needed:
         yield None
         return
     if not broker_answers():
         raise CommandError(
-            "The broker does not answer, so a worker could not hear of the job. Start it with `make run` in "
-            "another terminal (which runs a worker too), or point GLMR_BROKER_URL to a Redis or RabbitMQ."
+            "The broker does not answer, so a worker would not receive the job. Run `make run` in another "
+            "terminal, which starts a broker and a worker, or set GLMR_BROKER_URL to a Redis or RabbitMQ."
         )
     with tempfile.TemporaryDirectory(prefix="glmr-worker-") as folder:
         worker = Worker(Path(folder) / "worker.log")
@@ -72,13 +72,13 @@ def worker_for_now(*, wanted: bool) -> Iterator[Worker | None]:
 
 
 def wait(job: Job, stderr: OutputWrapper, worker: Worker | None = None) -> Progress:
-    """Return when the job is final. What is waited for is said once each time that it changes."""
-    said = ""
+    """Return when the job is final. Prints what the job waits for each time that it changes."""
+    printed = ""
     stream = _stream(stderr)
-    # A log file needs no line every half second.
-    pace_s = 0.1 if stream.isatty() else 15
+    # A log file does not need a line every half second.
+    interval_s = 0.1 if stream.isatty() else 15
     total = job.items.count()
-    with tqdm(total=total, unit=" spectra", file=stream, desc=job.name[:30], mininterval=pace_s) as bar:
+    with tqdm(total=total, unit=" spectra", file=stream, desc=job.name[:30], mininterval=interval_s) as bar:
         while True:
             job.refresh_from_db()
             now = progress(job)
@@ -89,23 +89,26 @@ def wait(job: Job, stderr: OutputWrapper, worker: Worker | None = None) -> Progr
             if worker is not None:
                 worker.check()
             hint = _hint(now, worker)
-            if hint and hint != said:
+            if hint and hint != printed:
                 bar.write(hint, file=stream)
-            said = hint
-            time.sleep(LOOK_EVERY_S)
+            printed = hint
+            time.sleep(POLL_EVERY_S)
 
 
 def _hint(now: Progress, worker: Worker | None) -> str:
-    if now.stalled and worker is not None:
-        return ""  # it is only just starting
-    if now.stalled:
+    """What the job waits for, in a sentence that stays the same while the reason does."""
+    if now.waiting is Waiting.NO_WORKER:
+        if worker is not None:
+            return ""  # it is starting
         return (
-            "No worker is alive. Start one with `python -m glmr_server.serve worker` (or `make run`), or use "
-            "--with-worker. The job is stored: Ctrl-C leaves it waiting."
+            "No worker is alive. Run `python -m glmr_server.serve worker` or `make run`, or use "
+            "--with-worker. The job is stored: you can press Ctrl-C, and it waits for a worker."
         )
-    return now.waiting_for if "embedded" not in now.waiting_for else "Waiting: the library is being prepared."
+    if now.waiting is Waiting.EMBEDDING:
+        return "Waiting: the library is being prepared for this model."
+    return now.waiting_for
 
 
 def _stream(stderr: OutputWrapper) -> TextIO:
-    # The stream itself: the wrapper would end each piece of the bar with a newline.
+    # The stream behind the wrapper, because the wrapper ends each piece of the bar with a newline.
     return cast(TextIO, vars(stderr)["_out"])

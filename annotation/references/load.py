@@ -1,9 +1,9 @@
-"""A file of spectra with structures becomes a new version of a reference collection."""
+"""Import a file of spectra with structures as a new version of a reference collection."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from annotation.accounts.models import Project
+from annotation.libraries.load import CannotImport, ShowProgress
 from annotation.plain_text import clean
 from annotation.references import reading, store
 from annotation.references.models import (
@@ -25,18 +26,12 @@ from models_ml.isolation import IsolationError, run_bounded
 from models_ml.molecules.structure_text import StructureLimits
 from models_ml.spectra.formats import ReadLimits
 
-# Every rejected spectrum is counted; of a file that is wrong from top to bottom the first ones tell enough.
+# Every rejected spectrum is counted. Of a file with only wrong spectra, the first issues are enough.
 MAX_STORED_ISSUES = 1_000
-
-ShowProgress = Callable[[int], None]  # spectra stored so far
-
-
-class CannotImport(Exception):
-    """No version was made: what is wrong and how to mend it."""
 
 
 class _Refusal(Exception):
-    """The file as a whole; the message is for the person who imports it."""
+    """The whole file is refused. The message is for the person who imports it."""
 
 
 def import_references(
@@ -49,36 +44,35 @@ def import_references(
     license: str = "",
     progress: ShowProgress | None = None,
 ) -> ReferenceVersion:
-    """The new version of the collection of that name, READY or FAILED with the reason; earlier ones stay.
+    """Add a version to the collection with the name. The version is READY, or FAILED with the reason.
 
-    Raises CannotImport where the name belongs to another project or to what curators accepted.
+    Earlier versions stay. Raises CannotImport if a collection of another project has the name, or the
+    collection of accepted spectra.
     """
     collection, _ = ReferenceCollection.objects.get_or_create(
         name=name, defaults={"project": project, "description": description, "license": license}
     )
     if collection.project != project or collection.is_accepted:
         owner = f"project {collection.project}" if collection.project else "all projects"
-        raise CannotImport(
-            f"There is a collection {name!r} already, and it belongs to {owner}. Choose another name."
-        )
+        raise CannotImport(f"A collection {name!r} exists and belongs to {owner}. Choose another name.")
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    about = {"source_file_name": clean(path.name, 255), "source_sha256": digest}
+    source = {"source_file_name": clean(path.name, 255), "source_sha256": digest}
     try:
         with transaction.atomic():
-            version = store.new_version(collection, user, **about)
+            version = store.new_version(collection, user, **source)
             _Import(version, progress).run(path)
             store.complete(version)
             return version
     except _Refusal as refusal:
         with transaction.atomic():
             return store.new_version(
-                collection, user, state=ReferenceVersion.State.FAILED, failure=clean(str(refusal)), **about
+                collection, user, state=ReferenceVersion.State.FAILED, failure=clean(str(refusal)), **source
             )
 
 
 class _Import:
-    """The spectra of one file on their way into one version, counted."""
+    """Stores and counts the spectra of one file in one version."""
 
     def __init__(self, version: ReferenceVersion, progress: ShowProgress | None) -> None:
         self.version = version
@@ -94,9 +88,9 @@ class _Import:
                 self.progress(n_stored)
         ReferenceIssue.objects.bulk_create(self.issues)
         if not n_stored:
-            first = f" The first: {self.issues[0]}" if self.issues else ""
+            first = f" The first issue: {self.issues[0]}" if self.issues else ""
             raise _Refusal(
-                f"None of its {self.n_rejected:,} spectra can be a reference: each needs peaks, precursor "
+                f"None of its {self.n_rejected:,} spectra can be a reference. Each needs peaks, precursor "
                 f"m/z, adduct and structure.{first}"
             )
         self.version.n_found, self.version.n_rejected = n_stored + self.n_rejected, self.n_rejected
@@ -112,7 +106,7 @@ class _Import:
 
 
 def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable]:
-    """The file's items from the bounded child. Raises _Refusal."""
+    """The items of the file, read in the bounded child process. Raises _Refusal."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
         max_spectra=settings.GLMR_MAX_LIBRARY_ROWS,
@@ -124,7 +118,7 @@ def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable]:
         limits,
         StructureLimits(max_heavy_atoms=settings.GLMR_MAX_ATOMS_PER_MOLECULE),
         memory_bytes=settings.GLMR_PARSE_MEMORY_BYTES,
-        cpu_seconds=None,  # a large collection takes its time; silence ends it
+        cpu_seconds=None,  # a large collection takes long; only a child that sends nothing is ended
     )
     try:
         for item in items:

@@ -1,4 +1,4 @@
-"""Reference spectra of a spectrum's own precursor, most alike first: what a curator calls a library match."""
+"""Reference spectra with the precursor of a spectrum, most similar first: library matches."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from models_ml.evidence.analogs import binned
 from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.spectrum import Spectrum
 
-SHOWN = 5
-# More spectra than this of one precursor are many measurements of few compounds.
-COMPARED = 500
+MAX_MATCHES = 5
+# More spectra than this with one precursor are many measurements of few compounds.
+MAX_COMPARED = 500
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,23 @@ class Match:
 
 
 def nearest(version_id: int, spectrum: Spectrum, adduct: str, tolerance_ppm: float) -> list[Match]:
-    """At most SHOWN references within the tolerance of the precursor; none at similarity 0. One query."""
+    """At most MAX_MATCHES references within the tolerance, none with similarity 0. One query."""
     if spectrum.precursor_mz is None:
         return []
     half_width = spectrum.precursor_mz * tolerance_ppm * 1e-6
     window = (spectrum.precursor_mz - half_width, spectrum.precursor_mz + half_width)
     found = ReferenceSpectrum.objects.filter(version_id=version_id, precursor_mz__range=window)
-    asked = spectrum_features(spectrum, adduct)
+    features = spectrum_features(spectrum, adduct)
+    rows = found.select_related("molecule").defer("molecule__fingerprint").order_by("pk")[:MAX_COMPARED]
     matches = [
-        Match(row, _cosine(asked, spectrum_features(row.to_exchange(), row.adduct)))
-        for row in found.select_related("molecule").defer("molecule__fingerprint").order_by("pk")[:COMPARED]
+        Match(row, _cosine(features, spectrum_features(row.to_exchange(), row.adduct))) for row in rows
     ]
-    alike = [match for match in matches if match.similarity > 0]
-    return sorted(alike, key=lambda match: (-match.similarity, match.reference.position))[:SHOWN]
+    similar = [match for match in matches if match.similarity > 0]
+    return sorted(similar, key=lambda match: (-match.similarity, match.reference.position))[:MAX_MATCHES]
 
 
 def _cosine(first: SpectrumFeatures, second: SpectrumFeatures) -> float:
-    bins, weights = binned(first)
-    others, other_weights = binned(second)
-    _, here, there = np.intersect1d(bins, others, assume_unique=True, return_indices=True)
-    return float(weights[here] @ other_weights[there])
+    first_bins, first_weights = binned(first)
+    second_bins, second_weights = binned(second)
+    _, in_first, in_second = np.intersect1d(first_bins, second_bins, assume_unique=True, return_indices=True)
+    return float(first_weights[in_first] @ second_weights[in_second])

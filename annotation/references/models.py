@@ -7,11 +7,30 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from annotation.accounts.visibility import SharedQuerySet
+from annotation.libraries.versions import VersionQuerySet, VersionState
 from models_ml.spectra import spectrum as exchange
 
 
+class ReferenceCollectionQuerySet(SharedQuerySet["ReferenceCollection"]):
+    pass
+
+
+class ReferenceVersionQuerySet(VersionQuerySet["ReferenceVersion"]):
+    project_lookup = "collection__project"
+
+    def default(self) -> ReferenceVersion | None:
+        """The version that a job uses by default: the newest ready one. One query.
+
+        Spectra that curators accepted come last, because a few of them must not displace an imported
+        collection.
+        """
+        newest = self.ready().order_by("collection__is_accepted", "-created_at", "-pk")
+        return newest.select_related("collection").first()
+
+
 class ReferenceCollection(models.Model):
-    """A named set of reference spectra. Without a project it is offered to all."""
+    """A named set of reference spectra. Without a project it is shared with all projects."""
 
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField(blank=True)
@@ -20,9 +39,12 @@ class ReferenceCollection(models.Model):
         "annotation.Project", null=True, blank=True, on_delete=models.PROTECT, related_name="references"
     )
     is_accepted = models.BooleanField(
-        default=False, help_text="Gathers what curators of the project accepted; made by the server."
+        default=False,
+        help_text="Contains the spectra that curators of the project accepted. Created by the server.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ReferenceCollectionQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -39,12 +61,9 @@ class ReferenceCollection(models.Model):
 
 
 class ReferenceVersion(models.Model):
-    """One import of a collection. What a result was computed with can always be named by it."""
+    """One import of a collection. Results name the version that they were computed with."""
 
-    class State(models.TextChoices):
-        IMPORTING = "importing", "Importing"  # never seen from outside its own transaction
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
+    State = VersionState
 
     collection = models.ForeignKey(ReferenceCollection, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -52,7 +71,7 @@ class ReferenceVersion(models.Model):
     failure = models.TextField(blank=True)
     source_file_name = models.CharField(max_length=255, blank=True)
     source_sha256 = models.CharField(max_length=64, blank=True)
-    # SHA-256 over the sorted spectra, each by SPLASH, molecule, adduct and precursor.
+    # SHA-256 over the sorted spectra, each as SPLASH, molecule, adduct and precursor.
     content_sha256 = models.CharField(max_length=64, blank=True)
     n_found = models.PositiveIntegerField(default=0)
     n_spectra = models.PositiveIntegerField(default=0)
@@ -63,6 +82,8 @@ class ReferenceVersion(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ReferenceVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["collection", "-number"]
@@ -75,12 +96,12 @@ class ReferenceVersion(models.Model):
 
 
 class ReferenceSpectrum(models.Model):
-    """A measured spectrum whose molecule is known, and how that is known (`origin`)."""
+    """A measured spectrum of a known molecule. `origin` states where this knowledge comes from."""
 
     version = models.ForeignKey(
         ReferenceVersion, on_delete=models.CASCADE, related_name="spectra", db_index=False
     )
-    position = models.PositiveIntegerField(help_text="Place in what the version was made from, from 0.")
+    position = models.PositiveIntegerField(help_text="Index in the source of the version, from 0.")
     molecule = models.ForeignKey("annotation.Molecule", on_delete=models.PROTECT, related_name="references")
     title = models.CharField(max_length=300, blank=True)
     precursor_mz = models.FloatField()
@@ -91,7 +112,9 @@ class ReferenceSpectrum(models.Model):
     instrument = models.CharField(max_length=300, blank=True)
     instrument_type = models.CharField(max_length=100, blank=True)
     license = models.CharField(max_length=100, blank=True)
-    origin = models.CharField(max_length=500, help_text="The file and place, or who accepted it and where.")
+    origin = models.CharField(
+        max_length=500, help_text="The file and index, or who accepted the spectrum and where."
+    )
     verdict = models.ForeignKey(
         "annotation.Verdict", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -113,7 +136,7 @@ class ReferenceSpectrum(models.Model):
         return self.title or f"reference {self.position + 1} of {self.version_id}"
 
     def to_exchange(self) -> exchange.Spectrum:
-        """What a model may see of it."""
+        """The spectrum as a model receives it."""
         return exchange.Spectrum(
             mz=np.frombuffer(self.mz_bytes, dtype="<f8"),
             intensity=np.frombuffer(self.intensity_bytes, dtype="<f8"),
@@ -125,7 +148,7 @@ class ReferenceSpectrum(models.Model):
 
 
 class ReferenceIssue(models.Model):
-    """A spectrum of an imported file that became no reference: where, why and how to mend it."""
+    """A spectrum of an imported file that is no reference: its position, the reason, and how to fix it."""
 
     version = models.ForeignKey(ReferenceVersion, on_delete=models.CASCADE, related_name="issues")
     position = models.CharField(max_length=300)

@@ -1,4 +1,4 @@
-"""Reading reference spectra in the bounded child process: spectrum and molecule together. No Django."""
+"""Read reference spectra, each with its molecule, in the bounded child process. Imports no Django."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from models_ml.spectra import adducts
 from models_ml.spectra.formats import ReadLimits, SpectrumIssue
 from models_ml.spectra.spectrum import Spectrum
 
-# Old instruments were half a dalton off. Beyond that structure, adduct and precursor contradict each other.
-FARTHEST_DA = 0.6
+# Old instruments were half a dalton off. At a larger error, structure, adduct and precursor contradict.
+MAX_ERROR_DA = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A usable spectrum of a known molecule, and its place in the file."""
+    """A usable spectrum of a known molecule, and its index in the file."""
 
     source_index: int
     spectrum: Spectrum
     splash: str
     precursor_mz: float
-    adduct: str  # in our notation
+    adduct: str  # normalised
     molecule: StandardMolecule
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A spectrum that can be no reference: where it stands, what is wrong, how to mend it."""
+    """A spectrum that cannot be a reference: its position, what is wrong, and how to fix it."""
 
     position: str
     code: str
@@ -45,9 +45,9 @@ Item = Reference | Unusable | reading.Refused
 
 
 def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> Iterator[Item]:
-    """Everything in the file that is a reference or should be one, in order. MS1 scans are passed over."""
+    """The references of the file and the spectra that cannot be references, in order. Skips MS1 scans."""
 
-    @lru_cache(maxsize=4096)  # the spectra of a compound stand together
+    @lru_cache(maxsize=4096)  # spectra of one compound are adjacent in a file
     def molecule_of(text: str) -> StandardMolecule | UnusableStructure:
         try:
             return standardise(text, limits=structure_limits)
@@ -59,42 +59,40 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
             yield item
         elif isinstance(item, SpectrumIssue) and item.severity == "rejected":
             yield Unusable(item.position, item.code, item.reason, item.remedy, item.title)
-        elif isinstance(item, reading.Placed):
-            yield _judged(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
+        elif isinstance(item, reading.UsableSpectrum):
+            yield _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
 
 
-def _judged(
-    placed: reading.Placed, molecule: StandardMolecule | UnusableStructure | None
+def _reference(
+    usable: reading.UsableSpectrum, molecule: StandardMolecule | UnusableStructure | None
 ) -> Reference | Unusable:
-    spectrum = placed.spectrum
+    spectrum = usable.spectrum
 
-    def because(code: str, reason: str, remedy: str) -> Unusable:
-        return Unusable(f"spectrum {placed.source_index + 1:,}", code, reason, remedy, spectrum.title)
+    def unusable(code: str, reason: str, remedy: str) -> Unusable:
+        return Unusable(f"spectrum {usable.source_index + 1:,}", code, reason, remedy, spectrum.title)
 
     if molecule is None:
-        return because(
-            "no_structure", "The record names no structure.", "Add it (SMILES), or leave the record out."
+        return unusable(
+            "no_structure", "The record has no structure.", "Add a structure (SMILES), or remove the record."
         )
     if isinstance(molecule, UnusableStructure):
-        return because(molecule.code, molecule.reason, molecule.remedy)
+        return unusable(molecule.code, molecule.reason, molecule.remedy)
     if not spectrum.adduct or adducts.normalise(spectrum.adduct) is None:
-        return because(
+        return unusable(
             "no_adduct",
-            f"The adduct {spectrum.adduct!r} is not understood."
-            if spectrum.adduct
-            else "It names no adduct.",
+            f"The adduct {spectrum.adduct!r} is unknown." if spectrum.adduct else "The record has no adduct.",
             "Write it like [M+H]+.",
         )
     if spectrum.precursor_mz is None:
-        return because("no_precursor", "The record names no precursor m/z.", "Add it (PEPMASS).")
+        return unusable("no_precursor", "The record has no precursor m/z.", "Add it (PEPMASS).")
     expected = adducts.precursor_mz(molecule.exact_mass, spectrum.adduct)
-    if abs(expected - spectrum.precursor_mz) > FARTHEST_DA:
-        return because(
+    if abs(expected - spectrum.precursor_mz) > MAX_ERROR_DA:
+        return unusable(
             "mass_mismatch",
-            f"{molecule.formula} as {spectrum.adduct} has m/z {expected:.4f}, the record says "
+            f"{molecule.formula} as {spectrum.adduct} has m/z {expected:.4f}, but the record states "
             f"{spectrum.precursor_mz:.4f}.",
             "Correct the structure, the adduct or the precursor.",
         )
     return Reference(
-        placed.source_index, spectrum, placed.splash, spectrum.precursor_mz, spectrum.adduct, molecule
+        usable.source_index, spectrum, usable.splash, spectrum.precursor_mz, spectrum.adduct, molecule
     )

@@ -1,4 +1,4 @@
-"""A new version of a collection, written in one transaction: whole and ready, or not at all."""
+"""Write a new version of a collection in one transaction, so that it is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SPECTRA_AT_ONCE = 500
 Row = tuple[ReferenceSpectrum, StandardMolecule]
 
 
-def new_version(collection: ReferenceCollection, user: User | None, **about: object) -> ReferenceVersion:
-    """Numbered under a lock of the collection. Inside a transaction."""
+def new_version(collection: ReferenceCollection, user: User | None, **fields: object) -> ReferenceVersion:
+    """The next version, numbered under a lock of the collection. Needs a transaction."""
     locked = ReferenceCollection.objects.select_for_update().get(pk=collection.pk)
     last = locked.versions.aggregate(last=Max("number"))["last"] or 0
     return ReferenceVersion.objects.create(
-        collection=locked, number=last + 1, imported_by=user, rdkit_version=rdkit.__version__, **about
+        collection=locked, number=last + 1, imported_by=user, rdkit_version=rdkit.__version__, **fields
     )
 
 
 def add_spectra(version: ReferenceVersion, rows: Iterable[Row]) -> Iterator[int]:
-    """Store the rows, some hundred at a time; yields how many each time. In the version's transaction."""
+    """Store the rows in chunks and yield the size of each chunk. Needs the transaction of the version."""
     stream = iter(rows)
     while chunk := list(islice(stream, SPECTRA_AT_ONCE)):
         ids = _molecule_ids([molecule for _, molecule in chunk])
@@ -41,7 +41,7 @@ def add_spectra(version: ReferenceVersion, rows: Iterable[Row]) -> Iterator[int]
 
 
 def complete(version: ReferenceVersion) -> None:
-    """Counts and hash of what is stored; from here on the version never changes."""
+    """Set counts and hash from the stored spectra. From now on the version never changes."""
     spectra = version.spectra.all()
     version.n_spectra = spectra.count()
     version.n_molecules = spectra.values("molecule").distinct().count()
@@ -51,7 +51,7 @@ def complete(version: ReferenceVersion) -> None:
 
 
 def content_sha256(version: ReferenceVersion) -> str:
-    """SHA-256 over the sorted spectra, one a line: equal hash, equal references."""
+    """SHA-256 over the sorted spectra, one per line. Equal hash, equal references."""
     rows = version.spectra.values_list(
         "splash", "molecule__inchikey_first_block", "adduct", "precursor_mz"
     ).iterator(chunk_size=10_000)
@@ -62,10 +62,10 @@ def content_sha256(version: ReferenceVersion) -> str:
 
 
 def _molecule_ids(molecules: Sequence[StandardMolecule]) -> dict[str, int]:
-    """By first block; molecules that are not there yet are added. Two statements."""
+    """Database ids by first block. Adds molecules that do not exist. Two statements."""
     by_key = {molecule.inchikey_first_block: molecule for molecule in molecules}
     with transaction.atomic():
-        # In order of the key, so that two imports cannot wait for each other in a ring.
+        # In order of the key, so that two imports cannot deadlock.
         Molecule.objects.bulk_create(
             (
                 Molecule(

@@ -1,4 +1,4 @@
-"""Uploads: a file becomes stored spectra and a report. Bad content never raises; it is refused in words."""
+"""Store uploads with their spectra and a report. Bad content raises no error: the file is refused."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ from annotation.accounts.models import Project
 from annotation.plain_text import clean
 from annotation.spectra import reading
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
-from annotation.spectra.records import to_exchange, to_row
+from annotation.spectra.records import to_row
 from models_ml.isolation import IsolationError, run_bounded
 from models_ml.spectra import formats
 from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally
 
-__all__ = ["PreflightReport", "preflight", "store_upload", "to_exchange"]
-
 ROWS_PER_INSERT = 500
-# A survey run holds a hundred thousand MS1 scans; the counts cover all, the stored list this many of a kind.
+# A survey run has about 100,000 MS1 scans. All are counted, but only this many of a severity are stored.
 MAX_STORED_ISSUES = 5_000
 
 Source = Path | File  # type: ignore[type-arg]
@@ -37,7 +35,7 @@ Source = Path | File  # type: ignore[type-arg]
 
 @dataclass(frozen=True, slots=True)
 class PreflightReport:
-    """What storing the file would give. `refusal` is empty unless the whole file would be refused."""
+    """The report of a file that is not stored. `refusal` is empty unless the whole file would be refused."""
 
     format: str
     found: int
@@ -51,7 +49,7 @@ class PreflightReport:
 
 
 def store_upload(project: Project, user: User, source: Source, file_name: str) -> Upload:
-    """Keep the file, store its spectra and the report. A refused file keeps its row and the reason."""
+    """Store the file, its spectra and the report. A refused file has an upload with the reason."""
     upload = Upload.objects.create(
         project=project,
         uploaded_by=user,
@@ -64,7 +62,7 @@ def store_upload(project: Project, user: User, source: Source, file_name: str) -
             upload.size_bytes = content.size
             return _refuse(upload, _too_large(content.size))
         hashing = _Hashing(content)
-        # A name of our own: the caller's is kept for display and never meets the file system.
+        # The file gets a random name. The caller's name is only displayed and never used as a path.
         upload.file.save(uuid.uuid4().hex, hashing, save=False)
     upload.size_bytes, upload.sha256 = hashing.n_bytes, hashing.digest.hexdigest()
     upload.save()
@@ -78,18 +76,17 @@ def store_upload(project: Project, user: User, source: Source, file_name: str) -
     return upload
 
 
-def preflight(source: Source, file_name: str) -> PreflightReport:
-    """Read the file to its end and store nothing."""
-    del file_name  # the content alone decides what a file is
-    tally, issues, kind, refusal = Tally(), _IssueList(), "", ""
+def preflight(source: Source) -> PreflightReport:
+    """Read the whole file and store nothing."""
+    tally, issues, file_format, refusal = Tally(), _IssueList(), "", ""
     with _on_disk(source) as path:
         try:
             _check_size(path.stat().st_size)
             for item in _read(path):
                 match item:
                     case reading.Detected(format=name):
-                        kind = name
-                    case reading.Placed(spectrum=spectrum):
+                        file_format = name
+                    case reading.UsableSpectrum(spectrum=spectrum):
                         tally.add(spectrum)
                     case formats.SpectrumIssue():
                         tally.add(item)
@@ -99,7 +96,7 @@ def preflight(source: Source, file_name: str) -> PreflightReport:
             refusal = str(refused)
     report = tally.report
     return PreflightReport(
-        format=kind,
+        format=file_format,
         found=report.found,
         ms2=report.ms2,
         usable=report.usable,
@@ -112,7 +109,7 @@ def preflight(source: Source, file_name: str) -> PreflightReport:
 
 
 class _Refusal(Exception):
-    """The whole file is refused; the message is for the person who sent it."""
+    """The whole file is refused. The message is for the person who sent it."""
 
 
 class _Hashing(File):  # type: ignore[type-arg]
@@ -145,7 +142,10 @@ class _IssueList:
 
 
 def _store_content(upload: Upload) -> None:
-    """Spectra and issues of the stored file, and the counts on the upload (unsaved). Raises _Refusal."""
+    """Store the spectra and issues of the file, and set the counts of the upload without saving them.
+
+    Raises _Refusal.
+    """
     tally, issues = Tally(), _IssueList()
 
     def rows() -> Iterator[Spectrum]:
@@ -153,7 +153,7 @@ def _store_content(upload: Upload) -> None:
             match item:
                 case reading.Detected(format=name):
                     upload.format = name
-                case reading.Placed(source_index=index, spectrum=spectrum, splash=splash):
+                case reading.UsableSpectrum(source_index=index, spectrum=spectrum, splash=splash):
                     tally.add(spectrum)
                     yield to_row(upload, index, spectrum, splash)
                 case formats.SpectrumIssue():
@@ -185,7 +185,7 @@ def _issue_row(upload: Upload, issue: formats.SpectrumIssue) -> SpectrumIssue:
 
 
 def _read(path: Path) -> Iterator[reading.Item]:
-    """The file's items from the bounded child. Raises _Refusal, in the child's words or ours."""
+    """The items of the file, read in the bounded child process. Raises _Refusal."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
         max_spectra=settings.GLMR_MAX_SPECTRA_PER_UPLOAD,
@@ -211,11 +211,13 @@ def _read(path: Path) -> Iterator[reading.Item]:
 
 
 def _no_spectra(report: ReadReport, issues: _IssueList) -> str:
-    """Why a file without a single record is refused; a file with only bad spectra is not, it has a report."""
+    """Why a file without any record is refused. Empty for other files, even if no spectrum is usable."""
     if report.found:
         return ""
     about_file = [issue for issue in issues.kept if issue.index == WHOLE_FILE]
-    return " ".join(f"{issue.reason} {issue.remedy}" for issue in about_file) or "The file holds no spectra."
+    return (
+        " ".join(f"{issue.reason} {issue.remedy}" for issue in about_file) or "The file contains no spectra."
+    )
 
 
 def _check_size(n_bytes: int) -> None:
@@ -249,7 +251,7 @@ def _opened(source: Source) -> Iterator[File]:  # type: ignore[type-arg]
 
 @contextmanager
 def _on_disk(source: Source) -> Iterator[Path]:
-    """A path for the child to read: the file itself, or a copy that lives as long as the block."""
+    """A path that the child can read: the file itself, or a copy that exists while the block runs."""
     if isinstance(source, Path):
         yield source
         return

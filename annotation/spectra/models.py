@@ -1,4 +1,4 @@
-"""Uploaded files and the spectra that were read from them, raw peaks unchanged."""
+"""Uploaded files, and the spectra that were read from them with their raw peaks unchanged."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from annotation.accounts.visibility import OwnedQuerySet
 from models_ml.spectra import spectrum as exchange
 
 
+class UploadQuerySet(OwnedQuerySet["Upload"]):
+    pass
+
+
+class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
+    pass
+
+
 class Upload(models.Model):
-    """One file (or one JSON submission) as it came, with the report of what was found in it."""
+    """One file, or one JSON submission, as it was received, with a report of its content."""
 
     class State(models.TextChoices):
         READING = "reading", "Reading"
@@ -27,14 +36,16 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64, db_index=True)
     format = models.CharField(max_length=20, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.READING)
-    refusal = models.TextField(blank=True, help_text="Why the whole file was refused, and the remedy.")
-    # The report of the reading; each rejected or repaired spectrum is a SpectrumIssue.
+    refusal = models.TextField(blank=True, help_text="Why the whole file was refused, and how to fix it.")
+    # The counts of the report. Each rejected, repaired or skipped spectrum is a SpectrumIssue.
     n_found = models.PositiveIntegerField(default=0)
     n_ms2 = models.PositiveIntegerField(default=0)
     n_usable = models.PositiveIntegerField(default=0)
     n_repaired = models.PositiveIntegerField(default=0)
     n_rejected = models.PositiveIntegerField(default=0)
     n_skipped = models.PositiveIntegerField(default=0)
+
+    objects = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -44,10 +55,10 @@ class Upload(models.Model):
 
 
 class SpectrumIssue(models.Model):
-    """What was wrong with one spectrum of a file, where, and how to mend it."""
+    """What is wrong with one spectrum of a file, where, and how to fix it."""
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="issues")
-    source_index = models.IntegerField(help_text="Place in the file, from 0; -1 for the file as a whole.")
+    source_index = models.IntegerField(help_text="Index in the file, from 0; -1 for the whole file.")
     position = models.CharField(max_length=300)  # "line 120", "scan 17", "record MSBNK-… in a.txt"
     severity = models.CharField(max_length=10)  # rejected, repaired, skipped
     code = models.CharField(max_length=40)
@@ -63,11 +74,11 @@ class SpectrumIssue(models.Model):
 
 
 class Spectrum(models.Model):
-    """One measured MS/MS scan. Rows are never changed after the upload that made them."""
+    """One measured MS/MS scan. Rows never change after the upload that created them."""
 
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="spectra")
     project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="spectra")
-    source_index = models.PositiveIntegerField(help_text="Place in the file, counted from 0.")
+    source_index = models.PositiveIntegerField(help_text="Index in the file, from 0.")
     title = models.CharField(max_length=300, blank=True)
     external_id = models.CharField(max_length=200, blank=True, db_index=True)
     precursor_mz = models.FloatField(null=True)
@@ -81,15 +92,17 @@ class Spectrum(models.Model):
     instrument = models.CharField(max_length=300, blank=True)
     instrument_type = models.CharField(max_length=100, blank=True)
     license = models.CharField(max_length=100, blank=True)
-    # Structure that the file itself claims; never shown to the model.
+    # The structure that the file states. The model never receives it.
     claimed_smiles = models.TextField(blank=True)
     claimed_inchikey = models.CharField(max_length=27, blank=True)
     metadata = models.JSONField(default=dict)
     n_peaks = models.PositiveIntegerField()
-    # Little-endian float64, as read: 8 bytes a value and no rounding on the way.
+    # Little-endian float64, as read: 8 bytes per value, no rounding.
     mz_bytes = models.BinaryField()
     intensity_bytes = models.BinaryField()
     splash = models.CharField(max_length=50, db_index=True)
+
+    objects = SpectrumQuerySet.as_manager()
 
     class Meta:
         ordering = ["upload", "source_index"]

@@ -1,4 +1,4 @@
-"""Reading a spectrum file in the bounded child process: what runs there and what it sends back. No Django."""
+"""Read a spectrum file in the bounded child process. Imports no Django."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from models_ml.spectra.splash import splash
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """The first thing said about a readable file."""
+    """The first item of a readable file."""
 
     format: str
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A usable spectrum, its place in the file and its SPLASH."""
+class UsableSpectrum:
+    """A usable spectrum, its index in the file and its SPLASH."""
 
     source_index: int
     spectrum: Spectrum
@@ -36,26 +36,26 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The last thing said about a file that is refused as a whole; whatever came before is void."""
+    """The last item of a file that is refused as a whole. All items before it are void."""
 
     reason: str
 
 
-Item = Detected | Placed | SpectrumIssue | Refused
+Item = Detected | UsableSpectrum | SpectrumIssue | Refused
 
 
 def read(path: Path, limits: ReadLimits) -> Iterator[Item]:
-    """Everything in the file, in its order."""
+    """The items of the file, in order."""
     n_found = 0
     try:
         yield Detected(detect_format(path))
         for item in read_spectra(path, limits=limits):
             if isinstance(item, Spectrum):
-                yield Placed(n_found, item, splash(item.mz, item.intensity))
+                yield UsableSpectrum(n_found, item, splash(item.mz, item.intensity))
                 n_found += 1
                 continue
             yield item
-            # A repaired spectrum still follows; of a rejected or skipped one there is only this issue.
+            # A repaired spectrum follows its issue. A rejected or skipped spectrum has only the issue.
             if item.severity != "repaired" and item.index != WHOLE_FILE:
                 n_found += 1
     except UnreadableFile as refusal:

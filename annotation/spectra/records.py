@@ -1,4 +1,4 @@
-"""Spectrum rows from exchange objects and back. Peaks pass through unchanged; text is cut to the columns."""
+"""Convert spectra to database rows and back. Peaks do not change; text is cut to the size of its column."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LIMITS = {
 
 
 def to_row(upload: Upload, source_index: int, spectrum: exchange.Spectrum, splash: str) -> Spectrum:
-    """An unsaved row of the upload. What the file leaves unsaid stays null or empty."""
+    """An unsaved row of the upload. Fields that the file does not state are null or empty."""
     texts = {
         "title": spectrum.title,
         "external_id": spectrum.external_id,
@@ -73,7 +73,7 @@ def _clean_metadata(spectrum: exchange.Spectrum) -> dict[str, str]:
 
 
 def to_exchange(row: Spectrum) -> exchange.Spectrum:
-    """What the model may see: the measurement, without the structure that the file claims."""
+    """The spectrum as a model receives it: the measurement, without the structure that the file states."""
     fields: dict[str, Any] = {"ion_mode": row.ion_mode or None, "adduct": row.adduct or None}
     return exchange.Spectrum(
         mz=row.mz,

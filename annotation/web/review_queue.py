@@ -27,7 +27,8 @@ def review_queue(user: User, query: QueryDict) -> QuerySet[Annotation]:
     an annotation with fewer than two candidates has no margin and comes at the very end.
     """
     decided = Verdict.objects.filter(annotation=OuterRef("pk"))
-    waiting = Annotation.objects.filter(~Exists(decided), job__project__in=scope.projects(user, Role.CURATOR))
+    projects = scope.projects(user, Role.CURATOR)
+    waiting: QuerySet[Annotation] = Annotation.objects.in_projects(projects).filter(~Exists(decided))
     if project := query.get("project"):
         waiting = waiting.filter(job__project__slug=project)
     if job := requested_job_id(query):

@@ -1,4 +1,4 @@
-"""What a signed-in person may open: every page finds its records here, and another project's are 404."""
+"""The records that a signed-in person may open. Every page finds its records here; all others are 404."""
 
 from __future__ import annotations
 
@@ -11,15 +11,26 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from annotation.accounts.models import Project, Role
-from annotation.jobs.models import Job
-from annotation.libraries.models import Library, LibraryVersion, Molecule
-from annotation.references.models import ReferenceCollection, ReferenceVersion
-from annotation.results.models import Annotation
-from annotation.spectra.models import Upload
+from annotation.jobs.models import Job, JobQuerySet
+from annotation.libraries.models import (
+    Library,
+    LibraryQuerySet,
+    LibraryVersion,
+    LibraryVersionQuerySet,
+    Molecule,
+)
+from annotation.references.models import (
+    ReferenceCollection,
+    ReferenceCollectionQuerySet,
+    ReferenceVersion,
+    ReferenceVersionQuerySet,
+)
+from annotation.results.models import Annotation, AnnotationQuerySet
+from annotation.spectra.models import Upload, UploadQuerySet
 
 
 class SignedInRequest(HttpRequest):
-    """A request behind `login_required`; for the type checker only."""
+    """A request behind `login_required`. Serves only the type checker."""
 
     user: User
 
@@ -29,20 +40,20 @@ def projects(user: User, at_least: Role = Role.VIEWER) -> QuerySet[Project]:
 
 
 def holds(user: User, project_id: int, role: Role) -> bool:
-    """Whether the person holds the role in the project. One query."""
+    """Whether the person has the role, or a stronger one, in the project. One query."""
     return projects(user, role).filter(pk=project_id).exists()
 
 
 def require(user: User, project_id: int, role: Role) -> None:
-    """403 for someone who sees the project but may not do this in it."""
+    """Raises PermissionDenied (403) unless the person has the role in a project that it can see."""
     if not holds(user, project_id, role):
         raise PermissionDenied(
             f"This needs the role “{role.label.lower()}” in the project. Ask a manager of the project for it."
         )
 
 
-def jobs(user: User) -> QuerySet[Job]:
-    return Job.objects.filter(project__in=projects(user))
+def jobs(user: User) -> JobQuerySet:
+    return Job.objects.in_projects(projects(user))
 
 
 def job_or_404(user: User, public_id: UUID) -> Job:
@@ -56,8 +67,8 @@ def job_or_404(user: User, public_id: UUID) -> Job:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def visible_annotations(user: User) -> QuerySet[Annotation]:
-    return Annotation.objects.filter(job__project__in=projects(user))
+def visible_annotations(user: User) -> AnnotationQuerySet:
+    return Annotation.objects.in_projects(projects(user))
 
 
 def annotation_or_404(user: User, public_id: UUID) -> Annotation:
@@ -74,30 +85,28 @@ def annotation_or_404(user: User, public_id: UUID) -> Annotation:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def uploads(user: User, at_least: Role = Role.VIEWER) -> QuerySet[Upload]:
-    return Upload.objects.filter(project__in=projects(user, at_least))
+def uploads(user: User, at_least: Role = Role.VIEWER) -> UploadQuerySet:
+    return Upload.objects.in_projects(projects(user, at_least))
 
 
-def libraries(user: User) -> QuerySet[Library]:
-    """Libraries offered to all, and those of the person's own projects."""
-    return Library.objects.filter(Q(project=None) | Q(project__in=projects(user)))
+def libraries(user: User) -> LibraryQuerySet:
+    return Library.objects.usable_in(projects(user))
 
 
-def library_versions(user: User) -> QuerySet[LibraryVersion]:
-    return LibraryVersion.objects.filter(library__in=libraries(user))
+def library_versions(user: User) -> LibraryVersionQuerySet:
+    return LibraryVersion.objects.usable_in(projects(user))
 
 
-def collections(user: User) -> QuerySet[ReferenceCollection]:
-    """Reference collections offered to all, and those of the person's own projects."""
-    return ReferenceCollection.objects.filter(Q(project=None) | Q(project__in=projects(user)))
+def collections(user: User) -> ReferenceCollectionQuerySet:
+    return ReferenceCollection.objects.usable_in(projects(user))
 
 
-def reference_versions(user: User) -> QuerySet[ReferenceVersion]:
-    return ReferenceVersion.objects.filter(collection__in=collections(user))
+def reference_versions(user: User) -> ReferenceVersionQuerySet:
+    return ReferenceVersion.objects.usable_in(projects(user))
 
 
 def molecules(user: User) -> QuerySet[Molecule]:
-    """Molecules of some library or reference version that the person may see."""
+    """Molecules of a library or reference version that the person may use."""
     return Molecule.objects.filter(
         Q(entries__version__in=library_versions(user)) | Q(references__version__in=reference_versions(user))
     )

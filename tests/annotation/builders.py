@@ -1,4 +1,4 @@
-"""Plain functions that store one record each, complete with all it needs. Override what the test is about."""
+"""Functions that store a record with everything that it needs. A test overrides what it is about."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ from annotation.models import (
     Molecule,
     MoleculeEmbedding,
     Project,
+    ReferenceCollection,
+    ReferenceVersion,
     Role,
     Spectrum,
     Upload,
 )
 from models_ml.molecules.standardise import standardise
 
-# Names must differ between records of one test; what the numbers are is of no account.
+# Names must differ between the records of a test.
 _number = count(1)
 
 PASSWORD = "correct horse"
@@ -53,7 +55,7 @@ def make_user(username: str = "", password: str = PASSWORD, **overrides: Any) ->
 
 
 def make_project(user: User | None = None, role: Role = Role.MANAGER, **overrides: Any) -> Project:
-    """A project; the user, if given, gets the role in it."""
+    """A project, in which the user, if given, has the role."""
     n = next(_number)
     project = Project.objects.create(**({"name": f"Project {n}", "slug": f"project-{n}"} | overrides))
     if user is not None:
@@ -83,7 +85,7 @@ def make_spectrum(
     intensity: Sequence[float] = (12.0, 100.0, 40.0, 7.5),
     **overrides: Any,
 ) -> Spectrum:
-    """Protonated aspirin, unless told otherwise."""
+    """Protonated aspirin by default."""
     upload = upload or make_upload()
     n = next(_number)
     fields: dict[str, Any] = {
@@ -117,7 +119,7 @@ def make_model_version(**overrides: Any) -> ModelVersion:
 
 
 def make_molecule(smiles: str = SMILES[0]) -> Molecule:
-    """The molecule's row: the one that is there, or a new one."""
+    """The row of the molecule, existing or new."""
     standard = standardise(smiles)
     return Molecule.objects.get_or_create(
         inchikey_first_block=standard.inchikey_first_block,
@@ -133,7 +135,7 @@ def make_molecule(smiles: str = SMILES[0]) -> Molecule:
 def make_library_version(
     smiles: Sequence[str] = SMILES, model_version: ModelVersion | None = None, **overrides: Any
 ) -> LibraryVersion:
-    """A ready version; with a model version, embedded for it by vectors drawn from a fixed seed."""
+    """A ready version. With a model version, it is embedded for it with random vectors of a fixed seed."""
     n = next(_number)
     library = overrides.pop("library", None) or Library.objects.create(name=f"Library {n}")
     fields: dict[str, Any] = {
@@ -164,6 +166,16 @@ def make_library_version(
     return version
 
 
+def make_reference_version(collection: ReferenceCollection, **overrides: Any) -> ReferenceVersion:
+    """A ready version without spectra."""
+    fields: dict[str, Any] = {
+        "collection": collection,
+        "number": collection.versions.count() + 1,
+        "state": ReferenceVersion.State.READY,
+    }
+    return ReferenceVersion.objects.create(**(fields | overrides))
+
+
 def embed(version: LibraryVersion, model_version: ModelVersion) -> None:
     molecules = Molecule.objects.filter(entries__version=version).order_by("id")
     vectors = np.random.default_rng(7).normal(size=(len(molecules), model_version.embedding_dim))
@@ -190,7 +202,7 @@ def make_job(
     spectra: Sequence[Spectrum] = (),
     **overrides: Any,
 ) -> Job:
-    """A job with all items pending, against a library version that is embedded for its model."""
+    """A job with pending items and a library version that is embedded for its model."""
     user = user or make_user()
     upload = make_upload(project or make_project(user), user)
     spectra = spectra or [make_spectrum(upload) for _ in range(n_spectra)]
@@ -218,9 +230,9 @@ FUSED: dict[str, Any] = {
 
 
 def make_annotation(item: JobItem | None = None, *, fused: bool = False, **overrides: Any) -> Annotation:
-    """The item done, with the library's molecules as candidates and one generated molecule.
+    """Set the item to done, with the molecules of the library as candidates and one generated molecule.
 
-    With `fused`, candidates have probabilities and evidence, and a second molecule is proposed.
+    With `fused`, candidates have probabilities and evidence, and a second generated molecule is proposed.
     """
     item = item or make_job(n_spectra=1).items.get()
     entries = LibraryEntry.objects.filter(version=item.job.library_version).select_related("molecule")

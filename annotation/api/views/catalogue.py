@@ -61,7 +61,7 @@ class LibraryVersionView(View):
     def get(self, request: Request, name: str, number: int) -> Response:
         """Show a version of a library: its source, its contents, and the models that it is embedded for."""
         embeddings = LibraryEmbedding.objects.select_related("model_version").order_by("pk")
-        versions = LibraryVersion.objects.filter(library__in=libraries(request)).select_related("library")
+        versions = LibraryVersion.objects.usable_in(projects(request)).select_related("library")
         version = get_object_or_404(
             versions.prefetch_related(Prefetch("embeddings", embeddings)), library__name=name, number=number
         )
@@ -100,7 +100,7 @@ class UploadView(View):
     @extend_schema(operation_id="get_upload", responses={200: UploadSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, pk: int) -> Response:
         """Show what was found in an uploaded file."""
-        uploads = Upload.objects.filter(project__in=projects(request)).select_related(
+        uploads = Upload.objects.in_projects(projects(request)).select_related(
             "project", "uploaded_by"
         )
         upload = get_object_or_404(uploads, pk=pk)
@@ -115,7 +115,7 @@ class UploadIssuesView(View):
     )
     def get(self, request: Request, pk: int) -> Response:
         """List the spectra of a file that were rejected, repaired or skipped, with reason and remedy."""
-        uploads = Upload.objects.filter(project__in=projects(request))
+        uploads = Upload.objects.in_projects(projects(request))
         issues = SpectrumIssue.objects.filter(upload=get_object_or_404(uploads, pk=pk))
         pages = Pages(("id",))
         rows = pages.rows(issues, request)

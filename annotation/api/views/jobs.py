@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -30,15 +29,9 @@ from annotation.api.serializers.results import JobItemSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.jobs import actions
-from annotation.jobs.models import Job, JobItem
+from annotation.jobs.models import Job, JobItem, JobQuerySet
 from annotation.jobs.progress import Progress, progress, with_progress
 
-STATES: dict[str, dict[str, Any]] = {
-    Job.State.QUEUED: {"finished_at": None, "started_at": None},
-    Job.State.RUNNING: {"finished_at": None, "started_at__isnull": False},
-    Job.State.DONE: {"finished_at__isnull": False, "cancel_requested_at": None},
-    Job.State.CANCELLED: {"finished_at__isnull": False, "cancel_requested_at__isnull": False},
-}
 ITEM_COLUMNS = (
     "job_id",
     "position",
@@ -54,8 +47,8 @@ ITEM_COLUMNS = (
 )
 
 
-def visible_jobs(request: Request) -> QuerySet[Job]:
-    return Job.objects.filter(project__in=projects(request)).select_related(
+def visible_jobs(request: Request) -> JobQuerySet:
+    return Job.objects.in_projects(projects(request)).select_related(
         "project",
         "submitted_by",
         "model_version",
@@ -94,7 +87,7 @@ class JobsView(View):
         if "external_id" in values:
             jobs = jobs.filter(external_id=values["external_id"])
         if "state" in values:
-            jobs = jobs.filter(**STATES[values["state"]])
+            jobs = jobs.in_state(values["state"])
         pages = Pages(("-id",))
         if "updated_since" in values:
             jobs, pages = jobs.filter(updated_at__gte=values["updated_since"]), Pages(("updated_at", "id"))

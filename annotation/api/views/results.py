@@ -88,7 +88,7 @@ class CsvView(View):
 
 
 def visible_annotations(request: Request) -> QuerySet[Annotation]:
-    return Annotation.objects.filter(job__project__in=projects(request)).select_related(
+    return Annotation.objects.in_projects(projects(request)).select_related(
         "item",
         "spectrum",
         "job__project",

@@ -1,4 +1,4 @@
-"""Annotates a file of spectra: stores it, submits a job through the ledger, waits, writes the results."""
+"""Annotate a file of spectra: store it, submit a job, wait for it, write the results."""
 
 from __future__ import annotations
 
@@ -12,54 +12,65 @@ from annotation.exports.table import write_csv, write_json
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.management import lookups
-from annotation.management.waiting import wait, worker_for_now
+from annotation.management.waiting import temporary_worker, wait
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
+ION_MODES = ("positive", "negative")
 
 
 class Command(BaseCommand):
-    help = "Annotate the spectra of a file against a library; results as JSON (--out) or CSV (--csv)."
+    help = "Annotate the spectra of a file with a library. Write the results as JSON (--out) or CSV (--csv)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also packed")
+        parser.add_argument("file", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed")
         parser.add_argument("--library", required=True, metavar="NAME")
-        parser.add_argument("--library-version", type=int, metavar="N", help="else the newest ready one")
         parser.add_argument(
-            "--references", metavar="NAME", help="collection of reference spectra, or none; else the newest"
+            "--library-version", type=int, metavar="N", help="default: the newest ready version"
         )
-        parser.add_argument("--references-version", type=int, metavar="N", help="else the newest ready one")
-        parser.add_argument("--model", metavar="NAME", help="name or hash; else the default model")
         parser.add_argument(
-            "--method", choices=METHODS, default=DEFAULTS.method, help=f"how to rank ({DEFAULTS.method})"
+            "--references",
+            metavar="NAME",
+            help="collection of reference spectra, or none; default: the newest",
         )
-        parser.add_argument("--project", metavar="SLUG", help="else the only project")
-        parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
-        parser.add_argument("--name", default="", help="of the job; else the file's name")
+        parser.add_argument(
+            "--references-version", type=int, metavar="N", help="default: the newest ready version"
+        )
+        parser.add_argument("--model", metavar="NAME", help="name or hash; default: the default model")
+        parser.add_argument(
+            "--method",
+            choices=METHODS,
+            default=DEFAULTS.method,
+            help=f"of ranking; default: {DEFAULTS.method}",
+        )
+        parser.add_argument("--project", metavar="SLUG", help="default: the only project")
+        parser.add_argument("--user", metavar="NAME", help="the person who submits; default: a superuser")
+        parser.add_argument("--name", default="", help="of the job; default: the name of the file")
         parser.add_argument("--external-id", default="", metavar="ID")
         parser.add_argument("--out", metavar="PATH", help="results as JSON")
         parser.add_argument("--csv", metavar="PATH", help="results as CSV")
-        parser.add_argument("--top", type=int, default=10, metavar="K", help="candidates in the results (10)")
+        parser.add_argument(
+            "--top", type=int, default=10, metavar="K", help="candidates per spectrum (default: 10)"
+        )
         parser.add_argument("--tolerance-ppm", type=float, default=DEFAULTS.precursor_tolerance_ppm)
         parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
-        parser.add_argument(
-            "--adduct-positive", metavar="ADDUCT", help="assumed where a positive spectrum names none"
-        )
-        parser.add_argument("--adduct-negative", metavar="ADDUCT", help="the same for negative ones")
-        parser.add_argument("--with-worker", action="store_true", help="run a worker for as long as it takes")
-        parser.add_argument("--no-wait", action="store_true", help="submit and leave")
+        for ion_mode in ION_MODES:
+            assumed = f"assumed for {ion_mode} spectra without an adduct"
+            parser.add_argument(f"--adduct-{ion_mode}", metavar="ADDUCT", help=assumed)
+        parser.add_argument("--with-worker", action="store_true", help="run a worker until the job ends")
+        parser.add_argument("--no-wait", action="store_true", help="submit and return")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         if options["no_wait"] and (options["out"] or options["csv"] or options["with_worker"]):
             raise CommandError(
-                "--no-wait leaves before there are results: drop it, or --out, --csv, --with-worker."
+                "--no-wait returns before there are results. Omit it, or omit --out, --csv and --with-worker."
             )
         out = lookups.writable_path(options["out"]) if options["out"] else None
         table = lookups.writable_path(options["csv"]) if options["csv"] else None
-        with worker_for_now(wanted=options["with_worker"]) as worker:
+        with temporary_worker(is_needed=options["with_worker"]) as worker:
             job = self._submit(options)
             if options["no_wait"]:
                 return
@@ -67,8 +78,8 @@ class Command(BaseCommand):
                 now = wait(job, self.stderr, worker)
             except KeyboardInterrupt:
                 raise CommandError(
-                    f"Left waiting: job {job.public_id} is stored and goes on with any worker. "
-                    f"Fetch it later with `manage.py export {job.public_id} --out FILE --format json`."
+                    f"Job {job.public_id} is stored and continues as soon as a worker runs. "
+                    f"Get its results later: `manage.py export {job.public_id} --out FILE --format json`."
                 ) from None
         self._write(job, out, table, options["top"])
         self.stdout.write(
@@ -78,9 +89,9 @@ class Command(BaseCommand):
     def _submit(self, options: dict[str, Any]) -> Job:
         project = lookups.project(options["project"])
         user = lookups.person(options["user"], project)
-        version = lookups.library_version(options["library"], options["library_version"], project)
+        version = lookups.library_version(project, options["library"], options["library_version"])
         model = lookups.model_version(options["model"])
-        references = lookups.reference_version(options["references"], options["references_version"], project)
+        references = lookups.reference_version(project, options["references"], options["references_version"])
         params = AnnotateParams(
             method=options["method"],
             precursor_tolerance_ppm=_positive(options["tolerance_ppm"]),
@@ -121,7 +132,7 @@ class Command(BaseCommand):
         for issue in upload.issues.filter(severity="rejected")[:10]:
             self.stderr.write(f"  {issue.position}: {issue.reason} {issue.remedy}")
         if upload.n_rejected > 10:
-            self.stderr.write(f"  and {upload.n_rejected - 10} more; the upload's page lists all.")
+            self.stderr.write(f"  and {upload.n_rejected - 10} more. The page of the upload lists all.")
 
     def _write(self, job: Job, out: Path | None, table: Path | None, top: int) -> None:
         for path, write in ((out, write_json), (table, write_csv)):
@@ -138,12 +149,14 @@ def _positive(ppm: float) -> float:
 
 def _assumed(options: dict[str, Any]) -> dict[str, str]:
     assumed = {}
-    for ion_mode in ("positive", "negative"):
+    for ion_mode in ION_MODES:
         text = options[f"adduct_{ion_mode}"]
         if not text:
             continue
         adduct = adducts.normalise(text, ion_mode)
         if adduct is None or (adducts.parse(adduct).charge > 0) != (ion_mode == "positive"):
-            raise CommandError(f"--adduct-{ion_mode} {text}: no {ion_mode} adduct. Write it like [M+H]+.")
+            raise CommandError(
+                f"--adduct-{ion_mode} {text}: this is not a {ion_mode} adduct. Write it like [M+H]+."
+            )
         assumed[ion_mode] = adduct
     return assumed

@@ -1,4 +1,4 @@
-"""Makes the log-ins of a fresh server: an administrator, a curator and a submitter."""
+"""Create the logins of a new server: an administrator, a curator and a submitter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from annotation.accounts.demonstration import make_logins
 
 
 class Command(BaseCommand):
-    help = "Makes admin, curator and submitter where they are missing, with drawn passwords, and lists them."
+    help = "Create admin, curator and submitter with random passwords if they do not exist, and list them."
 
     def handle(self, *arguments: object, **options: object) -> None:
         for login in make_logins(settings.DATA_DIR / "logins.json"):
-            self.stdout.write(f"{login.username:<10} {login.password or '(as before)':<14} {login.role}")
+            self.stdout.write(f"{login.username:<10} {login.password or '(unchanged)':<14} {login.role}")

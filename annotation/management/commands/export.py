@@ -1,4 +1,4 @@
-"""Writes a job's results to a file, every row with its provenance."""
+"""Write the results of a job to a file, each row with its provenance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from annotation.management import lookups
 
 
 class Command(BaseCommand):
-    help = "Write the results of a job as CSV or JSON. A job that still runs gives what it has so far."
+    help = "Write the results of a job as CSV or JSON. An open job gives the results that it has."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", help="the job's identifier, or its external id")
+        parser.add_argument("job", help="identifier or external id of the job")
         parser.add_argument("--out", required=True, metavar="PATH")
-        parser.add_argument("--format", choices=["csv", "json"], help="else by the ending of PATH, else CSV")
-        parser.add_argument("--top", type=int, default=1, metavar="K", help="candidates a spectrum (1)")
+        parser.add_argument(
+            "--format", choices=["csv", "json"], help="default: the extension of PATH, or csv"
+        )
+        parser.add_argument(
+            "--top", type=int, default=1, metavar="K", help="candidates per spectrum (default: 1)"
+        )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         job, path = lookups.job(options["job"]), lookups.writable_path(options["out"])
@@ -28,4 +32,4 @@ class Command(BaseCommand):
         now = progress(job)
         self.stdout.write(f"{path}: {n_spectra} spectra of job {job.name} ({now.state.label.lower()}).")
         if not now.is_final:
-            self.stderr.write(f"The job is not finished: {now.pending + now.running} spectra are still open.")
+            self.stderr.write(f"The job is not finished: {now.pending + now.running} spectra are open.")

@@ -1,4 +1,4 @@
-"""Stores the spectra of a file in a project, without annotating them."""
+"""Store the spectra of a file in a project without annotating them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from annotation.management import lookups
 from annotation.spectra.ingest import preflight, store_upload
 from annotation.spectra.models import Upload
 
+# The counts of a report and their labels.
+_COUNTS = {
+    "found": "found",
+    "ms2": "MS2",
+    "usable": "usable",
+    "repaired": "repaired",
+    "rejected": "rejected",
+    "skipped": "skipped",
+}
+
 
 class Command(BaseCommand):
-    help = (
-        "Store the spectra of a file; each rejected one is listed with its place, the reason and the remedy."
-    )
+    help = "Store the spectra of a file. Each rejected spectrum is listed with its position and a remedy."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also packed")
-        parser.add_argument("--project", metavar="SLUG", help="else the only project")
-        parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
-        parser.add_argument("--dry-run", action="store_true", help="only report; store nothing")
+        parser.add_argument("path", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed")
+        parser.add_argument("--project", metavar="SLUG", help="default: the only project")
+        parser.add_argument("--user", metavar="NAME", help="the person who uploads; default: a superuser")
+        parser.add_argument("--dry-run", action="store_true", help="only report, store nothing")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         path = lookups.readable_file(options["path"])
         if options["dry_run"]:
-            report = preflight(path, path.name)
+            report = preflight(path)
             counts = [getattr(report, name) for name in _COUNTS]
             self._show(path.name, report.format, counts, report.issues, report.refusal)
             return
@@ -37,15 +45,11 @@ class Command(BaseCommand):
         self._show(path.name, upload.format, counts, upload.issues.all(), refusal)
         self.stdout.write(f"Stored as upload {upload.pk} in {project}.")
 
-    def _show(self, name: str, kind: str, counts: list[int], issues: Any, refusal: str) -> None:
+    def _show(self, name: str, file_format: str, counts: list[int], issues: Any, refusal: str) -> None:
         if refusal:
             raise CommandError(f"{name}: {refusal}")
         for issue in issues:
             if issue.severity != "skipped":
                 self.stderr.write(f"  {issue.position}: {issue.severity}: {issue.reason} {issue.remedy}")
-        words = ", ".join(f"{n} {word}" for n, word in zip(counts, _WORDS, strict=True))
-        self.stdout.write(f"{name} ({kind}): {words}.")
-
-
-_COUNTS = ("found", "ms2", "usable", "repaired", "rejected", "skipped")
-_WORDS = ("found", "MS2", "usable", "repaired", "rejected", "skipped")
+        listed = ", ".join(f"{n} {label}" for n, label in zip(counts, _COUNTS.values(), strict=True))
+        self.stdout.write(f"{name} ({file_format}): {listed}.")

@@ -1,4 +1,4 @@
-"""Issues an API token and shows its secret, once."""
+"""Issue an API token and show its secret once."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from annotation.accounts.models import ApiToken
+from annotation.accounts.models import ApiToken, Role
 from annotation.accounts.tokens import ROLE_FOR_SCOPE, issue
 from annotation.management import lookups
 
 
 class Command(BaseCommand):
-    help = "Issue an API token. The secret goes to standard output, once; only its hash is kept."
+    help = "Issue an API token. Its secret is written to standard output once; only a hash is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="which machine or purpose it is for")
-        parser.add_argument("--user", required=True, metavar="NAME", help="as whom the machine acts")
-        parser.add_argument("--project", metavar="SLUG", help="else the only project")
+        parser.add_argument("name", help="the machine or purpose that uses the token")
+        parser.add_argument(
+            "--user", required=True, metavar="NAME", help="the person for whom the machine acts"
+        )
+        parser.add_argument("--project", metavar="SLUG", help="default: the only project")
         parser.add_argument(
             "--scope", action="append", choices=ApiToken.Scope.values, metavar="SCOPE",
-            help=f"{', '.join(ApiToken.Scope.values)}; give it once for each; else read and submit",
+            help=f"{', '.join(ApiToken.Scope.values)}; repeat for several; default: read and submit",
         )  # fmt: skip
-        parser.add_argument("--days", type=int, default=365, help="until it expires (365); 0: never")
+        parser.add_argument(
+            "--days", type=int, default=365, help="days until it expires; 0: never; default: 365"
+        )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         if options["days"] < 0:
             raise CommandError(f"--days {options['days']}: must be 0 or more.")
         scopes = [ApiToken.Scope(text) for text in options["scope"] or ["read", "submit"]]
         project = lookups.project(options["project"])
-        strongest = max(
-            (ROLE_FOR_SCOPE[scope] for scope in scopes), key=lambda role: len(role.and_above()) * -1
-        )
-        user = lookups.person(options["user"], project, strongest)
+        needed = Role.strongest(ROLE_FOR_SCOPE[scope] for scope in scopes)
+        user = lookups.person(options["user"], project, needed)
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         token, secret = issue(
             project=project, user=user, name=options["name"], scopes=scopes, expires_at=expires_at
         )
-        until = f"until {expires_at:%Y-%m-%d}" if expires_at else "for ever"
+        until = f"until {expires_at:%Y-%m-%d}" if expires_at else "without an expiry date"
         self.stderr.write(f"Token {token} for {user} in {project}: {', '.join(token.scopes)}, {until}.")
         self.stdout.write(secret)

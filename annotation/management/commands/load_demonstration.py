@@ -1,4 +1,4 @@
-"""Loads the demonstration: a library of well-known molecules, and a job over spectra computed from some."""
+"""Load the demonstration: a library of well-known molecules, and a job for spectra computed from them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.mgf_writer import write_mgf
 
 LIBRARY = "Well-known molecules"
-DESCRIPTION = "The project's own list of drugs, metabolites, natural products and pollutants."
+DESCRIPTION = "Drugs, metabolites, natural products and pollutants, from a list that is part of GLMR Server."
 FILE_NAME = "computed-spectra-of-well-known-molecules.mgf"
 JOB_NAME = "Demonstration: computed spectra of well-known molecules (not measured)"
 
 
 class Command(BaseCommand):
-    help = "Load the demonstration library and batch. Run again, it adds only what is missing or has changed."
+    help = "Load the demonstration library and job. Run again, it adds only what is missing or has changed."
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         project, _ = Project.objects.get_or_create(slug=PROJECT_SLUG, defaults={"name": "Demonstration"})
@@ -44,10 +44,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Job {job.public_id}: {job.items.count()} computed spectra against {version}.")
 
     def _library(self, path: Path, user: User) -> LibraryVersion:
-        """The version that was made of just this list, or a new one."""
+        """The version that was imported from the same list, or a new version."""
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        ready = LibraryVersion.objects.filter(library__name=LIBRARY, state=LibraryVersion.State.READY)
-        version = ready.filter(source_sha256=sha256).order_by("-number").first()
+        same_list = LibraryVersion.objects.ready().filter(library__name=LIBRARY, source_sha256=sha256)
+        version = same_list.order_by("-number").first()
         if version is not None:
             return version
         try:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         return version
 
     def _job(self, project: Project, user: User, version: LibraryVersion, model: ModelVersion) -> Job:
-        """The job of just these pins, or a new one."""
+        """The demonstration job with this library version and model, or a new job."""
         jobs = Job.objects.filter(project=project, library_version=version, model_version=model)
         job = jobs.filter(external_id=JOB_EXTERNAL_ID).first()
         if job is not None:

@@ -1,4 +1,4 @@
-"""Makes a new version of the spectra that a project's curators accepted as references."""
+"""Publish the spectra that the curators of a project accepted as references, as a new version."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from annotation.review.publish_references import NothingToPublish, publish
 
 
 class Command(BaseCommand):
-    help = "Gather what curators of a project accepted as references into a new version of its collection."
+    help = "Publish the spectra that curators of a project accepted, as a new version of its collection."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", metavar="SLUG", help="else the only project")
-        parser.add_argument("--user", metavar="NAME", help="on whose behalf; else a superuser")
+        parser.add_argument("--project", metavar="SLUG", help="default: the only project")
+        parser.add_argument("--user", metavar="NAME", help="the person who publishes; default: a superuser")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         project = lookups.project(options["project"])

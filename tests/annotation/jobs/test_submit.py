@@ -1,4 +1,4 @@
-"""Submitting: one transaction, checked, rung after the commit; and progress that only tells the ledger."""
+"""Submitting: checks, one transaction, workers are told after the commit; and progress from the ledger."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotation.jobs import actions, heartbeat, ledger
-from annotation.jobs.heartbeat import SignOfLife
+from annotation.jobs.heartbeat import Heartbeat
 from annotation.jobs.parameters import from_json
-from annotation.jobs.progress import progress, with_progress
+from annotation.jobs.progress import Waiting, progress, with_progress
 from annotation.models import (
     Job,
     JobItem,
@@ -38,12 +38,12 @@ from tests.annotation.builders import (
 pytestmark = pytest.mark.django_db
 
 
-def submit(of: list[Spectrum], **overrides: object) -> Job:
+def submit(default: list[Spectrum], **overrides: object) -> Job:
     arguments: dict[str, object] = {
-        "project": of[0].project,
+        "project": default[0].project,
         "user": make_user(),
         "name": "batch",
-        "spectra": [spectrum.pk for spectrum in of],
+        "spectra": [spectrum.pk for spectrum in default],
         "library_version": make_library_version(),
         "model_version": make_model_version(),
         "params": AnnotateParams(beam_size=3),
@@ -51,7 +51,7 @@ def submit(of: list[Spectrum], **overrides: object) -> Job:
     return actions.submit(**(arguments | overrides))  # type: ignore[arg-type]
 
 
-def test_items_keep_the_order_and_each_spectrum_comes_once() -> None:
+def test_items_keep_the_order_without_repeats() -> None:
     upload = make_upload()
     first, second = make_spectrum(upload), make_spectrum(upload)
 
@@ -61,14 +61,14 @@ def test_items_keep_the_order_and_each_spectrum_comes_once() -> None:
     assert from_json(job.params) == AnnotateParams(beam_size=3)
 
 
-def test_a_queryset_of_spectra_will_do() -> None:
+def test_spectra_can_be_a_queryset() -> None:
     upload = make_upload()
     spectrum = make_spectrum(upload)
 
     assert submit([spectrum], spectra=upload.spectra.all()).items.count() == 1
 
 
-def test_the_library_is_asked_to_be_embedded_and_the_bell_rings_after_the_commit(
+def test_embedding_is_requested_and_workers_are_told_after_the_commit(
     django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[list[Callable[[], object]]]],
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
@@ -84,7 +84,7 @@ def test_the_library_is_asked_to_be_embedded_and_the_bell_rings_after_the_commit
     [
         (lambda: {"spectra": []}, "spectra"),
         (lambda: {"spectra": [make_spectrum().pk]}, "spectra"),  # of another project
-        (lambda: {"library_version": importing_version()}, "library"),
+        (lambda: {"library_version": importing_version()}, "library_version"),
         (lambda: {"library_version": version_of(make_project())}, "library"),
     ],
     ids=["no spectra", "foreign spectra", "library not ready", "foreign library"],
@@ -110,7 +110,7 @@ def version_of(project: Project) -> LibraryVersion:
     return version
 
 
-def test_progress_counts_items_and_says_when_no_worker_lives() -> None:
+def test_progress_counts_items_and_reports_that_no_worker_is_alive() -> None:
     job = make_job(n_spectra=4)
     batch = ledger.claim(limit=2, worker="w")
     assert batch is not None
@@ -120,26 +120,37 @@ def test_progress_counts_items_and_says_when_no_worker_lives() -> None:
     now = progress(job)
 
     assert (now.total, now.pending, now.running, now.failed, now.percent) == (4, 2, 1, 1, 25.0)
-    assert now.stalled
+    assert (now.stalled, now.waiting) == (True, Waiting.NO_WORKER)
     assert "No worker" in now.waiting_for
 
-    heartbeat.beat(SignOfLife(worker="w", device="cpu"))
+    heartbeat.beat(Heartbeat(worker="w", device="cpu"))
     assert not progress(job).stalled
     WorkerHeartbeat.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
     assert progress(job).stalled
 
 
-def test_progress_says_what_is_waited_for() -> None:
+def test_progress_reports_what_the_job_waits_for() -> None:
     job = make_job(n_spectra=1)
     LibraryEmbedding.objects.update(finished_at=None, n_embedded=2)
-    heartbeat.beat(SignOfLife(worker="w", device="cpu"))
-    assert "2 of 5 molecules are embedded" in progress(job).waiting_for
+    heartbeat.beat(Heartbeat(worker="w", device="cpu"))
+    now = progress(job)
+    assert now.waiting is Waiting.EMBEDDING
+    assert "2 of 5 molecules are embedded" in now.waiting_for
 
-    heartbeat.beat(SignOfLife(worker="w", device="cpu", problem="The checkpoint is gone."))
-    assert progress(job).waiting_for == "The checkpoint is gone."
+    heartbeat.beat(Heartbeat(worker="w", device="cpu", problem="The checkpoint is gone."))
+    now = progress(job)
+    assert (now.waiting, now.waiting_for) == (Waiting.WORKER_PROBLEM, "The checkpoint is gone.")
+    heartbeat.beat(Heartbeat(worker="another", device="cpu"))
+    assert progress(job).waiting is Waiting.EMBEDDING  # the other worker can work
 
 
-def test_rate_and_remaining_time_come_from_the_last_minute() -> None:
+def test_a_finished_job_waits_for_nothing() -> None:
+    job = make_job(n_spectra=1)
+    actions.cancel(job, make_user())
+    assert (progress(job).waiting, progress(job).waiting_for) == (None, "")
+
+
+def test_rate_and_remaining_time_follow_from_the_last_minute() -> None:
     job = make_job(n_spectra=30)
     Job.objects.update(started_at=Now() - timedelta(minutes=5))
     done = job.items.filter(position__lt=20)
@@ -158,7 +169,7 @@ def test_earlier_jobs_are_ahead() -> None:
     assert progress(make_job(n_spectra=1, model_version=model)).ahead_in_queue == 5
 
 
-def test_a_list_of_jobs_costs_three_queries_whatever_its_length(
+def test_a_list_of_jobs_costs_three_queries_regardless_of_its_length(
     django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
 ) -> None:
     for _ in range(3):

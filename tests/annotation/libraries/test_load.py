@@ -63,7 +63,7 @@ def test_small_batches_give_the_same(smiles_file: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(load, "ROWS_AT_ONCE", 1)
     seen: list[int] = []
 
-    version = import_library("drugs", smiles_file, progress=lambda n, total: seen.append(n))
+    version = import_library("drugs", smiles_file, progress=seen.append)
 
     assert (version.n_molecules, version.n_merged, version.n_rejected) == (2, 2, 1)
     assert seen == [1, 2, 3, 4, 5, 5]

@@ -9,16 +9,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
+from annotation.libraries.load import CannotImport
 from annotation.models import (
     Library,
     LibraryVersion,
     Molecule,
-    ReferenceCollection,
     ReferenceSpectrum,
     ReferenceVersion,
 )
-from annotation.references import choice
-from annotation.references.load import CannotImport, import_references
+from annotation.references.load import import_references
 from tests.annotation.builders import make_project
 
 pytestmark = pytest.mark.django_db
@@ -115,19 +114,6 @@ def test_names_are_not_shared_between_projects(file: Path) -> None:
     import_references("public", file)
     with pytest.raises(CannotImport, match="all projects"):
         import_references("public", file, project=make_project())
-
-
-def test_the_default_is_the_newest_that_the_project_may_use(file: Path) -> None:
-    project, other = make_project(), make_project()
-    assert choice.default_version(project) is None
-    import_references("public", file)
-    newest = import_references("public", file)
-    import_references("theirs", file, project=other)
-    assert choice.default_version(project) == newest
-    # A few accepted spectra push nothing aside.
-    accepted = ReferenceCollection.objects.create(name="accepted", project=project, is_accepted=True)
-    ReferenceVersion.objects.create(collection=accepted, number=1, state="ready")
-    assert choice.default_version(project) == newest
 
 
 def test_the_command_says_what_it_did(file: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation.models import Project, Spectrum, Upload
-from annotation.spectra import ingest
 from annotation.spectra.ingest import preflight, store_upload
+from annotation.spectra.records import to_exchange
 from tests.annotation.builders import make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -140,12 +140,12 @@ def test_the_preflight_stores_nothing_and_counts_the_same(project: Project, tmp_
     path = tmp_path / "batch.mgf"
     path.write_text(GOOD + WITHOUT_PEAKS)
 
-    report = preflight(path, path.name)
+    report = preflight(path)
 
     assert (report.format, report.found, report.usable, report.rejected) == ("mgf", 2, 1, 1)
     assert report.issues[0].index == 1
     assert not Spectrum.objects.exists()
-    assert preflight(SimpleUploadedFile("x", b"prose"), "x").refusal
+    assert preflight(SimpleUploadedFile("x", b"prose")).refusal
 
 
 def test_real_spectra(project: Project, shared_data: Path) -> None:
@@ -153,4 +153,4 @@ def test_real_spectra(project: Project, shared_data: Path) -> None:
 
     assert (stored.state, stored.n_rejected) == ("ready", 0)
     assert stored.spectra.count() == stored.n_found > 1000
-    assert ingest.to_exchange(stored.spectra.earliest("pk")).smiles == ""  # never shown to the model
+    assert to_exchange(stored.spectra.earliest("pk")).smiles == ""  # never shown to the model
