@@ -38,7 +38,7 @@ def card(
     flush: bool = False,
     css: str = "",
 ) -> SafeString:
-    """A section on a sheet. `aside` stands at the right of the heading; `flush` suits a table.
+    """A section in a box. `aside` is shown right of the heading. `flush` removes the padding, for a table.
 
     The heading's ID is "<id>-heading".
     """
@@ -63,7 +63,7 @@ def notice(content: str, kind: str = "info", name: str = "", role: str = "") -> 
 def placeholder(
     content: str, heading: str, name: str = "", *, level: int = 2, picture: bool = False
 ) -> SafeString:
-    """What a page shows where there is nothing to list: why, and what to do next."""
+    """Shown instead of an empty list: why it is empty, and what to do next."""
     context = {"heading": heading, "name": name, "level": level, "picture": picture, "content": content}
     return render_to_string(f"{_FOLDER}/placeholder.html", context)
 
@@ -82,7 +82,7 @@ def data_table(
 
 @register.simple_block_tag
 def breadcrumbs(content: str) -> SafeString:
-    """The way to this page, as <li> elements."""
+    """The pages above this page, as <li> elements."""
     return render_to_string(f"{_FOLDER}/breadcrumbs.html", {"content": content})
 
 
@@ -132,10 +132,10 @@ def post_button(url: str, label: str, css: str = "", id: str = "") -> dict[str, 
     return {"url": url, "label": label, "css": css, "id": id}
 
 
-@register.inclusion_tag(f"{_FOLDER}/pager.html", takes_context=True)
-def pager(context: Context, page: Page[Any], noun: str) -> dict[str, object]:
+@register.inclusion_tag(f"{_FOLDER}/pager.html")
+def pager(page: Page[Any], noun: str) -> dict[str, object]:
     """Which rows are shown, and links to the pages before and after. `noun` is a plural, such as "jobs"."""
-    return {"request": context["request"], "page": page, "noun": noun}
+    return {"page": page, "noun": noun}
 
 
 @register.inclusion_tag(f"{_FOLDER}/sort_heading.html", takes_context=True)
@@ -146,7 +146,6 @@ def sort_heading(context: Context, key: str, label: str, css: str = "", title: s
     if current.lstrip("-") == key:
         direction = "descending" if current.startswith("-") else "ascending"
     return {
-        "request": context["request"],
         "target": f"-{key}" if current == key else key,
         "direction": direction,
         "label": label,

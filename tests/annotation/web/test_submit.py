@@ -7,13 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.urls import reverse
 from pytest_django import Settings
 
 from annotation.models import Job, Upload
 from tests.annotation.builders import make_project
-from tests.annotation.web.dom import Dom
+from tests.annotation.web.dom import Dom, Response
 from tests.annotation.web.world import World
 
 GOOD = b"BEGIN IONS\nTITLE=one\nPEPMASS=181.0495\nCHARGE=1+\nADDUCT=[M+H]+\n65.04 12\n121.03 100\nEND IONS\n"
@@ -21,7 +20,7 @@ NO_ADDUCT = b"BEGIN IONS\nTITLE=two\nPEPMASS=195.0877\n110.07 12\n138.07 100\nEN
 NO_PEAKS = b"BEGIN IONS\nTITLE=three\nPEPMASS=195.0877\nEND IONS\n"
 
 
-def submit(world: World, *files: tuple[str, bytes], **changes: Any) -> HttpResponse:
+def submit(world: World, *files: tuple[str, bytes], **changes: Any) -> Response:
     """The answer to the form of the first step, which a submitter sends."""
     job = world.job
     data = {
