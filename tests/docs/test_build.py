@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,25 +36,6 @@ class Page(HTMLParser):
         if (tag == "script" and "src" not in values) or tag == "style":
             self.refused.append(tag)
         self.refused += [name for name in values if name == "style" or name.startswith("on")]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("help")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "--quiet",
-        "--nitpicky",
-        "--fail-on-warning",
-        "--builder",
-        "html",
-    ]
-    paths = ["--doctree-dir", str(folder / "doctrees"), str(ROOT / "docs"), str(folder / "html")]
-    result = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return folder / "html"
 
 
 @pytest.fixture(scope="module")
