@@ -53,7 +53,7 @@ def annotated(*similarities: float | None) -> Annotated:
         )
     )
     generated = (
-        Generated(1, "CC(=O)O", -1.5, SMILES[0], "BSYNRYMUTXBXSQ", "C9H8O4", 180.0423, 0.5),
+        Generated(1, "CC(=O)O", -1.5, SMILES[0], "BSYNRYMUTXBXSQ", "C9H8O4", 180.0423, 0.5, in_library=True),
         Generated(2, "CCO", -2.5, "CCO", "LFQSCWFLJHTTHZ", "C2H6O", 46.0419, 9.9),
         Generated(3, "C1CC", -3.5),
     )
@@ -98,7 +98,7 @@ def test_without_a_valid_generated_molecule_the_margin_comes_from_the_embedding(
 
 
 def fused(*probabilities: float) -> Annotated:
-    """Like `annotated`, with method fused. The first two generated molecules are marked as proposed."""
+    """Like `annotated`, with method fused. The second generated molecule is proposed."""
     plain = annotated(*(0.5 for _ in probabilities))
     evidence = {"fingerprint": 2.5, "analogs": float("nan")}
     return replace(
@@ -108,7 +108,7 @@ def fused(*probabilities: float) -> Annotated:
             for candidate, probability in zip(plain.candidates, probabilities, strict=True)
         ),
         generated=(
-            replace(plain.generated[0], is_proposed=True),  # but the library contains it
+            plain.generated[0],
             replace(plain.generated[1], is_proposed=True),
             plain.generated[2],
         ),
@@ -131,7 +131,7 @@ def test_confidence_evidence_and_proposals_are_recorded() -> None:
         {"fingerprint": 2.5},
     )  # without the channel that is not a number
     proposed = annotation.generated.filter(is_proposed=True)
-    assert list(proposed.values_list("text", flat=True)) == ["CCO"]  # the library contains the other
+    assert list(proposed.values_list("text", flat=True)) == ["CCO"]
 
 
 def test_the_recorded_method_is_the_one_that_ranked() -> None:
