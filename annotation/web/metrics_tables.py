@@ -40,21 +40,15 @@ class Column:
 
 
 COLUMNS = (
-    Column(
-        "hit@1", "Right at rank 1", "Spectra with the right molecule at rank 1, with 95 % interval."
-    ),
+    Column("hit@1", "Right at rank 1", "Spectra with the right molecule at rank 1, with 95 % interval."),
     Column("blind_hit@1", "Without peaks", "The same for a model that sees no peaks (blind control)."),
-    Column(
-        "shuffled_hit@1", "Wrong peaks", "The same with peaks of another compound (shuffled control)."
-    ),
+    Column("shuffled_hit@1", "Wrong peaks", "The same with peaks of another compound (shuffled control)."),
     Column("random_hit@1", "By chance", "The same for candidates in random order."),
     Column(
         "lift@1", "Gain from peaks", "“Right at rank 1” minus “without peaks”, in percentage points.", True
     ),
     Column("hit@5", "In the first 5", "Spectra with the right molecule among the first five ranks."),
-    Column(
-        "ece", "Calibration error", "Mean difference of stated probability and observed frequency."
-    ),
+    Column("ece", "Calibration error", "Mean difference of stated probability and observed frequency."),
     Column(
         "abstained_absent",
         "“None of these”, correct",
