@@ -1,1 +1,1 @@
-"""Measures ranking methods on spectra of known molecules, by running the server's own `annotate`."""
+"""Measures ranking methods on spectra of known molecules. It runs the same `annotate` as the server."""

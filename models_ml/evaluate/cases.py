@@ -1,4 +1,4 @@
-"""Spectra with their true molecules, drawn evenly over compounds; with peaks exchanged or taken off."""
+"""Spectra with their true molecules: read, drawn evenly over compounds, with exchanged or removed peaks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NO_KEYS: NDArray[np.int64] = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A spectrum, its molecule, and the library molecules among which a method has to find it."""
+    """A spectrum, its true molecule, and the library molecules that are its candidates."""
 
     spectrum: Spectrum
     truth: StandardMolecule
-    keys: NDArray[np.int64] = field(default_factory=lambda: NO_KEYS)  # ascending; empty: cannot be asked
+    keys: NDArray[np.int64] = field(default_factory=lambda: NO_KEYS)  # ascending; empty: cannot be annotated
 
     @property
     def compound(self) -> str:
@@ -31,7 +31,7 @@ class Case:
 
 
 def read_cases(path: Path, *, limit: int | None, seed: int) -> list[Case]:
-    """Spectra that name their structure. With a limit: in rounds, one spectrum of each compound a round."""
+    """Spectra with a structure. `limit`: maximum number, drawn evenly over compounds."""
     known: dict[str, StandardMolecule | None] = {}
     cases: list[Case] = []
     for item in tqdm(read_spectra(path), "spectra"):
@@ -46,44 +46,45 @@ def read_cases(path: Path, *, limit: int | None, seed: int) -> list[Case]:
 
 
 def draw_evenly(cases: Sequence[Case], limit: int, seed: int) -> list[Case]:
+    """Random spectra in rounds: each round takes one spectrum of every compound that has more."""
     rng = np.random.default_rng(seed)
     rounds: dict[str, int] = {}
-    turn: list[tuple[int, int, int]] = []
-    for place, number in enumerate(rng.permutation(len(cases))):
-        compound = cases[number].compound
+    draws: list[tuple[int, int, int]] = []  # (round, position in the permutation, index of the case)
+    for position, index in enumerate(rng.permutation(len(cases))):
+        compound = cases[index].compound
         rounds[compound] = rounds.get(compound, 0) + 1
-        turn.append((rounds[compound], place, int(number)))
-    return [cases[number] for _, _, number in sorted(turn)[:limit]]
+        draws.append((rounds[compound], position, int(index)))
+    return [cases[index] for _, _, index in sorted(draws)[:limit]]
 
 
 def exchange_peaks(cases: Sequence[Case], *, tolerance_ppm: float = 10.0) -> tuple[list[Case], int]:
-    """Give each spectrum the peaks of another compound's spectrum with the same adduct and nearest precursor.
+    """The shuffled control: give each spectrum the peaks of a spectrum of another compound.
 
-    Returns the cases and how many donors lay within the tolerance. What a model still gets right then, it
-    does not get from the peaks.
+    The donor has the same adduct and the closest precursor m/z. Returns the cases, and the number of donors
+    within the tolerance. What a model still gets right does not come from the peaks.
     """
     exchanged: list[Case] = []
-    near = 0
+    n_within_tolerance = 0
     precursors = np.array([case.spectrum.precursor_mz or 0.0 for case in cases])
     for case, precursor in zip(cases, precursors, strict=True):
         distance = np.abs(precursors - precursor)
         order = np.argsort(distance, kind="stable")
-        donor = next((n for n in order if _may_give(cases[n], case)), None)
+        donor = next((index for index in order if _can_donate(cases[index], case)), None)
         if donor is None:
             exchanged.append(case)
             continue
-        near += int(distance[donor] <= precursor * tolerance_ppm * 1e-6)
-        given = cases[donor].spectrum
+        n_within_tolerance += int(distance[donor] <= precursor * tolerance_ppm * 1e-6)
+        source = cases[donor].spectrum
         exchanged.append(
-            replace(case, spectrum=replace(case.spectrum, mz=given.mz, intensity=given.intensity))
+            replace(case, spectrum=replace(case.spectrum, mz=source.mz, intensity=source.intensity))
         )
-    return exchanged, near
+    return exchanged, n_within_tolerance
 
 
-def take_peaks_off(cases: Sequence[Case]) -> list[Case]:
-    """Leave each spectrum one peak, at its precursor: what the blind twin is given, so that it is blind.
+def remove_peaks(cases: Sequence[Case]) -> list[Case]:
+    """The input of the blind twin: each spectrum has a single peak, at its precursor m/z.
 
-    An empty peak list would be refused as a spectrum that cannot be annotated.
+    A spectrum without any peak cannot be annotated.
     """
     return [
         replace(
@@ -96,5 +97,5 @@ def take_peaks_off(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
-def _may_give(donor: Case, taker: Case) -> bool:
-    return donor.compound != taker.compound and donor.spectrum.adduct == taker.spectrum.adduct
+def _can_donate(donor: Case, receiver: Case) -> bool:
+    return donor.compound != receiver.compound and donor.spectrum.adduct == receiver.spectrum.adduct

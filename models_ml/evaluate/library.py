@@ -1,4 +1,4 @@
-"""The candidate library of an evaluation: standardised once, found by mass, by formula and by molecule."""
+"""The candidate library of an evaluation: standardised once; searched by mass, formula or molecule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models_ml.molecules.standardise import identify
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A library molecule as far as ranking and measuring need it."""
+    """The properties of a library molecule that ranking and metrics need."""
 
     smiles: str
     inchikey_first_block: str
@@ -29,19 +29,22 @@ class Candidate:
 
 
 class Library:
-    """Molecules whose key is their place. `fingerprints` (n, 256) are packed; `name` tells contents apart."""
+    """Molecules; the key of a molecule is its index. `fingerprints` (n, 256) are packed.
+
+    `name` identifies the content: caches use it.
+    """
 
     def __init__(self, molecules: Sequence[Candidate], name: str = "") -> None:
         self.molecules = molecules
         self.name = name
-        self.fingerprints = fingerprint_matrix([one.fingerprint for one in molecules])
-        self._key_of = {one.inchikey_first_block: key for key, one in enumerate(molecules)}
-        mass = np.array([one.exact_mass for one in molecules])
+        self.fingerprints = fingerprint_matrix([molecule.fingerprint for molecule in molecules])
+        self._key_of = {molecule.inchikey_first_block: key for key, molecule in enumerate(molecules)}
+        mass = np.array([molecule.exact_mass for molecule in molecules])
         self._by_mass = np.argsort(mass, kind="stable")
         self._mass = mass[self._by_mass]
         self._by_formula: dict[str, list[int]] = {}
-        for key, one in enumerate(molecules):
-            self._by_formula.setdefault(one.formula, []).append(key)
+        for key, molecule in enumerate(molecules):
+            self._by_formula.setdefault(molecule.formula, []).append(key)
 
     def __len__(self) -> int:
         return len(self.molecules)
@@ -50,7 +53,7 @@ class Library:
         return self._key_of.get(inchikey_first_block)
 
     def of_mass(self, neutral_mass: float, tolerance_da: float) -> NDArray[np.int64]:
-        """Keys in the mass window, ends included, ascending."""
+        """Keys of the molecules in the mass window, both ends included, ascending."""
         first = np.searchsorted(self._mass, neutral_mass - tolerance_da, "left")
         last = np.searchsorted(self._mass, neutral_mass + tolerance_da, "right")
         return np.sort(self._by_mass[first:last])
@@ -61,9 +64,9 @@ class Library:
 
 
 def read_library(path: Path, *, seed: int, cache: Path | None = None) -> Library:
-    """Usable molecules, one for each InChIKey first block, in an order that says nothing.
+    """Valid molecules in random order, one per InChIKey first block.
 
-    Standardising takes minutes for a large file; `cache` is a folder that keeps it by the file's hash.
+    Standardisation of a large file takes minutes. `cache`: folder that keeps the result by hash of the file.
     """
     name = f"library-{file_sha256(path)[:16]}"
     stored = cache / f"{name}.npz" if cache else None
@@ -77,12 +80,17 @@ def read_library(path: Path, *, seed: int, cache: Path | None = None) -> Library
 
 
 def shuffled(candidates: Sequence[Candidate], name: str, *, seed: int) -> Library:
-    """Equal scores are listed by key. A file that names measured compounds first would help them."""
+    """A library in random order.
+
+    Equal scores are sorted by key. In the order of the file, a file that lists measured compounds first would
+    favour them.
+    """
     order = np.random.default_rng(seed).permutation(len(candidates))
-    return Library([candidates[place] for place in order], f"{name}-{seed}")
+    return Library([candidates[index] for index in order], f"{name}-{seed}")
 
 
 def as_candidate(structure: str) -> Candidate | None:
+    """None if the structure is not valid."""
     molecule = identify(structure)
     if molecule is None:
         return None
@@ -101,22 +109,25 @@ def file_sha256(path: Path) -> str:
 
 
 def _standardised(path: Path) -> list[Candidate]:
-    found: dict[str, Candidate] = {}
+    by_block: dict[str, Candidate] = {}
     for row in tqdm(read_structures(path), "library"):
         candidate = None if isinstance(row, StructureIssue) else as_candidate(row.structure)
         if candidate is not None:
-            found.setdefault(candidate.inchikey_first_block, candidate)
-    return list(found.values())
+            by_block.setdefault(candidate.inchikey_first_block, candidate)
+    return list(by_block.values())
 
 
 def _save(path: Path, candidates: Sequence[Candidate]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = [f"{one.smiles}\t{one.inchikey_first_block}\t{one.formula}" for one in candidates]
+    text = [
+        f"{candidate.smiles}\t{candidate.inchikey_first_block}\t{candidate.formula}"
+        for candidate in candidates
+    ]
     np.savez(
         path,
         text=np.frombuffer("\n".join(text).encode(), np.uint8),
-        exact_mass=np.array([one.exact_mass for one in candidates]),
-        fingerprints=np.frombuffer(b"".join(one.fingerprint for one in candidates), np.uint8),
+        exact_mass=np.array([candidate.exact_mass for candidate in candidates]),
+        fingerprints=np.frombuffer(b"".join(candidate.fingerprint for candidate in candidates), np.uint8),
     )
 
 

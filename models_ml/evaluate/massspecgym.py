@@ -1,7 +1,7 @@
-"""MassSpecGym's own files as an evaluation: spectra (TSV, or a spectrum file and a split) and candidates.
+"""Reads the files of MassSpecGym: spectra (TSV, or a spectrum file and a split) and candidate lists.
 
-A candidate file gives each molecule's candidates as SMILES; there is one by mass and one by formula, in
-versions 1 and 1.5. All are read in one standard form, so a spelling never tells the truth from a decoy.
+A candidate file lists the candidates of each molecule as SMILES. There is one by mass and one by formula, in
+versions 1 and 1.5. All SMILES are standardised, so that their spelling does not separate truths from decoys.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ NEEDED_COLUMNS = ("mzs", "intensities", "smiles", "precursor_mz", "adduct")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GymSpectrum:
+class MassSpecGymSpectrum:
     spectrum: Spectrum
-    fold: str  # "train", "val", "test"; "" if no file says
+    fold: str  # "train", "val", "test"; "" if not stated
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateFile:
-    """Candidates of each molecule, by its SMILES as written and by its InChIKey first block."""
+    """Candidates of each molecule, by its SMILES in the file and by its InChIKey first block."""
 
     by_smiles: Mapping[str, Sequence[str]]
     by_inchikey: Mapping[str, Sequence[str]]
 
-    def of(self, written: str, truth: StandardMolecule) -> Sequence[str] | None:
-        """The list under the spectrum's own spelling, or under another spelling of the same molecule."""
-        found = self.by_smiles.get(written)
-        return self.by_inchikey.get(truth.inchikey_first_block) if found is None else found
+    def of(self, smiles: str, truth: StandardMolecule) -> Sequence[str] | None:
+        """The list of the molecule, under this SMILES or another SMILES of it. None: it has no list."""
+        candidates = self.by_smiles.get(smiles)
+        return self.by_inchikey.get(truth.inchikey_first_block) if candidates is None else candidates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gym:
-    """Cases of one fold and of the validation fold, their molecules, and what was amiss."""
+class MassSpecGymData:
+    """Cases of one fold and of the validation fold, their molecules, and numbers of incomplete lists."""
 
     cases: list[Case]
     val: list[Case]
@@ -58,7 +58,7 @@ class Gym:
     n_truth_unlisted: int  # spectra whose own molecule is not in its list; they count as misses
 
 
-def read_gym(
+def read_massspecgym(
     spectra: Path,
     candidates: Path,
     *,
@@ -70,33 +70,33 @@ def read_gym(
     params: AnnotateParams,
     max_peaks: int,
     cache: Path | None,
-) -> Gym:
-    """`fold` None: every spectrum. Raises ValueError if a file is not what it should be."""
-    rows = list(read_gym_spectra(spectra, split))
-    chosen = _cases((row for row in rows if fold is None or row.fold == fold), limit, params.seed)
+) -> MassSpecGymData:
+    """`fold` None: all spectra. Raises ValueError if a file has the wrong format."""
+    rows = list(read_massspecgym_spectra(spectra, split))
+    test = _cases((row for row in rows if fold is None or row.fold == fold), limit, params.seed)
     val = _cases((row for row in rows if val_fold and row.fold == val_fold), val_limit, params.seed)
-    lists = read_candidate_file(candidates, {case.spectrum.smiles for case in (*chosen, *val)})
-    listed = [
-        (case, lists.of(case.spectrum.smiles, case.truth), place < len(chosen))
-        for place, case in enumerate((*chosen, *val))
+    lists = read_candidate_file(candidates, {case.spectrum.smiles for case in (*test, *val)})
+    with_lists = [
+        (case, lists.of(case.spectrum.smiles, case.truth), index < len(test))
+        for index, case in enumerate((*test, *val))
     ]
-    standard = _Standard(cache / f"{candidates.stem}-standard.tsv" if cache else None)
-    standard.learn({smiles for _, found, _ in listed for smiles in found or ()})
-    library = _library(
-        [(case, found) for case, found, _ in listed if found is not None], standard, params.seed
-    )
+    standard = _StandardMolecules(cache / f"{candidates.stem}-standard.tsv" if cache else None)
+    standard.add({smiles for _, candidate_list, _ in with_lists for smiles in candidate_list or ()})
+    used_lists = [candidate_list for _, candidate_list, _ in with_lists if candidate_list is not None]
+    library = _library(used_lists, standard, params.seed)
     groups: tuple[list[Case], list[Case]] = ([], [])
-    for case, found, is_chosen in listed:
-        if found is not None:
-            asked = isinstance(prepare_spectrum(case.spectrum, params, max_peaks=max_peaks), PreparedSpectrum)
-            keys = _keys(found, standard, library) if asked else NO_KEYS
-            groups[0 if is_chosen else 1].append(replace(case, keys=keys))
+    for case, candidate_list, is_test in with_lists:
+        if candidate_list is not None:
+            prepared = prepare_spectrum(case.spectrum, params, max_peaks=max_peaks)
+            can_annotate = isinstance(prepared, PreparedSpectrum)
+            keys = _keys(candidate_list, standard, library) if can_annotate else NO_KEYS
+            groups[0 if is_test else 1].append(replace(case, keys=keys))
     unlisted = sum(library.key_of(case.compound) not in case.keys for case in groups[0])
-    return Gym(*groups, library, len(chosen) - len(groups[0]), unlisted)
+    return MassSpecGymData(*groups, library, len(test) - len(groups[0]), unlisted)
 
 
-def read_gym_spectra(path: Path, split: Path | None = None) -> Iterator[GymSpectrum]:
-    """From MassSpecGym's TSV; from any other spectrum file, with folds from `split` (identifier, fold)."""
+def read_massspecgym_spectra(path: Path, split: Path | None = None) -> Iterator[MassSpecGymSpectrum]:
+    """Spectra of MassSpecGym's TSV, or of any spectrum file with folds from `split` (identifier, fold)."""
     if path.suffix == ".tsv":
         yield from _read_tsv(path)
         return
@@ -104,16 +104,21 @@ def read_gym_spectra(path: Path, split: Path | None = None) -> Iterator[GymSpect
     for item in read_spectra(path):
         if not isinstance(item, SpectrumIssue):
             identifier = item.metadata.get("identifier") or item.metadata.get("IDENTIFIER", "")
-            yield GymSpectrum(item, folds.get(identifier, ""))
+            yield MassSpecGymSpectrum(item, folds.get(identifier, ""))
 
 
-def read_candidate_file(path: Path, wanted: set[str]) -> CandidateFile:
-    """JSON of {SMILES: [SMILES, ...]}. Keys are standardised only if a wanted one is spelled otherwise."""
+def read_candidate_file(path: Path, needed: set[str]) -> CandidateFile:
+    """Reads JSON of the form {SMILES: [SMILES, ...]}. Raises ValueError for other content.
+
+    It standardises the keys only if a needed SMILES is not among them.
+    """
     lists = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(lists, dict) or not all(isinstance(one, list) for one in lists.values()):
-        raise ValueError(f"{path} is no candidate file: it must be a JSON object of lists of SMILES.")
+    if not isinstance(lists, dict) or not all(isinstance(candidates, list) for candidates in lists.values()):
+        raise ValueError(
+            f"{path} is no candidate file. It must be a JSON object with a list of SMILES for each SMILES."
+        )
     by_inchikey: dict[str, Sequence[str]] = {}
-    if not wanted <= lists.keys():
+    if not needed <= lists.keys():
         for smiles, candidates in tqdm(lists.items(), "candidate lists"):
             molecule = identify(smiles)
             if molecule is not None:
@@ -121,54 +126,54 @@ def read_candidate_file(path: Path, wanted: set[str]) -> CandidateFile:
     return CandidateFile(lists, by_inchikey)
 
 
-class _Standard:
-    """SMILES as written to molecules, kept in a file: a fold's candidates take a quarter of an hour."""
+class _StandardMolecules:
+    """Molecules by SMILES as written, cached in a file: the candidates of a fold take about 15 minutes."""
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
         self.known: dict[str, Candidate | None] = {}
         if file is not None and file.exists():
             for row in csv.reader(file.open(encoding="utf-8", newline=""), delimiter="\t"):
-                self.known[row[0]] = _of_row(row)
+                self.known[row[0]] = _from_row(row)
 
-    def learn(self, written: set[str]) -> None:
-        for smiles in tqdm(sorted(written - self.known.keys()), "candidates"):
+    def add(self, smiles_set: set[str]) -> None:
+        for smiles in tqdm(sorted(smiles_set - self.known.keys()), "candidates"):
             self.known[smiles] = as_candidate(smiles)
         if self.file is not None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.writer(stream, delimiter="\t")
-                writer.writerows(_as_row(smiles, one) for smiles, one in self.known.items())
+                writer.writerows(_as_row(smiles, candidate) for smiles, candidate in self.known.items())
 
 
-def _library(listed: Sequence[tuple[Case, Sequence[str]]], standard: _Standard, seed: int) -> Library:
-    """The distinct molecules of all lists, in an order that says nothing of lists or truths.
+def _library(candidate_lists: Sequence[Sequence[str]], standard: _StandardMolecules, seed: int) -> Library:
+    """The distinct molecules of all lists, in random order.
 
-    Of tautomers that share an InChIKey the first by letter stays, whether truth or decoy wrote it.
+    If tautomers share an InChIKey, the first SMILES in alphabetical order is used, for truths and decoys.
     """
-    found: dict[str, Candidate] = {}
-    for _, written in listed:
-        for smiles in written:
-            one = standard.known[smiles]
-            if one is not None:
-                known = found.get(one.inchikey_first_block)
-                if known is None or one.smiles < known.smiles:
-                    found[one.inchikey_first_block] = one
-    molecules = [found[key] for key in sorted(found)]
-    # Embeddings are kept by the library's name, and every file and draw gives another library.
-    contents = hashlib.sha256("\n".join(one.smiles for one in molecules).encode()).hexdigest()
+    by_block: dict[str, Candidate] = {}
+    for candidate_list in candidate_lists:
+        for smiles in candidate_list:
+            candidate = standard.known[smiles]
+            if candidate is not None:
+                known = by_block.get(candidate.inchikey_first_block)
+                if known is None or candidate.smiles < known.smiles:
+                    by_block[candidate.inchikey_first_block] = candidate
+    molecules = [by_block[block] for block in sorted(by_block)]
+    # Embeddings are cached by the name of the library, and each file and draw makes a different library.
+    contents = hashlib.sha256("\n".join(molecule.smiles for molecule in molecules).encode()).hexdigest()
     return shuffled(molecules, f"massspecgym-{contents[:16]}", seed=seed)
 
 
 def _keys(
-    written: Sequence[str], standard: _Standard, library: Library
+    candidate_list: Sequence[str], standard: _StandardMolecules, library: Library
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    molecules = (standard.known[smiles] for smiles in written)
-    keys = {library.key_of(one.inchikey_first_block) for one in molecules if one is not None}
+    molecules = (standard.known[smiles] for smiles in candidate_list)
+    keys = {library.key_of(molecule.inchikey_first_block) for molecule in molecules if molecule is not None}
     return np.array(sorted(key for key in keys if key is not None), np.int64)
 
 
-def _cases(rows: Iterable[GymSpectrum], limit: int | None, seed: int) -> list[Case]:
+def _cases(rows: Iterable[MassSpecGymSpectrum], limit: int | None, seed: int) -> list[Case]:
     known: dict[str, StandardMolecule | None] = {}
     cases: list[Case] = []
     for row in rows:
@@ -181,18 +186,18 @@ def _cases(rows: Iterable[GymSpectrum], limit: int | None, seed: int) -> list[Ca
     return cases if limit is None else draw_evenly(cases, limit, seed)
 
 
-def _read_tsv(path: Path) -> Iterator[GymSpectrum]:
+def _read_tsv(path: Path) -> Iterator[MassSpecGymSpectrum]:
     csv.field_size_limit(2**30)  # peak lists are long fields
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t")
         missing = [name for name in NEEDED_COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(f"{path} is no MassSpecGym table: it lacks the columns {', '.join(missing)}.")
-        for number, row in enumerate(reader, start=2):
+        for line, row in enumerate(reader, start=2):
             try:
-                yield GymSpectrum(_spectrum(row), row.get("fold") or "")
+                yield MassSpecGymSpectrum(_spectrum(row), row.get("fold") or "")
             except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
+                raise ValueError(f"{path}, line {line}: {error}") from error
 
 
 def _spectrum(row: Mapping[str, str]) -> Spectrum:
@@ -200,13 +205,13 @@ def _spectrum(row: Mapping[str, str]) -> Spectrum:
     adduct = adducts.normalise(written) or written or None
     energy = row.get("collision_energy") or ""
     return Spectrum(
-        mz=np.array([float(one) for one in row["mzs"].split(",")]),
-        intensity=np.array([float(one) for one in row["intensities"].split(",")]),
+        mz=np.array([float(mz) for mz in row["mzs"].split(",")]),
+        intensity=np.array([float(intensity) for intensity in row["intensities"].split(",")]),
         precursor_mz=float(row["precursor_mz"]),
         adduct=adduct,
         ion_mode="negative" if written.endswith("-") else "positive",
         collision_energy=energy,
-        collision_energy_ev=float(energy) if energy else None,  # the data set states eV
+        collision_energy_ev=float(energy) if energy else None,  # MassSpecGym states eV
         instrument_type=row.get("instrument_type") or "",
         title=row.get("identifier") or "",
         smiles=row["smiles"],
@@ -219,14 +224,20 @@ def _read_split(path: Path) -> dict[str, str]:
         return {row["identifier"]: row["fold"] for row in csv.DictReader(stream, delimiter="\t")}
 
 
-def _as_row(written: str, one: Candidate | None) -> list[str]:
-    if one is None:
-        return [written]
-    fields = (one.smiles, one.inchikey_first_block, one.formula, repr(one.exact_mass), one.fingerprint.hex())
-    return [written, *fields]
+def _as_row(smiles: str, candidate: Candidate | None) -> list[str]:
+    if candidate is None:
+        return [smiles]
+    return [
+        smiles,
+        candidate.smiles,
+        candidate.inchikey_first_block,
+        candidate.formula,
+        repr(candidate.exact_mass),
+        candidate.fingerprint.hex(),
+    ]
 
 
-def _of_row(row: Sequence[str]) -> Candidate | None:
+def _from_row(row: Sequence[str]) -> Candidate | None:
     if len(row) == 1:
         return None
     _, smiles, inchikey, formula, mass, fingerprint = row

@@ -1,4 +1,7 @@
-"""Spectra with structures, as references and as training set. No evaluated compound is its own reference."""
+"""Spectra with structures, as reference spectra or as training set.
+
+References of evaluated compounds are never used.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,21 @@ from models_ml.spectra.preprocess import PREPROCESS_VERSION
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceSet:
-    """Usable spectra of a file: features, and their molecules' fingerprints (n, 256) and InChIKeys."""
+    """Usable spectra of a file: features, and fingerprints (n, 256) and InChIKeys of their molecules."""
 
     features: list[SpectrumFeatures]
     fingerprints: NDArray[np.uint8]
     inchikeys: list[str]  # first blocks
 
     def index_without(self, compounds: Collection[str]) -> tuple[ReferenceIndex, int]:
-        """An index of the references of other compounds, and how many references were left out."""
-        kept = [place for place, inchikey in enumerate(self.inchikeys) if inchikey not in compounds]
-        index = ReferenceIndex(
-            [self.features[place] for place in kept],
+        """An index without the references of these compounds, and how many references that removed."""
+        kept = [index for index, inchikey in enumerate(self.inchikeys) if inchikey not in compounds]
+        references = ReferenceIndex(
+            [self.features[index] for index in kept],
             self.fingerprints[kept],
-            [self.inchikeys[place] for place in kept],
+            [self.inchikeys[index] for index in kept],
         )
-        return index, len(self.inchikeys) - len(kept)
+        return references, len(self.inchikeys) - len(kept)
 
     def compounds(self) -> NDArray[np.uint8]:
         """Fingerprints of the distinct molecules, (m, 256)."""
@@ -45,7 +48,7 @@ class ReferenceSet:
 
 
 def read_references(path: Path, *, cache: Path | None = None) -> ReferenceSet:
-    """Spectra with structure, precursor, adduct and peaks. `cache` keeps them by the file's hash."""
+    """Spectra with structure, precursor, adduct and peaks. `cache`: folder with results by file hash."""
     stored = cache / f"references-{PREPROCESS_VERSION}-{file_sha256(path)[:16]}.npz" if cache else None
     if stored is not None and stored.exists():
         return _load(stored)
@@ -72,9 +75,9 @@ def _read(path: Path) -> ReferenceSet:
         if molecule_known is None:
             continue
         notation = adducts.normalise(item.adduct) or item.adduct
-        one = spectrum_features(item, notation)
-        if len(one.mz):
-            features.append(one)
+        spectrum = spectrum_features(item, notation)
+        if len(spectrum.mz):
+            features.append(spectrum)
             inchikeys.append(molecule_known[0])
             fingerprints.append(molecule_known[1])
     return ReferenceSet(features, fingerprint_matrix(fingerprints), inchikeys)
@@ -83,13 +86,18 @@ def _read(path: Path) -> ReferenceSet:
 def _save(path: Path, references: ReferenceSet) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     features = references.features
-    nothing = np.zeros(0, np.float32)
+    empty = np.zeros(0, np.float32)  # concatenate needs at least one array
     np.savez(
         path,
-        counts=np.array([len(one.mz) for one in features], np.int64),
-        mz=np.concatenate([nothing, *(one.mz for one in features)]),
-        intensity=np.concatenate([nothing, *(one.intensity for one in features)]),
-        ions=np.array([(one.precursor_mz, one.adduct, one.energy, one.energy_kind) for one in features]),
+        counts=np.array([len(spectrum.mz) for spectrum in features], np.int64),
+        mz=np.concatenate([empty, *(spectrum.mz for spectrum in features)]),
+        intensity=np.concatenate([empty, *(spectrum.intensity for spectrum in features)]),
+        ions=np.array(
+            [
+                (spectrum.precursor_mz, spectrum.adduct, spectrum.energy, spectrum.energy_kind)
+                for spectrum in features
+            ]
+        ),
         fingerprints=references.fingerprints,
         inchikeys=np.array(references.inchikeys, dtype=str),
     )

@@ -1,4 +1,4 @@
-"""The evaluation's command on computed spectra, and its cases, protocols and rankings on known answers."""
+"""The commands of the evaluation on computed spectra; cases, protocols and rankings with known results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import pytest
 pytest.importorskip("torch", reason="evaluation runs the model, which needs torch")
 
 from models_ml.evaluate.__main__ import main
-from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, take_peaks_off
-from models_ml.evaluate.library import Candidate, Library, as_candidate
+from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, remove_peaks
+from models_ml.evaluate.library import Library, as_candidate
 from models_ml.evaluate.protocols import restricted_retrieve, with_candidates, without_truth
-from models_ml.evaluate.ranking import KEPT, NEVER, rank_by_score, rank_shortlist
-from models_ml.evaluate.reports.collect import main as collect
+from models_ml.evaluate.ranking import MAX_KEPT, NEVER, rank_by_score, rank_shortlist
 from models_ml.inference.memory_index import InMemoryLibrary, LibraryEntry
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
@@ -38,15 +37,18 @@ KEYS = (
 
 def make_cases(*smiles: str) -> list[Case]:
     return [
-        Case(replace(fragment_spectrum(one, collision_energy_ev=energy), smiles=one), standardise(one))
-        for one in smiles
+        Case(
+            replace(fragment_spectrum(structure, collision_energy_ev=energy), smiles=structure),
+            standardise(structure),
+        )
+        for structure in smiles
         for energy in (20.0, 40.0)
     ]
 
 
 def make_library(*smiles: str) -> Library:
-    found = [as_candidate(one) for one in smiles]
-    return Library([one for one in found if isinstance(one, Candidate)], "made")
+    candidates = [as_candidate(structure) for structure in smiles]
+    return Library([candidate for candidate in candidates if candidate is not None], "test")
 
 
 def write_spectra(path: Path, *smiles: str) -> Path:
@@ -55,24 +57,24 @@ def write_spectra(path: Path, *smiles: str) -> Path:
     return path
 
 
-def test_a_limit_takes_compounds_in_turn() -> None:
+def test_a_limit_takes_spectra_of_all_compounds() -> None:
     cases = make_cases(*MOLECULES[:4])
     drawn = draw_evenly(cases, 4, seed=1)
     assert len({case.compound for case in drawn}) == 4
     assert drawn == draw_evenly(cases, 4, seed=1)
 
 
-def test_exchanged_peaks_are_another_compounds() -> None:
+def test_exchanged_peaks_come_from_another_compound() -> None:
     cases = make_cases(THEOPHYLLINE, THEOBROMINE)
-    exchanged, near = exchange_peaks(cases)
-    assert near == len(cases)  # isomers: the same precursor
+    exchanged, n_within_tolerance = exchange_peaks(cases)
+    assert n_within_tolerance == len(cases)  # isomers have the same precursor m/z
     for before, after in zip(cases, exchanged, strict=True):
         donors = [case for case in cases if case.spectrum.mz is after.spectrum.mz]
         assert donors[0].compound != before.compound == after.compound
 
 
-def test_the_blind_twin_is_given_no_peak_of_the_spectrum() -> None:
-    (case, _) = take_peaks_off(make_cases(THEOPHYLLINE))
+def test_the_blind_twin_gets_no_peak_of_the_spectrum() -> None:
+    (case, _) = remove_peaks(make_cases(THEOPHYLLINE))
     assert case.spectrum.mz.tolist() == [case.spectrum.precursor_mz]
 
 
@@ -82,20 +84,20 @@ def test_the_memory_library_answers_like_a_plain_sort() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     mass = rng.uniform(100, 200, 500)
     library = InMemoryLibrary([LibraryEntry("C", str(n), "CH4", mass[n]) for n in range(500)], vectors)
-    (found,) = library.retrieve([Query(vectors[7], 150.0, 30.0)], 40)
+    (retrieved,) = library.retrieve([Query(vectors[7], 150.0, 30.0)], 40)
     inside = np.flatnonzero(np.abs(mass - 150) <= 30)
     expected = sorted(inside, key=lambda key: (-float(vectors[key] @ vectors[7]), key))[:40]
-    assert [molecule.key for molecule in found.molecules] == expected
-    assert found.n_in_window == len(inside)
+    assert [molecule.key for molecule in retrieved.molecules] == expected
+    assert retrieved.n_in_window == len(inside)
 
 
-def test_each_protocol_asks_among_its_own_molecules() -> None:
+def test_each_protocol_has_its_own_candidates() -> None:
     library = make_library(*MOLECULES)
     cases = make_cases(THEOPHYLLINE)
     sizes = {}
     for protocol in ("precursor", "formula", "isomers", "whole"):
-        asked = with_candidates(cases, library, protocol, AnnotateParams(), max_peaks=64)
-        sizes[protocol] = [len(case.keys) for case in asked]
+        selected = with_candidates(cases, library, protocol, AnnotateParams(), max_peaks=64)
+        sizes[protocol] = [len(case.keys) for case in selected]
     assert sizes == {"precursor": [2, 2], "formula": [2, 2], "isomers": [], "whole": [len(MOLECULES)] * 2}
 
 
@@ -106,18 +108,18 @@ def test_a_deleted_truth_is_no_candidate() -> None:
     assert [library.molecules[key].smiles for key in case.keys] == [THEOBROMINE]
 
 
-def test_a_restricted_library_answers_from_each_cases_candidates() -> None:
+def test_restricted_retrieval_answers_from_the_candidates_of_each_case() -> None:
     library = make_library(*MOLECULES)
     vectors = np.random.default_rng(0).normal(size=(len(library), 4)).astype(np.float32)
     first, second = make_cases(THEOPHYLLINE)
     cases = [replace(first, keys=np.array([1, 5, 7])), replace(second, keys=np.array([2]))]
     queries = [Query(vectors[5], 0.0, 0.0)] * 2
-    one, two = restricted_retrieve(cases, library, vectors)(queries, 2)
+    of_first, of_second = restricted_retrieve(cases, library, vectors)(queries, 2)
     order = sorted([1, 5, 7], key=lambda key: -float(vectors[key] @ vectors[5]))
-    assert [molecule.key for molecule in one.molecules] == order[:2]
-    assert one.n_in_window == 3
-    assert [molecule.key for molecule in two.molecules] == [2]
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    assert [molecule.key for molecule in of_first.molecules] == order[:2]
+    assert of_first.n_in_window == 3
+    assert [molecule.key for molecule in of_second.molecules] == [2]
+    with pytest.raises(ValueError, match="one per case"):
         restricted_retrieve(cases, library, vectors)(queries[:1], 2)
 
 
@@ -130,18 +132,18 @@ def test_equal_scores_share_their_expected_rank() -> None:
         rank_by_score(keys, np.array([0.1, np.nan, 0.9]), 4)
 
 
-def test_a_large_ranking_keeps_its_best_and_counts_the_rest() -> None:
+def test_a_large_ranking_stores_the_best_and_counts_the_rest() -> None:
     scores = np.random.default_rng(0).normal(size=5000)
     ranking = rank_by_score(np.arange(5000), scores, 17)
-    assert ranking.keys.tolist() == np.argsort(-scores)[:KEPT].tolist()
+    assert ranking.keys.tolist() == np.argsort(-scores)[:MAX_KEPT].tolist()
     assert ranking.rank == (scores > scores[17]).sum() + 1
-    assert ranking.rest_counts.sum() == 5000 - KEPT
+    assert ranking.rest_counts.sum() == 5000 - MAX_KEPT
     whole = np.log(np.exp(scores).sum())
     kept = np.exp(ranking.scores).sum() + (ranking.rest_counts * np.exp(ranking.rest_scores)).sum()
     assert np.log(kept) == pytest.approx(whole, abs=1e-4)
 
 
-def test_an_unlisted_truth_has_no_rank_but_the_last_listed_score() -> None:
+def test_a_truth_outside_the_shortlist_has_no_rank_but_the_last_score() -> None:
     ranking = rank_shortlist(np.array([1, 2]), np.array([0.9, 0.3]), np.array([1, 2, 3, 4]), 4)
     assert ranking.rank == NEVER
     assert ranking.truth_score == 0.3
@@ -149,12 +151,12 @@ def test_an_unlisted_truth_has_no_rank_but_the_last_listed_score() -> None:
     assert ranking.n_candidates == 4
 
 
-def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_compare_writes_every_metric(tiny_checkpoint: Path, tmp_path: Path) -> None:
     spectra = write_spectra(tmp_path / "spectra.mgf", *MOLECULES[:5])
     val = write_spectra(tmp_path / "val.mgf", *MOLECULES[5:12])
     references = write_spectra(tmp_path / "references.mgf", *MOLECULES[3:20])
-    (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(MOLECULES)))
-    for name in ("first", "out"):  # the second time from the cache
+    (tmp_path / "library.smi").write_text("".join(f"{smiles} M{n}\n" for n, smiles in enumerate(MOLECULES)))
+    for name in ("first", "out"):  # the second run reads the cache
         main(["--spectra", str(spectra), "--library", str(tmp_path / "library.smi"), "--val", str(val),
               "--checkpoint", str(tiny_checkpoint), "--blind", str(tiny_checkpoint),
               "--references", str(references), "--train", str(references), "--mces-limit", "2",
@@ -162,34 +164,34 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
               "--method", "random,blind,nearest_entropy,nearest_cosine,analogs,retrieval,glmr",
               "--out", str(tmp_path / f"{name}.json")])  # fmt: skip
     first, report = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "out"))
-    assert report["references"]["n_excluded"] == 2 * 9  # those of the test and validation compounds
+    assert report["references"]["n_excluded"] == 2 * 9  # references of test and validation compounds
     assert report["n_library"] == len(MOLECULES)
-    for method, figures in report["methods"].items():
-        assert first["methods"][method]["ci95"] == figures["ci95"]
-        assert all(name in figures for name in KEYS), method
-        assert figures["n_spectra"] == 10
-        assert figures["n_failed"] == 0
-        assert figures["coverage@40"] == 1
-        assert figures["random_hit@1"] == pytest.approx(1 / len(MOLECULES), abs=1e-4)
-        assert figures["information_bits"] is not None
-        assert figures["ece"] is not None
-        assert figures["mces_pairs"] <= 2
+    for method, metrics in report["methods"].items():
+        assert first["methods"][method]["ci95"] == metrics["ci95"]
+        assert all(name in metrics for name in KEYS), method
+        assert metrics["n_spectra"] == 10
+        assert metrics["n_failed"] == 0
+        assert metrics["coverage@40"] == 1
+        assert metrics["random_hit@1"] == pytest.approx(1 / len(MOLECULES), abs=1e-4)
+        assert metrics["information_bits"] is not None
+        assert metrics["ece"] is not None
+        assert metrics["mces_pairs"] <= 2
     assert report["methods"]["blind"]["lift@1"] == report["methods"]["blind"]["information_bits"] == 0
     assert "valid_beams" in report["methods"]["glmr"]
     (tmp_path / "checkpoint").mkdir()
-    collect(["--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "out.json")])
-    metrics = json.loads((tmp_path / "checkpoint" / "metrics.json").read_text())
-    kept = metrics["protocols"]["whole, references"]["retrieval"]
+    main(["collect", "--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "out.json")])
+    collected = json.loads((tmp_path / "checkpoint" / "metrics.json").read_text())
+    kept = collected["protocols"]["whole, references"]["retrieval"]
     assert kept["hit@1"] == report["methods"]["retrieval"]["hit@1"]
     assert set(kept["ci95"]) <= set(kept)
-    # Another protocol's report beside it, and alone.
+    # Add the report of another protocol, then replace everything with it.
     (tmp_path / "other.json").write_text(json.dumps(report | {"protocol": "formula"}))
     other = ["--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "other.json")]
     for add, expected in (
         (["--add"], {"whole, references", "formula, references"}),
         ([], {"formula, references"}),
     ):
-        collect([*add, *other])
+        main(["collect", *add, *other])
         stored = json.loads((tmp_path / "checkpoint" / "metrics.json").read_text())
         assert set(stored["protocols"]) == expected
     assert "## Controls" in (tmp_path / "out.md").read_text()
@@ -197,8 +199,9 @@ def test_the_command_writes_every_figure(tiny_checkpoint: Path, tmp_path: Path) 
 
 
 def test_retrieval_ranks_as_the_server_retrieves(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """Scoring every candidate at once gives the places that `annotate` gives its shortlist."""
-    from models_ml.evaluate.methods.bench import Bench, retrieval_ranking
+    """The scores of all candidates give the same order as the shortlist of `annotate`."""
+    from models_ml.evaluate.methods.context import MethodContext
+    from models_ml.evaluate.methods.model_methods import retrieval_ranking
     from models_ml.evaluate.vectors import MoleculeVectors
     from models_ml.inference.annotate import annotate
     from models_ml.inference.checkpoint import load_checkpoint
@@ -207,23 +210,23 @@ def test_retrieval_ranks_as_the_server_retrieves(tiny_checkpoint: Path, tmp_path
     model, library = load_checkpoint(tiny_checkpoint), make_library(*MOLECULES)
     params = AnnotateParams(method="glmr", max_tokens=8, beam_size=1)
     cases = with_candidates(make_cases(*MOLECULES[:4]), library, "whole", params, max_peaks=64)
-    bench = Bench(model, library, MoleculeVectors(model, library), params)
-    rankings = retrieval_ranking(cases, bench)
+    context = MethodContext(model, library, MoleculeVectors(model, library), params)
+    rankings = retrieval_ranking(cases, context)
     outcomes = annotate(
         [case.spectrum for case in cases],
         model=model,
-        retrieve=restricted_retrieve(cases, library, bench.vectors.values),
+        retrieve=restricted_retrieve(cases, library, context.vectors.values),
         params=params,
     )
     for ranking, outcome in zip(rankings, outcomes, strict=True):
         assert isinstance(outcome, Annotated)
-        retrieved = sorted(outcome.candidates, key=lambda one: one.retrieval_rank)
-        assert [one.key for one in retrieved] == ranking.keys.tolist()
+        retrieved = sorted(outcome.candidates, key=lambda candidate: candidate.retrieval_rank)
+        assert [candidate.key for candidate in retrieved] == ranking.keys.tolist()
 
 
-def test_the_shipped_checkpoint_tells_its_confidence_and_its_heads_are_a_baseline(tmp_path: Path) -> None:
+def test_the_shipped_checkpoint_states_confidence_and_has_a_fingerprint_baseline(tmp_path: Path) -> None:
     isomers = ("CC(=O)Oc1ccccc1C(=O)O", "COC(=O)c1ccccc1C(=O)O", "O=C(O)Cc1ccc2c(c1)OCO2")
-    (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(isomers)))
+    (tmp_path / "library.smi").write_text("".join(f"{smiles} M{n}\n" for n, smiles in enumerate(isomers)))
     main(["--spectra", str(write_spectra(tmp_path / "spectra.mgf", *isomers)), "--mces-limit", "0",
           "--library", str(tmp_path / "library.smi"), "--beam-size", "1",
           "--method", "fused,fused-fragments,fingerprint_decoys",
@@ -237,21 +240,19 @@ def test_the_shipped_checkpoint_tells_its_confidence_and_its_heads_are_a_baselin
     assert 0 <= fused["absent_auc"] <= 1
 
 
-def test_temperatures_are_kept_for_whoever_has_no_validation_spectra(
-    tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_stored_temperatures_replace_validation_spectra(tiny_checkpoint: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     shutil.copytree(tiny_checkpoint, checkpoint)
-    (tmp_path / "library.smi").write_text("".join(f"{one} M{n}\n" for n, one in enumerate(MOLECULES)))
+    (tmp_path / "library.smi").write_text("".join(f"{smiles} M{n}\n" for n, smiles in enumerate(MOLECULES)))
     spectra = write_spectra(tmp_path / "spectra.mgf", *MOLECULES[:4])
-    plain = ["--spectra", str(spectra), "--library", str(tmp_path / "library.smi"), "--method", "retrieval",
-             "--checkpoint", str(checkpoint), "--blind", str(tiny_checkpoint), "--mces-limit", "0",
-             "--protocol", "whole", "--out", str(tmp_path / "out.json")]  # fmt: skip
+    arguments = ["--spectra", str(spectra), "--library", str(tmp_path / "library.smi"),
+                 "--method", "retrieval", "--checkpoint", str(checkpoint), "--blind", str(tiny_checkpoint),
+                 "--mces-limit", "0", "--protocol", "whole", "--out", str(tmp_path / "out.json")]  # fmt: skip
 
     def row(*more: str) -> dict[str, Any]:
-        main([*plain, *more])
-        found: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())["methods"]["retrieval"]
-        return found
+        main([*arguments, *more])
+        metrics: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())["methods"]["retrieval"]
+        return metrics
 
     without = row()
     assert without["ece"] is without["information_bits"] is None
@@ -259,20 +260,39 @@ def test_temperatures_are_kept_for_whoever_has_no_validation_spectra(
     val = write_spectra(tmp_path / "val.mgf", *MOLECULES[5:12])
     fitted = row("--val", str(val), "--keep-temperatures")
     kept = row()
-    for figure in ("ece", "information_bits", "temperature"):
-        assert kept[figure] == pytest.approx(fitted[figure], rel=1e-3)
+    for metric in ("ece", "information_bits", "temperature"):
+        assert kept[metric] == pytest.approx(fitted[metric], rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("magic", "there are random, nearest_entropy"),
+        ("magic", "The methods are random, nearest_entropy"),
         ("analogs", "need reference spectra"),
         ("blind", "name its checkpoint with --blind"),
         ("fingerprint_bce", "with --baseline NAME=FOLDER"),
     ],
 )
-def test_a_method_that_cannot_run_is_refused_at_once(method: str, message: str, tmp_path: Path) -> None:
+def test_a_method_without_its_input_is_refused(method: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["--spectra", "a", "--library", "b", "--method", method, "--out", str(tmp_path / "o"),
               "--checkpoint", str(tmp_path)])  # fmt: skip
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--help"])
+    assert exit_info.value.code == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in ("compare", "massspecgym", "generation", "collect"))
+
+
+def test_an_unknown_command_is_refused() -> None:
+    with pytest.raises(SystemExit, match="No command is named 'magic'"):
+        main(["magic"])
+
+
+def test_without_a_command_options_go_to_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--spectra"])
+    assert "python -m models_ml.evaluate compare" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Classical similarities of spectra against their plain definitions."""
+"""Classical similarities of spectra, compared with their definitions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def entropy(p: np.ndarray) -> float:
     return -float((p * np.log2(p)).sum())
 
 
-def test_entropy_similarity_is_what_mixing_adds() -> None:
+def test_entropy_similarity_follows_from_the_entropy_of_the_mixture() -> None:
     first, second = make_features(100.0, 150.0, 200.0), make_features(100.01, 150.0, 300.0)
-    found = EntropyIndex([second, first, make_features(400.0)]).similarities(first)
-    third = np.full(3, 1 / 3)  # equal peaks stay equal when they are evened out
+    similarities = EntropyIndex([second, first, make_features(400.0)]).similarities(first)
+    third = np.full(3, 1 / 3)  # weighting keeps equal peaks equal
     mixed = np.array([2 / 6, 2 / 6, 1 / 6, 1 / 6])
     expected = 1 - (2 * entropy(mixed) - 2 * entropy(third)) / 2
-    assert found == pytest.approx([expected, 1.0, 0.0])
+    assert similarities == pytest.approx([expected, 1.0, 0.0])
 
 
 def test_modified_cosine_matches_shifted_peaks_once() -> None:
@@ -30,6 +30,6 @@ def test_modified_cosine_matches_shifted_peaks_once() -> None:
     shifted = make_features(100.0, 214.0, precursor_mz=314.0)
     assert modified_cosine(plain, shifted) == pytest.approx(1)
     assert modified_cosine(plain, make_features(100.0, 207.0, precursor_mz=314.0)) == pytest.approx(0.5)
-    # One peak cannot match two: 100 fits both 100 and 114, which differs as the precursors do.
+    # A peak matches only once: 100 fits 100, and 114 by the difference of the precursors.
     twice = make_features(100.0, 114.0, precursor_mz=314.0)
     assert modified_cosine(make_features(100.0, precursor_mz=300.0), twice) == pytest.approx(1 / np.sqrt(2))

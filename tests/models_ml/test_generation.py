@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="networks need torch, which is not installed
 import torch
 
 from models_ml.config import named_config
-from models_ml.evaluate.generation import main as measure_generation
+from models_ml.evaluate.__main__ import main as evaluate
 from models_ml.generation.beam_search import Beam, GenerationTooSlow, beam_search
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
@@ -106,7 +106,7 @@ def test_the_command_measures_every_constraint(tiny_checkpoint: Path, tmp_path: 
     with spectra.open("w") as stream:
         write_mgf([fragment_spectrum(standardise(one).smiles) for one in MOLECULES[:4]], stream)
     paths = ["--spectra", str(spectra), "--library", str(library), "--checkpoint", str(tiny_checkpoint)]
-    measure_generation([*paths, "--mass", "0.5", "--out", str(out)])
+    evaluate(["generation", *paths, "--mass", "0.5", "--out", str(out)])
     rows = json.loads(out.read_text())["rows"]
     assert list(rows) == ["none", "syntax", "mass 0.5", "syntax, mass 0.5", "default, no candidates",
                           "default, wrong peaks"]  # fmt: skip

@@ -1,1 +1,1 @@
-"""Metrics of rankings and of their probabilities."""
+"""Metrics of rankings and of their probabilities, with intervals."""

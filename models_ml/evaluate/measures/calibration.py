@@ -1,4 +1,4 @@
-"""Whether stated probabilities are kept: calibration error, accuracy where most sure, telling absence."""
+"""How well stated probabilities match observed frequencies, and how well absence is detected."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ N_BINS = 10
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     confidence: float  # mean stated probability
-    accuracy: float  # share that was right
+    accuracy: float  # share of right answers
     n: int
 
 
 def reliability(confidence: Floats, right: Floats, *, n_bins: int = N_BINS) -> list[ReliabilityBin]:
-    """Bins of equal numbers of spectra, least sure first. `confidence` and `right` (n,)."""
+    """Bins of equal numbers of spectra, lowest confidence first. `confidence` and `right` (n,)."""
     order = np.argsort(confidence, kind="stable")
     return [
         ReliabilityBin(
@@ -31,22 +31,25 @@ def reliability(confidence: Floats, right: Floats, *, n_bins: int = N_BINS) -> l
 
 
 def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
-    """Mean distance of accuracy and confidence over the bins, weighted by their size."""
-    total = sum(one.n for one in bins)
-    return sum(abs(one.accuracy - one.confidence) * one.n for one in bins) / total
+    """Mean absolute difference of accuracy and confidence over the bins, weighted by their size."""
+    total = sum(bin_.n for bin_ in bins)
+    return sum(abs(bin_.accuracy - bin_.confidence) * bin_.n for bin_ in bins) / total
 
 
 def accuracy_at_coverage(confidence: Floats, right: Floats, coverage: float) -> float:
-    """Share right among the `coverage` share that is most sure; equal confidences count by their mean."""
+    """Share of right answers among the most confident spectra; `coverage` is their share of all spectra.
+
+    Spectra whose confidence equals the lowest included one count by their mean.
+    """
     n = max(round(len(confidence) * coverage), 1)
     order = np.argsort(-confidence, kind="stable")
     least = confidence[order[n - 1]]
-    sure, border = confidence > least, confidence == least
-    return float((right[sure].sum() + right[border].mean() * (n - sure.sum())) / n)
+    above, border = confidence > least, confidence == least
+    return float((right[above].sum() + right[border].mean() * (n - above.sum())) / n)
 
 
 def area_under_curve(absent: Floats, present: Floats) -> float:
-    """Chance that a spectrum whose molecule is absent states more than one whose molecule is present."""
+    """Probability that a spectrum has a higher value if its molecule is absent than if it is present."""
     ordered = np.sort(present)
     below = np.searchsorted(ordered, absent, "left")
     not_above = np.searchsorted(ordered, absent, "right")

@@ -1,4 +1,4 @@
-"""MCES distance of the first candidate to the truth (myopic-mces), for as many pairs as one has time for."""
+"""MCES distance of the first candidate and the truth (myopic-mces), for a limited number of pairs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-# As MassSpecGym: beyond this distance a lower bound stands for it.
+# As in MassSpecGym: above this distance, a lower bound replaces the distance.
 THRESHOLD = 15
-SECONDS_A_PAIR = 10
-MISSING = "myopic-mces is not installed; requirements/dev.lock has it"
+TIME_LIMIT_S = 10
+MISSING = "myopic-mces is not installed. Install it from requirements/dev.lock"
 
 
 @dataclass(frozen=True, slots=True)
 class MeanMces:
     mean: float
-    n_spectra: int  # the mean is over so many, drawn at random
-    n_pairs: int  # different pairs of different molecules among them, computed now or before
-    values: list[tuple[int, float]]  # (place of the spectrum, distance)
+    n_spectra: int  # number of spectra in the mean, drawn at random
+    n_pairs: int  # number of distinct pairs of different molecules among them, computed now or earlier
+    values: list[tuple[int, float]]  # (index of the spectrum, distance)
 
 
 @dataclass(slots=True)
@@ -36,26 +36,26 @@ class MCESDistances:
             self.known.update(json.loads(self.file.read_text(encoding="utf-8")))
 
     def mean(self, pairs: Sequence[tuple[str, str] | None], *, limit: int, seed: int) -> MeanMces | None:
-        """Over spectra in random order until `limit` different pairs are used up; None if there are none.
+        """Mean over spectra in random order, until `limit` distinct pairs are used. None without any pair.
 
-        A pair is (first candidate, truth); None: the spectrum has no candidate and is left out.
+        A pair is (first candidate, truth) as SMILES. None: the spectrum has no candidate and does not count.
         """
         used: set[str] = set()
         values: list[tuple[int, float]] = []
         order = np.random.default_rng(seed).permutation(len(pairs)).tolist()
-        for place in tqdm(order, "mces"):
-            pair = pairs[place]
+        for index in tqdm(order, "mces"):
+            pair = pairs[index]
             if pair is None:
                 continue
             name = " ".join(sorted(pair))
             if pair[0] != pair[1] and name not in used:
                 if len(used) >= limit:
-                    break  # going on with the pairs known by chance would favour molecules with many spectra
+                    break  # to continue with known pairs only would favour molecules with many spectra
                 used.add(name)
-            values.append((place, self._distance(pair, name)))
+            values.append((index, self._distance(pair, name)))
         if not values:
             return None
-        self._keep()
+        self._save()
         return MeanMces(float(np.mean([value for _, value in values])), len(values), len(used), values)
 
     def _distance(self, pair: tuple[str, str], name: str) -> float:
@@ -65,22 +65,22 @@ class MCESDistances:
             self.known[name] = mces_distance(*pair)
         return self.known[name]
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         if self.file is not None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self.file.write_text(json.dumps(self.known, indent=0, sort_keys=True), encoding="utf-8")
 
 
 def mces_distance(first: str, second: str) -> float:
-    """Bonds to take away or change, 0 for equal molecules. Raises ImportError without myopic-mces.
+    """Number of bonds to remove or change; 0 for equal molecules. Raises ImportError without myopic-mces.
 
-    A pair that the solver does not finish in ten seconds gives its lower bound.
+    If the solver needs more than ten seconds, the result is a lower bound.
     """
     import pulp
     from myopic_mces import MCES
 
-    # The solver that comes with PuLP, by the name under which myopic-mces understands a time limit.
-    options = {"msg": False, "threads": 1, "timeLimit": SECONDS_A_PAIR, "path": pulp.PULP_CBC_CMD().path}
+    # PuLP's own solver. Only under this name does myopic-mces pass a time limit to it.
+    options = {"msg": False, "threads": 1, "timeLimit": TIME_LIMIT_S, "path": pulp.PULP_CBC_CMD().path}
     _, distance, _, _ = MCES(
         first,
         second,

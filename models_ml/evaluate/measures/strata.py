@@ -1,4 +1,4 @@
-"""Parts of the spectra: by adduct, ion mode, instrument, number of peaks, nearness to a training compound."""
+"""Strata of spectra: by adduct, ion mode, instrument, number of peaks and similarity to training data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models_ml.spectra.spectrum import Spectrum
 
 PEAK_BOUNDS = (5, 10, 20, 50)
 TANIMOTO_BOUNDS = (0.4, 0.6, 0.8)
-# Letters in an instrument type ("LC-ESI-ITFT", "Orbitrap"), the telling ones first.
+# Letters in an instrument type ("LC-ESI-ITFT", "Orbitrap"). The first group that matches is used.
 INSTRUMENTS = {
     "Orbitrap": ("FT", "ORBITRAP", "HCD"),
     "QTOF": ("TOF",),
@@ -25,43 +25,49 @@ INSTRUMENTS = {
 }
 
 
-def stratum_of(cases: Sequence[Case], nearest_training: Mapping[str, float] | None) -> dict[str, list[str]]:
-    """The name of each case's part, by what the parts are made by."""
-    named = {
+def strata_names(cases: Sequence[Case], nearest_training: Mapping[str, float] | None) -> dict[str, list[str]]:
+    """For each property, the stratum of each case. `nearest_training`: by compound; None: not used."""
+    names = {
         "adduct": [case.spectrum.adduct or "not stated" for case in cases],
         "ion_mode": [case.spectrum.ion_mode or _mode(case.spectrum) for case in cases],
         "instrument": [instrument_group(case.spectrum.instrument_type) for case in cases],
         "n_peaks": [_between(case.spectrum.n_peaks, PEAK_BOUNDS, whole=True) for case in cases],
     }
     if nearest_training is not None:
-        named["nearest_training_tanimoto"] = [
+        names["nearest_training_tanimoto"] = [
             _between(nearest_training[case.compound], TANIMOTO_BOUNDS) for case in cases
         ]
-    return named
+    return names
 
 
-def strata_figures(
-    named: Mapping[str, Sequence[str]], hit: Floats, blind_hit: Floats | None, compounds: Sequence[str]
+def strata_metrics(
+    names_by_property: Mapping[str, Sequence[str]],
+    hit: Floats,
+    blind_hit: Floats | None,
+    compounds: Sequence[str],
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """hit@1, blind hit@1 and sizes of each part."""
+    """hit@1, blind hit@1 and size of each stratum, by property and stratum."""
     compound = np.array(compounds)
-    figures: dict[str, dict[str, dict[str, Any]]] = {}
-    for by, names in named.items():
-        figures[by] = {}
+    metrics: dict[str, dict[str, dict[str, Any]]] = {}
+    for property_name, names in names_by_property.items():
+        metrics[property_name] = {}
         array = np.array(names)
         for name in _sorted(set(names)):
-            part = array == name
-            figures[by][name] = {
-                "hit@1": round(float(hit[part].mean()), 4),
-                "blind_hit@1": None if blind_hit is None else round(float(blind_hit[part].mean()), 4),
-                "n_spectra": int(part.sum()),
-                "n_compounds": len(np.unique(compound[part])),
+            members = array == name
+            metrics[property_name][name] = {
+                "hit@1": round(float(hit[members].mean()), 4),
+                "blind_hit@1": None if blind_hit is None else round(float(blind_hit[members].mean()), 4),
+                "n_spectra": int(members.sum()),
+                "n_compounds": len(np.unique(compound[members])),
             }
-    return figures
+    return metrics
 
 
 def nearest_training_tanimoto(cases: Sequence[Case], training: NDArray[np.uint8]) -> dict[str, float]:
-    """By compound: Tanimoto to the most similar training molecule; `training` (m, 256)."""
+    """Tanimoto similarity of each compound to the most similar training molecule.
+
+    `training`: packed fingerprints (m, 256).
+    """
     fingerprints = {case.compound: case.truth.fingerprint for case in cases}
     return {
         compound: float(bulk_tanimoto(fingerprint, training).max(initial=0.0))
@@ -70,7 +76,7 @@ def nearest_training_tanimoto(cases: Sequence[Case], training: NDArray[np.uint8]
 
 
 def instrument_group(instrument_type: str) -> str:
-    """Orbitraps and other Fourier transform instruments are one group, as are all with a time of flight."""
+    """One group for all Fourier transform instruments, and one for all time-of-flight instruments."""
     kind = instrument_type.upper()
     for group, marks in INSTRUMENTS.items():
         if any(mark in kind for mark in marks):
@@ -83,7 +89,7 @@ def _mode(spectrum: Spectrum) -> str:
 
 
 def _between(value: float, bounds: Sequence[float], *, whole: bool = False) -> str:
-    """The part of the number line that a value lies in; a bound belongs to the part above it."""
+    """The name of the interval that contains the value. A bound belongs to the interval above it."""
     if value < bounds[0]:
         return f"< {bounds[0]}"
     for low, high in pairwise(bounds):
@@ -93,11 +99,11 @@ def _between(value: float, bounds: Sequence[float], *, whole: bool = False) -> s
 
 
 def _sorted(names: set[str]) -> list[str]:
-    """Below the first bound, between bounds by number, above the last; other names by letter."""
+    """Intervals in ascending order; other names in alphabetical order."""
 
-    def place(name: str) -> tuple[int, float, str]:
-        number = name.split("-")[0]
-        between = number.replace(".", "", 1).isdigit()
-        return (0 if name[0] == "<" else 2 if name[0] == ">" else 1, float(number) if between else 0.0, name)
+    def key(name: str) -> tuple[int, float, str]:
+        low = name.split("-")[0]
+        is_interval = low.replace(".", "", 1).isdigit()
+        return (0 if name[0] == "<" else 2 if name[0] == ">" else 1, float(low) if is_interval else 0.0, name)
 
-    return sorted(names, key=place)
+    return sorted(names, key=key)

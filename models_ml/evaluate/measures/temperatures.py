@@ -1,6 +1,7 @@
-"""Temperatures that make posteriors of scores: fitted on validation spectra, or kept in the checkpoint.
+"""Temperatures that turn scores into probabilities: fitted on validation spectra or read from a checkpoint.
 
-Kept ones let whoever has no validation spectra, as an installation, measure information and calibration too.
+With stored temperatures, an installation without validation spectra can also measure information and
+calibration.
 """
 
 from __future__ import annotations
@@ -14,39 +15,42 @@ from models_ml.checkpoint_info import TEMPERATURES_FILE
 from models_ml.evaluate.measures.posterior import fit_temperature
 from models_ml.evaluate.ranking import Ranking
 
-BLIND_OF = "blind twin of "  # before the name of the method that the twin runs
+BLIND_OF = "blind twin of "  # prefix of the method that the twin runs
 
 
 @dataclass(frozen=True, slots=True)
 class Temperatures:
-    """Of one protocol, by method. Scores with references are others than those without."""
+    """Temperatures of one protocol, by method. Protocols with and without references are separate."""
 
     path: Path
     protocol: str
-    known: dict[str, float] = field(default_factory=dict)
+    stored: dict[str, float] = field(default_factory=dict)  # in the checkpoint
     fitted: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def load(cls, checkpoint: Path, protocol: str, *, with_references: bool) -> Temperatures:
-        """Nothing is known yet where the checkpoint keeps none."""
+        """`stored` is empty if the checkpoint has no temperatures of this protocol."""
         path = checkpoint / TEMPERATURES_FILE
         name = f"{protocol}, references" if with_references else protocol
         stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return cls(path, name, dict(stored.get(name, {})))
 
     def of(self, method: str, validation: Callable[[], Sequence[Ranking]] | None) -> float | None:
-        """Fitted on the rankings of `validation`, which is called at most once a method; None: as kept."""
+        """Fitted on the rankings of `validation`, which is called at most once per method.
+
+        Without `validation`: the stored temperature. None if there is neither.
+        """
         if validation is None:
-            return self.known.get(method)
+            return self.stored.get(method)
         if method not in self.fitted:
             rankings = validation()
-            if not any(one.truth_is_candidate for one in rankings):
+            if not any(ranking.truth_is_candidate for ranking in rankings):
                 return None
             self.fitted[method] = fit_temperature(rankings)
         return self.fitted[method]
 
     def save(self) -> None:
-        """Put what was fitted beside what the checkpoint keeps already."""
+        """Write the fitted temperatures into the checkpoint. Those of other methods and protocols stay."""
         stored = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
         rounded = {name: float(f"{value:.6g}") for name, value in self.fitted.items()}
         stored[self.protocol] = {**stored.get(self.protocol, {}), **rounded}

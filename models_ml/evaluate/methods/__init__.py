@@ -1,1 +1,1 @@
-"""The ranking methods that an evaluation compares, by name."""
+"""The ranking methods that an evaluation compares."""

@@ -1,1 +1,1 @@
-"""Puts rows of metrics together and writes them as JSON, tables and plots."""
+"""Collects the metrics of methods into reports, and shows them as tables and plots."""

@@ -1,4 +1,4 @@
-"""The report as tables that a person reads."""
+"""The report as Markdown tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WITH_INTERVAL = ("hit@1", "lift@1", "information_bits")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Ranks, controls, confidence, means over compounds, strata of the main method, and what is missing."""
+    """Ranks, controls, confidence, means over compounds, strata of the main method, and missing metrics."""
     methods = report["methods"]
     first = next(iter(methods.values()))
     parts = [
@@ -38,8 +38,8 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"{first['n_spectra']:,} spectra of {first['n_compounds']:,} compounds from `{report['spectra']}` "
         f"against `{report['library']}` ({report['n_library']:,} structures): {report['candidates']}. "
         f"Checkpoint `{report['checkpoint']['name']}`, {_twin(report)}, {_references(report)}, "
-        f"seed {report['seed']}. Shuffled: {report['shuffled_within_10_ppm']:,} of the exchanged peak lists "
-        "came from within 10 ppm. Shares, with 95 % intervals by bootstrap over compounds.",
+        f"seed {report['seed']}. Shuffled control: {report['shuffled_within_10_ppm']:,} peak lists come "
+        "from a precursor within 10 ppm. Values are shares, with 95 % bootstrap intervals over compounds.",
         _section("Ranks", methods, RANKS),
         _section("Controls", methods, CONTROLS),
         _section("Confidence", methods, CONFIDENCE),
@@ -75,12 +75,12 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _differences(found: Mapping[str, Any]) -> str:
-    if not found:
+def _differences(differences: Mapping[str, Any]) -> str:
+    if not differences:
         return ""
     rows = [
-        [name, f"{one['hit@1']:+.3f} ({one['ci95'][0]:+.3f} to {one['ci95'][1]:+.3f})"]
-        for name, one in found.items()
+        [name, f"{row['hit@1']:+.3f} ({row['ci95'][0]:+.3f} to {row['ci95'][1]:+.3f})"]
+        for name, row in differences.items()
     ]
     return "## Differences in hit@1, paired by spectrum\n\n" + table(["methods", "difference"], rows)
 
@@ -90,24 +90,25 @@ def _strata(report: Mapping[str, Any]) -> str:
         report["main_method"] if report["main_method"] in report["methods"] else next(iter(report["methods"]))
     )
     rows = [
-        [by, name, f"{one['n_spectra']:,}", f"{one['n_compounds']:,}", f"{one['hit@1']:.3f}", _blind(one)]
-        for by, parts in report["methods"][method]["strata"].items()
-        for name, one in parts.items()
+        [property_name, name, f"{row['n_spectra']:,}", f"{row['n_compounds']:,}", *_hits(row)]
+        for property_name, strata in report["methods"][method]["strata"].items()
+        for name, row in strata.items()
     ]
     return f"## Strata of `{method}`\n\n" + table(
-        ["by", "part", "spectra", "compounds", "hit@1", "blind hit@1"], rows
+        ["property", "stratum", "spectra", "compounds", "hit@1", "blind hit@1"], rows
     )
 
 
-def _blind(one: Mapping[str, Any]) -> str:
-    return "–" if one["blind_hit@1"] is None else f"{one['blind_hit@1']:.3f}"
+def _hits(row: Mapping[str, Any]) -> list[str]:
+    blind = row["blind_hit@1"]
+    return [f"{row['hit@1']:.3f}", "–" if blind is None else f"{blind:.3f}"]
 
 
 def _notes(methods: Mapping[str, Mapping[str, Any]]) -> str:
     reasons: dict[str, list[str]] = {}
     for method, row in methods.items():
-        for figure, reason in row["notes"].items():
-            reasons.setdefault(f"`{figure}`: {reason}", []).append(method)
+        for metric, reason in row["notes"].items():
+            reasons.setdefault(f"`{metric}`: {reason}", []).append(method)
     lines = [f"- {text} ({', '.join(names)})" for text, names in reasons.items()]
     return "## Missing\n\n" + "\n".join(lines) if lines else ""
 
@@ -123,5 +124,5 @@ def _references(report: Mapping[str, Any]) -> str:
         return "no reference spectra"
     return (
         f"{references['n_used']:,} reference spectra from `{references['file']}` "
-        f"({references['n_excluded']:,} of evaluated compounds left out)"
+        f"({references['n_excluded']:,} of evaluated compounds are left out)"
     )

@@ -1,4 +1,4 @@
-"""The report as a picture: hit@1 of each method beside its controls, and a reliability diagram."""
+"""The report as a plot: hit@1 of each method and its controls, and a reliability diagram."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MISSING = "No plot: matplotlib is not installed (requirements/dev.lock has it)."
-# hit@1, the twin, the exchanged peaks, chance: one colour-blind safe hue each (Okabe and Ito).
+MISSING = "No plot: matplotlib is not installed. Install it from requirements/dev.lock."
+# hit@1, the blind twin, the shuffled control, chance: colours of Okabe and Ito, safe for colour blindness.
 BARS = {
     "hit@1": "#0072B2",
     "blind_hit@1": "#E69F00",
@@ -42,15 +42,15 @@ def _draw_hits(axes: Any, report: Mapping[str, Any]) -> None:
     }
     width = 0.8 / len(bars)
     for number, (name, colour) in enumerate(bars.items()):
-        shown = [(place, row) for place, row in enumerate(methods.values()) if row.get(name) is not None]
+        shown = [(index, row) for index, row in enumerate(methods.values()) if row.get(name) is not None]
         heights = [row[name] for _, row in shown]
         intervals = [row["ci95"][name] for _, row in shown]
         errors = [
             [max(height - low, 0) for height, (low, _) in zip(heights, intervals, strict=True)],
             [max(high - height, 0) for height, (_, high) in zip(heights, intervals, strict=True)],
         ]
-        places = [place + (number - (len(bars) - 1) / 2) * width for place, _ in shown]
-        axes.bar(places, heights, width, yerr=errors, capsize=2, color=colour, label=name)
+        positions = [index + (number - (len(bars) - 1) / 2) * width for index, _ in shown]
+        axes.bar(positions, heights, width, yerr=errors, capsize=2, color=colour, label=name)
     axes.set_xticks(range(len(methods)), list(methods))
     axes.set_ylabel("hit@1, 95 % interval over compounds")
     axes.set_ylim(0, 1)
@@ -62,10 +62,10 @@ def _draw_reliability(axes: Any, report: Mapping[str, Any]) -> None:
     for method, row in report["methods"].items():
         bins = row["reliability"]
         if bins and method != "random":
-            points = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+            points = [bin_["confidence"] for bin_ in bins], [bin_["accuracy"] for bin_ in bins]
             axes.plot(*points, marker="o", markersize=3, label=f"{method} (ECE {row['ece']:.3f})")
     axes.set_xlabel("stated probability of the first candidate")
-    axes.set_ylabel("share right")
+    axes.set_ylabel("share of right answers")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     if axes.get_legend_handles_labels()[0]:

@@ -1,17 +1,13 @@
-"""Command line: puts the figures of reports into a checkpoint's metrics.json; prints its card's table."""
+"""The metrics that a checkpoint carries: taken from reports, and shown as the table of its model card."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from models_ml.checkpoint_info import METRICS_FILE
 from models_ml.evaluate.reports.markdown import table
 
-FIGURES = (
+METRICS = (
     "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
     "mean_candidates", "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece",
     "ece_close", "accuracy@50%", "abstained", "abstained_right", "abstained_absent", "absent_auc",
@@ -23,33 +19,24 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> None:
-    args = _parser().parse_args(arguments)
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in args.reports]
-    stored = args.checkpoint / METRICS_FILE
-    known = json.loads(stored.read_text(encoding="utf-8"))["protocols"] if args.add else {}
-    metrics = collect(reports, known)
-    stored.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    print(card_table(metrics))
+def collect(reports: Sequence[Mapping[str, Any]], stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The content of metrics.json. A later report of a protocol adds methods and replaces equal ones.
 
-
-def collect(reports: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several reports of one protocol the later adds methods and replaces what it measured again.
-
-    `known`: what was collected before.
+    `stored`: protocols that the file has already.
     """
-    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in known.items()}
+    protocols: dict[str, dict[str, Any]] = {name: dict(rows) for name, rows in stored.items()}
     for report in reports:
         with_references = "references" if report["references"] else "no references"
         rows = protocols.setdefault(f"{report['protocol']}, {with_references}", {})
         for method, row in report["methods"].items():
-            kept = {name: row[name] for name in FIGURES if row.get(name) is not None}
+            kept = {name: row[name] for name in METRICS if row.get(name) is not None}
             rows[method] = kept | {"ci95": {name: row["ci95"][name] for name in kept if name in row["ci95"]}}
     first = reports[0]
     return {"spectra": first["spectra"], "library": first["library"], "protocols": protocols}
 
 
 def card_table(metrics: Mapping[str, Any]) -> str:
+    """Markdown, one row per protocol and method, in percent."""
     rows = [
         [protocol, method, f"{row['n_spectra']:,}", *_cells(row)]
         for protocol, methods in metrics["protocols"].items()
@@ -86,15 +73,3 @@ def _bits(row: Mapping[str, Any]) -> str:
         return "–"
     low, high = row["ci95"]["information_bits"]
     return f"{row['information_bits']:.2f} ({low:.2f}–{high:.2f})"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models_ml.evaluate.reports.collect", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--add", action="store_true", help="keep what the checkpoint's figures hold besides")
-    parser.add_argument("reports", type=Path, nargs="+", help="as `python -m models_ml.evaluate` wrote them")
-    return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,10 @@
-"""Puts an evaluation together: cases and candidates by protocol, then each method with its controls."""
+"""Runs an evaluation: cases with their candidates, then each method with its controls."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,23 @@ import numpy as np
 from models_ml.evaluate.cases import Case, draw_evenly, exchange_peaks, read_cases
 from models_ml.evaluate.library import Library, file_sha256, read_library
 from models_ml.evaluate.measures.mces import MCESDistances
-from models_ml.evaluate.measures.metrics import Resampling
-from models_ml.evaluate.measures.strata import nearest_training_tanimoto, stratum_of
+from models_ml.evaluate.measures.resampling import Resampling
+from models_ml.evaluate.measures.strata import nearest_training_tanimoto, strata_names
 from models_ml.evaluate.measures.temperatures import Temperatures
-from models_ml.evaluate.methods.bench import Bench
+from models_ml.evaluate.methods.context import MethodContext
 from models_ml.evaluate.methods.registry import main_method
 from models_ml.evaluate.methods.runs import Runs, Twin, load_twin
 from models_ml.evaluate.protocols import PROTOCOLS, with_candidates, without_truth
 from models_ml.evaluate.references import ReferenceSet, read_references
-from models_ml.evaluate.reports.measure import ABSENT, SHUFFLED, TEST, VAL, Measuring, differences, measure
+from models_ml.evaluate.reports.method_metrics import (
+    ABSENT,
+    SHUFFLED,
+    TEST,
+    VAL,
+    EvaluationContext,
+    differences,
+    measure,
+)
 from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference.checkpoint import GlmrModel
@@ -29,11 +38,11 @@ from models_ml.outcomes import AnnotateParams
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to measure and how, whichever the data."""
+    """What to measure, for any data."""
 
     checkpoint: Path
     methods: Sequence[str]
-    blind: Path | None = None  # checkpoint of the twin that never saw a peak
+    blind: Path | None = None  # checkpoint of the twin trained without peaks; None: the twin in `checkpoint`
     references: Path | None = None
     train: Path | None = None  # spectra of the training compounds, for the strata
     limit: int | None = None
@@ -44,9 +53,9 @@ class Options:
     beam_size: int = 5
     seed: int = 0
     device: str = "cpu"
-    cache: Path | None = None  # folder that keeps what takes long to make
-    folders: Mapping[str, Path] = field(default_factory=dict)
-    keep_temperatures: bool = False  # those fitted here go into the checkpoint
+    cache: Path | None = None  # folder for results that take long to compute
+    folders: Mapping[str, Path] = field(default_factory=dict)  # of trained baselines, by method
+    keep_temperatures: bool = False  # write the fitted temperatures into the checkpoint
 
     @property
     def params(self) -> AnnotateParams:
@@ -54,32 +63,32 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Setting:
-    """Cases with their candidates, and what the report says of where they come from."""
+class EvaluationData:
+    """Cases with their candidates, and their source as the report states it."""
 
     cases: Sequence[Case]
     val: Sequence[Case]
     library: Library
-    about: Mapping[str, Any]
+    source: Mapping[str, Any]
 
 
-def protocol_setting(
+def read_data(
     spectra: Path, library: Path, protocol: str, val: Path | None, options: Options, model: GlmrModel
-) -> Setting:
+) -> EvaluationData:
     molecules = read_library(library, seed=options.seed, cache=options.cache)
 
-    def asked(path: Path, limit: int | None) -> list[Case]:
-        """The limit counts spectra that the protocol asks."""
-        found = with_candidates(
+    def read(path: Path, limit: int | None) -> list[Case]:
+        """The limit counts only spectra that belong to the protocol."""
+        selected = with_candidates(
             read_cases(path, limit=None, seed=options.seed),
             molecules,
             protocol,
             options.params,
             max_peaks=model.network.config.max_peaks,
         )
-        return found if limit is None else draw_evenly(found, limit, options.seed)
+        return selected if limit is None else draw_evenly(selected, limit, options.seed)
 
-    about = {
+    source = {
         "protocol": protocol,
         "candidates": PROTOCOLS[protocol],
         "spectra": spectra.name,
@@ -88,30 +97,32 @@ def protocol_setting(
         "library_sha256": file_sha256(library),
         "val": val.name if val else None,
     }
-    return Setting(
-        asked(spectra, options.limit), asked(val, options.val_limit) if val else [], molecules, about
-    )
+    cases = read(spectra, options.limit)
+    return EvaluationData(cases, read(val, options.val_limit) if val else [], molecules, source)
 
 
-def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, Any]:
-    """The report as written to JSON. Raises methods.Unavailable for a method that lacks what it needs."""
-    cases, library = setting.cases, setting.library
+def evaluate(data: EvaluationData, options: Options, model: GlmrModel) -> dict[str, Any]:
+    """The report, as it is written to JSON.
+
+    Raises MethodUnavailable for a method that lacks an input, and ValueError without any spectrum.
+    """
+    cases, library = data.cases, data.library
     if not cases:
         raise ValueError(
-            "No spectrum is left to evaluate: none names a structure that the protocol can ask for."
+            "no spectrum can be evaluated. Each needs a valid structure (SMILES) with candidates."
         )
-    bench, n_excluded, training = _bench(setting, options, model)
-    exchanged, near = exchange_peaks(cases)
-    absent_places = _absent_places(cases, library, options)
+    method_context, n_excluded, training = _method_context(data, options, model)
+    exchanged, n_within_tolerance = exchange_peaks(cases)
+    absent_indices = _absent_indices(cases, library, options)
     sets: dict[str, Sequence[Case]] = {
         TEST: cases,
         SHUFFLED: exchanged,
-        VAL: setting.val,
-        ABSENT: without_truth([cases[place] for place in absent_places], library),
+        VAL: data.val,
+        ABSENT: without_truth([cases[index] for index in absent_indices], library),
     }
     main = main_method(options.methods)
-    runs = Runs(sets, bench, load_twin(model, options.blind), main=main)
-    about = Measuring(
+    runs = Runs(sets, method_context, load_twin(model, options.blind), main=main)
+    context = EvaluationContext(
         runs=runs,
         cases=cases,
         library=library,
@@ -120,54 +131,59 @@ def evaluate(setting: Setting, options: Options, model: GlmrModel) -> dict[str, 
         distances=MCESDistances(options.cache / "mces.json" if options.cache else None),
         mces_limit=options.mces_limit,
         seed=options.seed,
-        absent_places=absent_places,
+        absent_indices=absent_indices,
         temperatures=Temperatures.load(
-            options.checkpoint, setting.about["protocol"], with_references=options.references is not None
+            options.checkpoint, data.source["protocol"], with_references=options.references is not None
         ),
     )
     report: dict[str, Any] = {
-        **setting.about,
-        **_header(setting, options, runs, n_excluded),
+        **data.source,
+        **_header(data, options, runs, n_excluded),
         "main_method": main,
-        "shuffled_within_10_ppm": near,
+        "shuffled_within_10_ppm": n_within_tolerance,
         "methods": {},
     }
     for method in options.methods:
-        report["methods"][method] = measure(method, about)
-    report["differences"] = differences(about, main)
+        report["methods"][method] = measure(method, context)
+    report["differences"] = differences(context, main)
     if options.keep_temperatures:
-        about.temperatures.save()
+        context.temperatures.save()
     return report
 
 
-def _bench(setting: Setting, options: Options, model: GlmrModel) -> tuple[Bench, int, ReferenceSet | None]:
-    """What methods run on; how many references of evaluated compounds it leaves out; the training spectra."""
+def _method_context(
+    data: EvaluationData, options: Options, model: GlmrModel
+) -> tuple[MethodContext, int, ReferenceSet | None]:
+    """The inputs of methods, the number of references left out, and the training spectra.
+
+    References of evaluated compounds are left out.
+    """
     references = read_references(options.references, cache=options.cache) if options.references else None
     training = references if options.train == options.references else None
     if options.train is not None and training is None:
         training = read_references(options.train, cache=options.cache)
-    evaluated = {case.compound for case in (*setting.cases, *setting.val)}
+    evaluated = {case.compound for case in (*data.cases, *data.val)}
     index, n_excluded = references.index_without(evaluated) if references else (None, 0)
-    bench = Bench(
+    context = MethodContext(
         model=model,
-        library=setting.library,
-        vectors=MoleculeVectors(model, setting.library, options.cache),
+        library=data.library,
+        vectors=MoleculeVectors(model, data.library, options.cache),
         params=options.params,
         references=index,
         folders=options.folders,
     )
-    return bench, n_excluded, training
+    return context, n_excluded, training
 
 
-def _header(setting: Setting, options: Options, runs: Runs, n_excluded: int) -> dict[str, Any]:
-    """What was measured, on what and how."""
-    model = runs.bench.model
+def _header(data: EvaluationData, options: Options, runs: Runs, n_excluded: int) -> dict[str, Any]:
+    """Sizes, checkpoints and options."""
+    model = runs.context.model
     return {
-        "n_library": len(setting.library),
-        "n_val": len(setting.val),
+        "n_library": len(data.library),
+        "n_val": len(data.val),
         "checkpoint": {"name": model.name, "sha256": model.sha256},
-        "blind_checkpoint": _named(runs.twin),
-        "references": _about_references(options, runs.bench.references, n_excluded),
+        "blind_checkpoint": _identity(runs.twin),
+        "references": _about_references(options, runs.context.references, n_excluded),
         "train": options.train.name if options.train else None,
         "limit": options.limit,
         "seed": options.seed,
@@ -176,23 +192,23 @@ def _header(setting: Setting, options: Options, runs: Runs, n_excluded: int) -> 
     }
 
 
-def _absent_places(cases: Sequence[Case], library: Library, options: Options) -> list[int]:
-    """A draw of the cases whose truth can be deleted so that some candidate is left."""
+def _absent_indices(cases: Sequence[Case], library: Library, options: Options) -> list[int]:
+    """Indices of random cases that have another candidate besides the truth."""
     order = np.random.default_rng(options.seed).permutation(len(cases)).tolist()
-    fit = (
-        place
-        for place in order
-        if len(cases[place].keys) > 1 and library.key_of(cases[place].compound) in cases[place].keys
+    usable = (
+        index
+        for index in order
+        if len(cases[index].keys) > 1 and library.key_of(cases[index].compound) in cases[index].keys
     )
-    return [place for place, _ in zip(fit, range(options.absent_limit), strict=False)]
+    return list(islice(usable, options.absent_limit))
 
 
 def _strata(cases: Sequence[Case], training: ReferenceSet | None) -> dict[str, list[str]]:
     nearest = None if training is None else nearest_training_tanimoto(cases, training.compounds())
-    return stratum_of(cases, nearest)
+    return strata_names(cases, nearest)
 
 
-def _named(twin: Twin | None) -> dict[str, str] | None:
+def _identity(twin: Twin | None) -> dict[str, str] | None:
     return None if twin is None else {"name": twin.name, "sha256": twin.sha256}
 
 
@@ -204,5 +220,5 @@ def _about_references(
     return {
         "file": options.references.name,
         "n_used": len(index),
-        "n_excluded": n_excluded,  # of evaluated compounds, which are never their own references
+        "n_excluded": n_excluded,  # of evaluated compounds
     }
