@@ -1,4 +1,4 @@
-"""The recipes of the how-to guides work: the request of a LIMS, and the options of training."""
+"""The recipes of the how-to guides work: the request of a LIMS, and options of training and evaluation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.test import Client
 from annotation.accounts.models import ApiToken
 from annotation.accounts.tokens import issue
 from annotation.libraries.models import Library
+from models_ml.evaluate import __main__ as evaluate
 from models_ml.training.command_line import COMMANDS, read_options
 from tests.annotation.builders import make_library_version, make_model_version, make_project, make_user
 
@@ -40,6 +41,17 @@ def test_the_options_of_training_exist(docs: Path) -> None:
     for name, *options in found:
         if name != "--help" and "--help" not in options and "--settings" not in options:
             read_options(COMMANDS[name], options, name)
+
+
+def test_the_options_of_the_evaluation_exist(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = commands(docs / "how-to" / "evaluate.md", "models_ml.evaluate")
+    assert len(found) > 3
+    for words in found:
+        command = words[0] if words[0] in evaluate.COMMANDS else evaluate.DEFAULT_COMMAND
+        with pytest.raises(SystemExit):
+            evaluate.main([command, "--help"])
+        described = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+        assert {word for word in words if word.startswith("--")} <= described
 
 
 def test_the_request_of_a_lims_is_accepted(docs: Path, db: None) -> None:
