@@ -166,6 +166,17 @@ def make_library_version(
     return version
 
 
+def make_importing_version(library: Library, **overrides: Any) -> LibraryVersion:
+    """The next version of the library, without entries. It is importing by default."""
+    fields: dict[str, Any] = {
+        "library": library,
+        "number": library.versions.count() + 1,
+        "source_file_name": "library.smi",
+        "source_sha256": "0" * 64,
+    }
+    return LibraryVersion.objects.create(**(fields | overrides))
+
+
 def make_reference_version(collection: ReferenceCollection, **overrides: Any) -> ReferenceVersion:
     """A ready version without spectra."""
     fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Roles: each may do all that the weaker ones may, and nothing in another project."""
+"""Roles: each includes the weaker ones, and none is valid in another project."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("held", Role)
-@pytest.mark.parametrize("asked", Role)
-def test_a_role_includes_the_weaker_ones(held: Role, asked: Role) -> None:
+@pytest.mark.parametrize("needed", Role)
+def test_a_role_includes_the_weaker_roles(held: Role, needed: Role) -> None:
     user = make_user()
     order = list(Role)
-    assert may(user, make_project(user, held), asked) == (order.index(held) >= order.index(asked))
+    assert may(user, make_project(user, held), needed) == (order.index(held) >= order.index(needed))
 
 
 def test_no_role_outside_the_project() -> None:
@@ -26,7 +26,11 @@ def test_no_role_outside_the_project() -> None:
     assert not may(user, make_project(), Role.VIEWER)
 
 
-def test_superusers_may_everything_and_strangers_nothing() -> None:
+def test_superusers_may_do_everything_and_anonymous_users_nothing() -> None:
     project = make_project()
     assert may(make_user(is_superuser=True), project, Role.MANAGER)
     assert not may(AnonymousUser(), project, Role.VIEWER)
+
+
+def test_the_strongest_role() -> None:
+    assert Role.strongest([Role.SUBMITTER, Role.MANAGER, Role.VIEWER]) == Role.MANAGER

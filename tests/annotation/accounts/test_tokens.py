@@ -1,4 +1,4 @@
-"""Tokens: known by their hash alone, refused once expired or revoked, their use noted sparingly."""
+"""Tokens: stored only as a hash, refused once expired or revoked, their last use stored once a minute."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_secret_is_not_stored() -> None:
     assert not any(secret.split("_", 2)[2] in str(value) for value in row.values())
 
 
-def test_secret_is_known_again() -> None:
+def test_secret_authenticates() -> None:
     token, secret = make_token()
     assert authenticate(secret) == token
 
@@ -39,7 +39,7 @@ def test_any_other_text_is_refused(text: str) -> None:
     assert authenticate(text.format(secret)) is None
 
 
-def test_prefix_of_one_with_secret_of_another_is_refused() -> None:
+def test_prefix_of_a_token_with_the_secret_of_another_is_refused() -> None:
     first, _ = make_token()
     _, second_secret = make_token()
     assert authenticate(f"glmr_{first.prefix}_{second_secret.split('_', 2)[2]}") is None
@@ -56,14 +56,14 @@ def test_revoked_token_is_refused() -> None:
     assert authenticate(secret) is None
 
 
-def test_token_of_a_person_who_left_is_refused() -> None:
+def test_token_of_an_inactive_person_is_refused() -> None:
     token, secret = make_token()
     token.user.is_active = False
     token.user.save()
     assert authenticate(secret) is None
 
 
-def test_use_is_noted_at_most_once_a_minute(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_last_use_is_stored_at_most_once_a_minute(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     token, secret = make_token()
     with django_assert_num_queries(2):
         authenticate(secret)

@@ -8,11 +8,27 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import ApiToken, Job, JobItem, Library, ModelVersion, Project, Verdict
+from annotation.models import (
+    ApiToken,
+    Job,
+    JobItem,
+    Library,
+    LibraryEmbedding,
+    ModelVersion,
+    Project,
+    Verdict,
+)
 from annotation.results.view import CandidateView, GeneratedView, VerdictView
 from annotation.results.view_fields import view_fields
 from annotation.review.actions import decide
-from tests.annotation.builders import add_candidate, make_annotation, make_job, make_model_version, make_user
+from tests.annotation.builders import (
+    add_candidate,
+    make_annotation,
+    make_job,
+    make_library_version,
+    make_model_version,
+    make_user,
+)
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "annotation"]
 RECORDS = sorted(model._meta.model_name or "" for model in MODELS)
@@ -86,9 +102,11 @@ def test_a_token_shows_its_secret_once_and_can_be_revoked(root: Client, job: Job
 
 def test_exactly_one_model_is_the_default(root: Client) -> None:
     first, second = make_model_version(is_default=True), make_model_version()
+    version = make_library_version()
     action = {"action": "make_default", "_selected_action": [second.pk]}
     root.post(reverse("admin:annotation_modelversion_changelist"), action)
     assert list(ModelVersion.objects.filter(is_default=True)) == [second]
+    assert LibraryEmbedding.objects.get(version=version).model_version == second
     both = {"action": "make_default", "_selected_action": [first.pk, second.pk]}
     root.post(reverse("admin:annotation_modelversion_changelist"), both)
     assert list(ModelVersion.objects.filter(is_default=True)) == [second]

@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from annotation.models import Job, Spectrum, Upload
+from annotation.models import Job, Library, Spectrum, Upload
 from tests.annotation.api.world import ASPIRIN, World
+from tests.annotation.builders import make_importing_version, make_project
 
 
 def post(client: APIClient, body: Any, key: str = "", address: str = "/api/v1/jobs") -> Any:
@@ -130,6 +131,23 @@ def test_too_much_json_is_413(world: World, client: APIClient, settings: Any) ->
     answer = post(client, world.job())
     assert answer.status_code == 413
     assert "100" in answer.json()["detail"]
+
+
+def test_a_pinned_version_that_is_not_ready_is_refused_before_storing(
+    world: World, client: APIClient
+) -> None:
+    version = make_importing_version(world.version.library)
+    answer = post(client, world.job(library_version=version.number))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/library_version"]
+    assert not Upload.objects.exists()
+
+
+def test_choices_name_no_library_of_another_project(world: World, client: APIClient) -> None:
+    Library.objects.create(name="Private", project=make_project())
+    detail = post(client, world.job(library="nowhere")).json()["detail"]
+    assert f"Choices: {world.version.library.name}." in detail
+    assert "Private" not in detail
 
 
 def test_the_model_can_be_chosen_by_hash(world: World, client: APIClient) -> None:

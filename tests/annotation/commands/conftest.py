@@ -1,4 +1,4 @@
-"""Fixtures of the commands' tests. Django is imported late: pytest reads this before it is set up."""
+"""Fixtures for the tests of commands. Django is imported late: pytest reads this file before its setup."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ def test_import_spectra(world: World, spectra: Path) -> None:
     assert Spectrum.objects.filter(project=world.project).count() == 2
 
 
-def test_import_spectra_dry(world: World, spectra: Path) -> None:
+def test_import_spectra_dry_run(world: World, spectra: Path) -> None:
     out, _ = run("import_spectra", spectra, "--dry-run")
     assert "2 usable" in out
     assert not Upload.objects.exists()
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
-def test_import_of_no_spectra(world: World, tmp_path: Path, dry: list[str]) -> None:
+def test_import_of_a_file_without_spectra(world: World, tmp_path: Path, dry: list[str]) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(CommandError, match=r"a\.txt"):
         run("import_spectra", tmp_path / "a.txt", *dry)
@@ -54,13 +54,13 @@ def test_import_library(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_a_library_of_nothing(tmp_path: Path) -> None:
+def test_import_of_a_library_without_structures(tmp_path: Path) -> None:
     (tmp_path / "a.smi").write_text("C1CC\n")
     with pytest.raises(CommandError, match=r"a\.smi"):
         run("import_library", "Tiny", tmp_path / "a.smi")
 
 
-def test_export_by_format_and_ending(world: World, tmp_path: Path) -> None:
+def test_export_format_by_option_and_by_extension(world: World, tmp_path: Path) -> None:
     job = make_job(2, world.project, world.user, model_version=world.model, library_version=world.version)
     make_annotation(job.items.get(position=0))
     out, err = run("export", job.public_id, "--out", tmp_path / "r.json", "--top", "3")
@@ -92,11 +92,11 @@ def test_issue_token(world: World) -> None:
     assert (token.user, token.scopes, token.project) == (robot, ["read", "submit"], world.project)
     assert token.expires_at is not None
     assert out.strip() not in err
-    with pytest.raises(CommandError, match="is no curator"):
+    with pytest.raises(CommandError, match="does not have the role curator"):
         run("issue_token", "LIMS", "--user", "robot", "--scope", "read", "--scope", "review")
 
 
-def test_register_no_checkpoint(db: None, tmp_path: Path) -> None:
+def test_register_a_folder_without_a_checkpoint(db: None, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no such folder"):
         run("register_checkpoint", tmp_path / "none")
     with pytest.raises(CommandError, match=r"config\.json"):

@@ -1,4 +1,4 @@
-"""Claims: no item twice, turns round the jobs, batches of one configuration, suspects alone."""
+"""Claims: no item twice, jobs in rotation, batches with one configuration, isolated items alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_claimed_items_run_under_a_lease_with_a_new_fence() -> None:
 @pytest.mark.django_db
 def test_a_small_new_job_does_not_wait_for_a_large_old_one() -> None:
     large = make_job(n_spectra=30)
-    small = make_job(n_spectra=3)  # its own model, so that it cannot ride along
+    small = make_job(n_spectra=3)  # another model, so that it cannot fill the batch of the large job
 
     served = []
     for _ in range(3):
@@ -90,11 +90,11 @@ def test_concurrent_claimers_never_share_an_item() -> None:
     job = make_job(n_spectra=60)
 
     def claim_until_empty(name: str) -> list[int]:
-        mine: list[int] = []
+        claimed: list[int] = []
         while batch := ledger.claim(limit=3, worker=name):
-            mine += [item.id for item in batch.items]
+            claimed += [item.id for item in batch.items]
         connection.close()
-        return mine
+        return claimed
 
     with ThreadPoolExecutor(4) as pool:
         claimed = [pk for ids in pool.map(claim_until_empty, ["a", "b", "c", "d"]) for pk in ids]

@@ -1,4 +1,4 @@
-"""How items end: done, failed, retried, cancelled, lost with their worker; and the job with its last item."""
+"""The end of items: done, failed, retried, cancelled, released from a dead worker; and the end of the job."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_renewed_lease_does_not_expire() -> None:
     assert ledger.release_expired() == 0
 
 
-def test_an_item_that_loses_its_worker_three_times_fails_with_the_reason() -> None:
+def test_an_item_whose_worker_dies_three_times_fails_with_the_reason() -> None:
     job = make_job(n_spectra=1)
     for _ in range(3):
         claimed(lease_s=-1)
@@ -85,7 +85,7 @@ def test_a_late_failure_changes_nothing() -> None:
     assert ledger.fail(current, code="x", reason="y") is True
 
 
-def test_a_fault_that_may_pass_is_tried_three_times() -> None:
+def test_a_temporary_error_is_retried_up_to_three_attempts() -> None:
     job = make_job(n_spectra=1)
     for attempt in (1, 2, 3):
         item = claimed().items[0]
@@ -97,7 +97,7 @@ def test_a_fault_that_may_pass_is_tried_three_times() -> None:
     assert ended.error.startswith("Out of memory. (attempt 3")
 
 
-def test_released_items_keep_their_attempts() -> None:
+def test_a_release_does_not_count_as_an_attempt() -> None:
     job = make_job(n_spectra=1)
     ledger.release(claimed().items)
 
@@ -118,7 +118,7 @@ def test_cancel_ends_pending_items_now_and_running_ones_at_the_next_check() -> N
     assert (states(job), job.state) == (["cancelled"] * 3, Job.State.CANCELLED)
 
 
-def test_a_retry_that_crosses_with_a_cancel_is_swept_up() -> None:
+def test_a_retry_at_the_same_time_as_a_cancel_ends_cancelled() -> None:
     job = make_job(n_spectra=1)
     item = claimed().items[0]
     actions.cancel(job, make_user())
@@ -153,7 +153,7 @@ def test_retry_failed_opens_a_finished_job_again() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_that_end_the_last_two_items_at_once_end_the_job() -> None:
+def test_two_workers_that_end_the_last_two_items_at_once_finish_the_job() -> None:
     job = make_job(n_spectra=2)
     items = claimed().items
     both_ended = Barrier(2, timeout=10)

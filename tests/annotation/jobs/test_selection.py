@@ -18,13 +18,13 @@ from annotation.jobs.selection import (
 from annotation.models import (
     Job,
     Library,
-    LibraryVersion,
     Project,
     ReferenceCollection,
     ReferenceVersion,
     Upload,
 )
 from tests.annotation.builders import (
+    make_importing_version,
     make_job,
     make_library_version,
     make_model_version,
@@ -48,12 +48,6 @@ def make_library(name: str, project: Project | None = None) -> Library:
 
 def make_collection(name: str, project: Project | None = None, **fields: object) -> ReferenceCollection:
     return ReferenceCollection.objects.create(name=name, project=project, **fields)
-
-
-def importing(library: Library, number: int) -> LibraryVersion:
-    return LibraryVersion.objects.create(
-        library=library, number=number, source_file_name="x.smi", source_sha256="0" * 64
-    )
 
 
 def refusal(call: Callable[[], object]) -> NotSelectable:
@@ -87,7 +81,7 @@ def test_records_of_a_project_follow_its_members() -> None:
 def test_library_version_is_the_newest_ready_version_by_default(project: Project) -> None:
     library = make_library("Drugs")
     first, second = make_library_version(library=library), make_library_version(library=library)
-    importing(library, 3)
+    make_importing_version(library)
     assert select_library_version(project, "Drugs") == second
     assert select_library_version(project, "Drugs", 1) == first
 
@@ -105,13 +99,13 @@ def test_unknown_and_foreign_libraries_are_refused_alike(project: Project) -> No
 def test_unknown_version_lists_the_ready_versions(project: Project) -> None:
     library = make_library("Drugs")
     make_library_version(library=library)
-    importing(library, 2)
+    make_importing_version(library)
     unknown = refusal(lambda: select_library_version(project, "Drugs", 9))
     assert (unknown.field, unknown.reason) == ("library_version", "Drugs has no version 9. Choices: 1.")
 
 
 def test_version_that_is_not_ready_is_refused_alike_by_number_and_by_record(project: Project) -> None:
-    version = importing(make_library("Drugs"), 1)
+    version = make_importing_version(make_library("Drugs"))
     by_number = refusal(lambda: select_library_version(project, "Drugs", 1))
     by_record = refusal(lambda: selection.check_library_version(project, version))
     assert by_number.args == by_record.args

@@ -17,6 +17,7 @@ from annotation.jobs.progress import Waiting, progress, with_progress
 from annotation.models import (
     Job,
     JobItem,
+    Library,
     LibraryEmbedding,
     LibraryVersion,
     ModelVersion,
@@ -26,6 +27,7 @@ from annotation.models import (
 )
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.builders import (
+    make_importing_version,
     make_job,
     make_library_version,
     make_model_version,
@@ -84,7 +86,10 @@ def test_embedding_is_requested_and_workers_are_told_after_the_commit(
     [
         (lambda: {"spectra": []}, "spectra"),
         (lambda: {"spectra": [make_spectrum().pk]}, "spectra"),  # of another project
-        (lambda: {"library_version": importing_version()}, "library_version"),
+        (
+            lambda: {"library_version": make_importing_version(Library.objects.create(name="new"))},
+            "library_version",
+        ),
         (lambda: {"library_version": version_of(make_project())}, "library"),
     ],
     ids=["no spectra", "foreign spectra", "library not ready", "foreign library"],
@@ -94,13 +99,6 @@ def test_refused(override: Callable[[], dict[str, object]], field: str) -> None:
         submit([make_spectrum()], **override())
     assert refusal.value.field == field
     assert not Job.objects.exists()
-
-
-def importing_version() -> LibraryVersion:
-    ready = make_library_version()
-    return LibraryVersion.objects.create(
-        library=ready.library, number=2, source_file_name="x.smi", source_sha256="0" * 64
-    )
 
 
 def version_of(project: Project) -> LibraryVersion:

@@ -1,4 +1,4 @@
-"""A job on a fresh library starts as soon as what it will search is embedded, and never before."""
+"""A job with a new library starts as soon as the molecules that it searches are embedded, never before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annotation.jobs import actions, embedding_queue, ledger
-from annotation.jobs.progress import progress
+from annotation.jobs.progress import Waiting, progress
 from annotation.jobs.windows import merged
 from annotation.libraries import embed
 from annotation.models import (
@@ -81,18 +81,16 @@ def embedded_formulas() -> list[str]:
     return sorted(MoleculeEmbedding.objects.values_list("molecule__formula", flat=True))
 
 
-def test_windows_are_merged_into_disjoint_ones() -> None:
+def test_windows_are_merged_into_disjoint_windows() -> None:
     assert list(merged([(3, 4), (1, 2), (1.5, 2.5), (2.5, 2.7), (1.6, 1.7)])) == [(1, 2.7), (3, 4)]
     assert list(merged([])) == []
 
 
-def test_a_job_starts_when_its_windows_are_embedded_and_not_before(
-    version: LibraryVersion, model: ModelVersion
-) -> None:
+def test_a_job_starts_once_its_windows_are_embedded(version: LibraryVersion, model: ModelVersion) -> None:
     WorkerHeartbeat.objects.create(name="w", device="cpu")
     job = submit(version, model, ASPIRIN, ASPIRIN, CAFFEINE)
     assert JobWindow.objects.filter(job=job).count() == 2
-    assert "come first" in progress(job).waiting_for
+    assert progress(job).waiting is Waiting.EMBEDDING
 
     for n_embedded in range(1, 5):  # four of the five molecules lie in its windows
         assert claimable() == []
@@ -106,12 +104,14 @@ def test_a_job_starts_when_its_windows_are_embedded_and_not_before(
     assert embedding_queue.next_waiting_job() is None
     assert not JobWindow.objects.exists()
     job.refresh_from_db()
-    assert progress(job).waiting_for == ""
+    assert progress(job).waiting is None
     run = LibraryEmbedding.objects.get()
     assert (run.n_embedded, run.finished_at) == (4, None)
 
 
-def test_the_rest_follows_and_the_run_is_finished(version: LibraryVersion, model: ModelVersion) -> None:
+def test_the_rest_of_the_library_follows_and_the_run_is_finished(
+    version: LibraryVersion, model: ModelVersion
+) -> None:
     job = submit(version, model, CAFFEINE)
     embedding_queue.embed_windows(job, fake_vectors, limit=10)
     while run := embedding_queue.next_run():
@@ -138,16 +138,14 @@ def test_an_embedded_library_needs_no_windows(model: ModelVersion) -> None:
     assert claimable() == [job.pk]
 
 
-def test_a_job_that_can_ask_nothing_waits_for_nothing(version: LibraryVersion, model: ModelVersion) -> None:
+def test_a_job_without_windows_waits_for_nothing(version: LibraryVersion, model: ModelVersion) -> None:
     job = submit(version, model, None, None)
 
     assert claimable() == [job.pk]
     assert embedding_queue.next_waiting_job() is None
 
 
-def test_what_the_library_does_not_hold_is_known_without_embedding(
-    version: LibraryVersion, model: ModelVersion
-) -> None:
+def test_a_window_without_molecules_needs_no_embedding(version: LibraryVersion, model: ModelVersion) -> None:
     job = submit(version, model, 700.0)
 
     assert embedding_queue.embed_windows(job, fake_vectors, limit=10) == 0
@@ -163,7 +161,7 @@ def test_an_assumed_adduct_decides_the_window(version: LibraryVersion, model: Mo
     assert embedded_formulas() == ["C8H10N4O2"]
 
 
-def test_a_job_from_before_there_were_windows_waits_for_the_whole_library(
+def test_a_job_without_stored_windows_waits_for_the_whole_library(
     version: LibraryVersion, model: ModelVersion
 ) -> None:
     job = submit(version, model, CAFFEINE)
@@ -177,7 +175,7 @@ def test_a_job_from_before_there_were_windows_waits_for_the_whole_library(
     assert claimable() == [job.pk]
 
 
-def test_a_cancelled_job_is_not_waited_for(version: LibraryVersion, model: ModelVersion) -> None:
+def test_a_cancelled_job_is_skipped(version: LibraryVersion, model: ModelVersion) -> None:
     job = submit(version, model, CAFFEINE)
     actions.cancel(job, job.submitted_by)
 

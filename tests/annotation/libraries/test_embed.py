@@ -1,4 +1,4 @@
-"""Embedding in chunks: every molecule once, shared ones not again, one worker at a time."""
+"""Embedding in chunks: each molecule once, shared molecules not again, one worker at a time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_chunks_until_the_run_is_finished() -> None:
     assert len(stored) == len(SMILES)
 
 
-def test_molecules_that_another_library_brought_are_not_embedded_again() -> None:
+def test_molecules_of_another_library_are_not_embedded_again() -> None:
     model = make_model_version()
     make_library_version(SMILES[:3], model_version=model)
     version = make_library_version(SMILES)
@@ -69,7 +69,7 @@ def test_the_run_that_a_job_waits_for_comes_first() -> None:
     assert run.version == wanted
 
 
-def test_a_fault_in_a_chunk_leaves_it_to_be_done_again() -> None:
+def test_a_chunk_that_fails_is_embedded_again() -> None:
     run = embed.request_embedding(make_library_version(), make_model_version())
 
     def fail(_: Sequence[str]) -> Embedding:

@@ -1,4 +1,4 @@
-"""Importing libraries: one molecule per first block, rows reported, versions numbered, failures contained."""
+"""Importing libraries: one molecule per first block, rejected rows, version numbers, failed versions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_one_molecule_per_first_block_with_the_structure_as_drawn(smiles_file: P
     assert (issue.row_number, bool(issue.reason), bool(issue.remedy)) == (4, True, True)
 
 
-def test_equal_content_has_an_equal_hash_and_a_new_version(smiles_file: Path, tmp_path: Path) -> None:
+def test_equal_content_gives_a_new_version_with_an_equal_hash(smiles_file: Path, tmp_path: Path) -> None:
     first = import_library("drugs", smiles_file)
     other_order = tmp_path / "other.smi"
     other_order.write_text("OC(=O)C(C)N\nCC(=O)Oc1ccccc1C(=O)O\n")
@@ -59,7 +59,9 @@ def test_equal_content_has_an_equal_hash_and_a_new_version(smiles_file: Path, tm
     assert first.entries.count() == second.entries.count() == 2
 
 
-def test_small_batches_give_the_same(smiles_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_the_batch_size(
+    smiles_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load, "ROWS_AT_ONCE", 1)
     seen: list[int] = []
 
@@ -69,10 +71,12 @@ def test_small_batches_give_the_same(smiles_file: Path, monkeypatch: pytest.Monk
     assert seen == [1, 2, 3, 4, 5, 5]
 
 
-def test_many_bad_rows_are_all_counted_and_some_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bad_rows_are_counted_and_a_limited_number_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load, "MAX_STORED_ISSUES", 3)
     path = tmp_path / "bad.smi"
-    # Readers refuse a file whose beginning is mostly no structures; here the bad rows come late.
+    # Readers refuse a file if its first rows are mostly no structures, so the bad rows come last.
     path.write_text("CCO\n" * 30 + "C1CCC\n" * 10)
 
     version = import_library("mostly bad", path)
@@ -83,7 +87,7 @@ def test_many_bad_rows_are_all_counted_and_some_kept(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\x01" * 100, b"C1CC\nC1CC\n"], ids=["empty", "binary", "all bad"]
 )
-def test_a_file_without_structures_fails_its_version_and_nothing_else(
+def test_a_file_without_structures_fails_only_its_version(
     smiles_file: Path, tmp_path: Path, content: bytes
 ) -> None:
     good = import_library("drugs", smiles_file)
@@ -107,7 +111,7 @@ def test_too_many_rows(smiles_file: Path, settings: object) -> None:
     assert not LibraryEntry.objects.exists()
 
 
-def test_a_bug_in_mid_import_fails_the_version_and_is_not_hidden(
+def test_an_unexpected_error_fails_the_version_and_is_raised(
     smiles_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "content_sha256", lambda version: 1 / 0)
@@ -126,7 +130,7 @@ def test_a_name_belongs_to_one_project(smiles_file: Path) -> None:
         import_library("ours", smiles_file, project=make_project())
 
 
-def test_the_default_model_embeds_it_at_once(smiles_file: Path) -> None:
+def test_embedding_for_the_default_model_is_requested(smiles_file: Path) -> None:
     model = make_model_version(is_default=True)
 
     version = import_library("drugs", smiles_file)
@@ -148,7 +152,7 @@ def test_two_imports_at_once_get_two_numbers_and_share_their_molecules(smiles_fi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_import_that_died_is_told_from_one_that_goes_on(smiles_file: Path) -> None:
+def test_an_import_whose_process_died_fails_and_a_running_import_does_not(smiles_file: Path) -> None:
     library = import_library("drugs", smiles_file).library
     unfinished = [
         LibraryVersion.objects.create(library=library, number=n, source_file_name="x", source_sha256="0" * 64)

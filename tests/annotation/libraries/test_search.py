@@ -1,4 +1,4 @@
-"""Pre-retrieval gives exactly the mass window, in the order that numpy finds, whatever indexes there are."""
+"""Pre-retrieval returns exactly the mass window, in the order that numpy computes, whatever the indexes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model_version() -> ModelVersion:
 
 @pytest.fixture
 def version(model_version: ModelVersion) -> LibraryVersion:
-    """Molecules of 100.00, 100.01, … Da; what they look like does not matter here."""
+    """Molecules of 100.00, 100.01, … Da. Their structures do not matter here."""
     version = LibraryVersion.objects.create(
         library=Library.objects.create(name="steps"), number=1, source_file_name="x", source_sha256="0" * 64
     )
@@ -40,8 +40,14 @@ def version(model_version: ModelVersion) -> LibraryVersion:
         for n in range(N_MOLECULES)
     )
     LibraryEntry.objects.bulk_create(
-        LibraryEntry(version=version, molecule=one, exact_mass=one.exact_mass, row_number=n, drawn_smiles="")
-        for n, one in enumerate(molecules, 1)
+        LibraryEntry(
+            version=version,
+            molecule=molecule,
+            exact_mass=molecule.exact_mass,
+            row_number=row,
+            drawn_smiles="",
+        )
+        for row, molecule in enumerate(molecules, 1)
     )
     embed(version, model_version)
     return version
@@ -56,7 +62,7 @@ def queries(windows: Sequence[tuple[float, float]]) -> list[Query]:
     ]
 
 
-def nearest_by_numpy(version: LibraryVersion, query: Query, k: int) -> tuple[list[int], int]:
+def most_similar_by_numpy(version: LibraryVersion, query: Query, k: int) -> tuple[list[int], int]:
     rows = MoleculeEmbedding.objects.filter(molecule__entries__version=version).select_related("molecule")
     inside = [row for row in rows if abs(row.molecule.exact_mass - query.neutral_mass) <= query.tolerance_da]
     vectors = np.array([row.vector for row in inside], dtype=np.float32).reshape(-1, EMBEDDING_DIM)
@@ -65,55 +71,53 @@ def nearest_by_numpy(version: LibraryVersion, query: Query, k: int) -> tuple[lis
     return ids[np.lexsort((ids, -similarity))][:k].tolist(), len(inside)
 
 
-def test_the_window_and_the_order_are_those_of_numpy(
-    version: LibraryVersion, model_version: ModelVersion
-) -> None:
-    asked = queries([(100.5, 0.2501), (102.0, 0.0049), (101.0, 5.0), (500.0, 1.0)])
+def test_window_and_order_agree_with_numpy(version: LibraryVersion, model_version: ModelVersion) -> None:
+    searched = queries([(100.5, 0.2501), (102.0, 0.0049), (101.0, 5.0), (500.0, 1.0)])
 
-    answers = retrieve_from(version.pk, model_version.pk)(asked, 40)
+    results = retrieve_from(version.pk, model_version.pk)(searched, 40)
 
-    for query, answer in zip(asked, answers, strict=True):
-        ids, n_in_window = nearest_by_numpy(version, query, 40)
-        assert [molecule.key for molecule in answer.molecules] == ids
-        assert answer.n_in_window == n_in_window
-        for molecule in answer.molecules:
+    for query, result in zip(searched, results, strict=True):
+        ids, n_in_window = most_similar_by_numpy(version, query, 40)
+        assert [molecule.key for molecule in result.molecules] == ids
+        assert result.n_in_window == n_in_window
+        for molecule in result.molecules:
             assert molecule.embedding_similarity == pytest.approx(
                 float(molecule.embedding @ query.embedding), abs=1e-6
             )
             stored = Molecule.objects.get(pk=molecule.key)
             assert molecule.fingerprint == bytes(stored.fingerprint)
             assert len(molecule.fingerprint) == 256
-    assert [answer.n_in_window for answer in answers] == [51, 1, 300, 0]
+    assert [result.n_in_window for result in results] == [51, 1, 300, 0]
 
 
-def test_ties_go_by_molecule(version: LibraryVersion, model_version: ModelVersion) -> None:
+def test_ties_are_ordered_by_molecule(version: LibraryVersion, model_version: ModelVersion) -> None:
     same = [1.0] + [0.0] * (EMBEDDING_DIM - 1)
     MoleculeEmbedding.objects.update(vector=same)
 
-    answer = retrieve_from(version.pk, model_version.pk)(queries([(101.0, 0.5)]), 5)[0]
+    result = retrieve_from(version.pk, model_version.pk)(queries([(101.0, 0.5)]), 5)[0]
 
-    keys = [molecule.key for molecule in answer.molecules]
+    keys = [molecule.key for molecule in result.molecules]
     assert keys == sorted(keys)
-    assert (len(keys), answer.n_in_window) == (5, 101)
+    assert (len(keys), result.n_in_window) == (5, 101)
 
 
 @pytest.mark.django_db(transaction=True)  # an index cannot be built over rows of the same transaction
-def test_a_vector_index_changes_nothing(
+def test_a_vector_index_does_not_change_the_result(
     version: LibraryVersion, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = queries([(101.0, 0.105)])
-    before = retrieve_from(version.pk, model_version.pk)(asked, 40)[0]
+    searched = queries([(101.0, 0.105)])
+    before = retrieve_from(version.pk, model_version.pk)(searched, 40)[0]
 
     monkeypatch.setattr(vector_index, "WORTH_IT_FROM", 100)
     assert vector_index.build_missing() == model_version
     assert vector_index.build_missing() is None
-    after = retrieve_from(version.pk, model_version.pk)(asked, 40)[0]
+    after = retrieve_from(version.pk, model_version.pk)(searched, 40)[0]
 
     assert [molecule.key for molecule in after.molecules] == [molecule.key for molecule in before.molecules]
     assert len(after.molecules) == 21
 
 
-def test_a_window_that_lacks_a_single_vector_is_refused(
+def test_a_window_that_lacks_a_vector_is_refused(
     version: LibraryVersion, model_version: ModelVersion
 ) -> None:
     MoleculeEmbedding.objects.filter(molecule__exact_mass=101.0).delete()
@@ -123,7 +127,9 @@ def test_a_window_that_lacks_a_single_vector_is_refused(
         retrieve_from(version.pk, model_version.pk)(queries([(102.0, 0.5), (101.0, 0.5)]), 5)
 
 
-def test_other_versions_and_models_stay_out(version: LibraryVersion, model_version: ModelVersion) -> None:
+def test_other_versions_and_models_are_not_searched(
+    version: LibraryVersion, model_version: ModelVersion
+) -> None:
     other_model = make_model_version()
     other_version = make_library_version(model_version=model_version)
 
@@ -132,7 +138,7 @@ def test_other_versions_and_models_stay_out(version: LibraryVersion, model_versi
     assert retrieve_from(other_version.pk, model_version.pk)(queries([(101.0, 5.0)]), 40)[0].n_in_window == 0
 
 
-def test_known_molecules_are_those_of_the_version_in_one_query(
+def test_known_molecules_of_a_version_take_one_query(
     version: LibraryVersion, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     other = make_library_version()

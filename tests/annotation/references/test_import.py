@@ -1,4 +1,4 @@
-"""Reference files: what becomes a reference, what does not and why, versions that never change."""
+"""Imports of reference files: what becomes a reference, what does not and why; versions never change."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_spectra_and_molecules_are_stored_with_their_origin(file: Path) -> None:
         (record("x", ASPIRIN).replace("121.0284 100\n139.0390 40\n", ""), "no_peaks"),
     ],
 )
-def test_what_is_no_reference_is_reported_and_sinks_nothing(file: Path, bad: str, code: str) -> None:
+def test_unusable_spectra_are_reported_and_the_others_imported(file: Path, bad: str, code: str) -> None:
     file.write_text(bad + GOOD)
 
     version = import_references("public", file)
@@ -77,7 +77,7 @@ def test_what_is_no_reference_is_reported_and_sinks_nothing(file: Path, bad: str
     assert issue.remedy
 
 
-def test_equal_spectra_have_an_equal_hash_and_a_new_version(file: Path, tmp_path: Path) -> None:
+def test_equal_spectra_give_a_new_version_with_an_equal_hash(file: Path, tmp_path: Path) -> None:
     first = import_references("public", file)
     other = tmp_path / "other.mgf"
     records = GOOD.split("BEGIN IONS")[1:]
@@ -89,7 +89,7 @@ def test_equal_spectra_have_an_equal_hash_and_a_new_version(file: Path, tmp_path
     assert Molecule.objects.count() == 2
 
 
-def test_a_file_without_any_reference_is_refused_in_words(file: Path) -> None:
+def test_a_file_without_any_reference_gives_a_failed_version_with_the_reason(file: Path) -> None:
     file.write_text(record("x", ""))
 
     version = import_references("public", file)
@@ -110,18 +110,18 @@ def test_a_ready_version_never_changes(file: Path) -> None:
             change()
 
 
-def test_names_are_not_shared_between_projects(file: Path) -> None:
+def test_a_name_belongs_to_one_owner(file: Path) -> None:
     import_references("public", file)
     with pytest.raises(CannotImport, match="all projects"):
         import_references("public", file, project=make_project())
 
 
-def test_the_command_says_what_it_did(file: Path) -> None:
+def test_the_command_reports_counts_and_issues(file: Path) -> None:
     file.write_text(record("x", "") + GOOD)
     out, err = StringIO(), StringIO()
     call_command("import_references", str(file), "--name", "public", stdout=out, stderr=err)
     assert "public v1: 3 spectra of 2 molecules, 1 rejected." in out.getvalue()
-    assert "names no structure" in err.getvalue()
+    assert "has no structure" in err.getvalue()
     with pytest.raises(CommandError, match="no such file"):
         call_command("import_references", "nowhere.mgf", "--name", "public")
     assert not Library.objects.exists()

@@ -1,4 +1,4 @@
-"""Uploads: spectra stored as they came, a report, and refusals in words that leave everything else alone."""
+"""Uploads: peaks stored unchanged, a report of the file, and refusals that affect nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def upload(project: Project, content: str | bytes, name: str = "batch.mgf") -> U
     return store_upload(project, make_user(), SimpleUploadedFile(name, data), name)
 
 
-def test_peaks_are_stored_as_they_came(project: Project) -> None:
+def test_peaks_are_stored_unchanged(project: Project) -> None:
     stored = upload(project, GOOD)
 
     assert (stored.state, stored.refusal, stored.format) == ("ready", "", "mgf")
@@ -53,7 +53,7 @@ def test_peaks_are_stored_as_they_came(project: Project) -> None:
         assert kept.read() == GOOD.encode()
 
 
-def test_one_bad_spectrum_never_sinks_a_file(project: Project) -> None:
+def test_a_bad_spectrum_is_reported_and_the_others_stored(project: Project) -> None:
     stored = upload(project, GOOD + WITHOUT_PEAKS + GOOD)
 
     assert (stored.n_found, stored.n_usable, stored.n_rejected) == (3, 2, 1)
@@ -69,7 +69,7 @@ def test_one_bad_spectrum_never_sinks_a_file(project: Project) -> None:
     [b"", b"\x00\x01\x02\x03" * 500, b"just some words\n", gzip.compress(b"nothing to see")],
     ids=["empty", "binary", "prose", "gz of prose"],
 )
-def test_what_is_no_spectrum_file_is_refused_in_words(project: Project, content: bytes) -> None:
+def test_a_file_without_spectra_is_refused_with_the_reason(project: Project, content: bytes) -> None:
     before = upload(project, GOOD)
 
     stored = upload(project, content)
@@ -80,7 +80,7 @@ def test_what_is_no_spectrum_file_is_refused_in_words(project: Project, content:
     assert before.spectra.count() == 1
 
 
-def test_a_file_that_breaks_off_keeps_what_stands_before_the_break(project: Project) -> None:
+def test_of_a_truncated_file_the_complete_spectra_are_stored(project: Project) -> None:
     whole = gzip.compress((GOOD * 2000).encode())
 
     stored = upload(project, whole[: len(whole) // 2], "batch.mgf.gz")
@@ -90,7 +90,7 @@ def test_a_file_that_breaks_off_keeps_what_stands_before_the_break(project: Proj
     assert stored.issues.filter(source_index=-1).exists()
 
 
-def test_a_file_above_the_limit_is_refused_unread(project: Project, settings: object) -> None:
+def test_a_file_above_the_size_limit_is_refused_without_reading(project: Project, settings: object) -> None:
     settings.GLMR_MAX_UPLOAD_BYTES = 10  # type: ignore[attr-defined]
 
     stored = upload(project, GOOD)
@@ -100,7 +100,7 @@ def test_a_file_above_the_limit_is_refused_unread(project: Project, settings: ob
     assert not stored.file
 
 
-def test_a_refusal_in_mid_file_stores_none_of_it(project: Project, settings: object) -> None:
+def test_a_refusal_during_reading_stores_no_spectrum(project: Project, settings: object) -> None:
     settings.GLMR_MAX_SPECTRA_PER_UPLOAD = 2  # type: ignore[attr-defined]
 
     stored = upload(project, GOOD * 3)
@@ -108,10 +108,10 @@ def test_a_refusal_in_mid_file_stores_none_of_it(project: Project, settings: obj
     assert (stored.state, stored.n_found, stored.spectra.count()) == ("refused", 0, 0)
 
 
-def test_a_reader_that_dies_refuses_the_file_and_nothing_more(project: Project, settings: object) -> None:
+def test_a_reader_that_crashes_refuses_only_its_file(project: Project, settings: object) -> None:
     settings.GLMR_PARSE_MEMORY_BYTES = 1  # type: ignore[attr-defined]
     settings.GLMR_MAX_PEAKS_PER_SPECTRUM = 1_000_000  # type: ignore[attr-defined]
-    # So many peaks that what a fresh process has in reserve cannot hold them.
+    # More peaks than the memory that a new process has reserved can hold.
     peaks = "".join(f"{100 + n / 1000:.3f} 1.5\n" for n in range(400_000))
 
     stored = upload(project, GOOD.replace("END IONS", f"{peaks}END IONS"))
@@ -120,7 +120,7 @@ def test_a_reader_that_dies_refuses_the_file_and_nothing_more(project: Project, 
     assert "could not be read safely" in stored.refusal
 
 
-def test_text_that_the_database_refuses_is_cleaned_and_cut(project: Project) -> None:
+def test_control_characters_are_removed_and_long_text_is_cut(project: Project) -> None:
     text = GOOD.replace("first", "a\x07b\x1b" + "x" * 400)
 
     title = upload(project, text).spectra.get().title
@@ -129,14 +129,14 @@ def test_text_that_the_database_refuses_is_cleaned_and_cut(project: Project) -> 
     assert len(title) == 300
 
 
-def test_a_wrong_name_and_a_path_in_it_do_no_harm(project: Project) -> None:
+def test_a_path_or_a_wrong_extension_in_the_file_name_is_harmless(project: Project) -> None:
     stored = upload(project, GOOD, "../../etc/passwd.docx")
 
     assert (stored.state, stored.file_name) == ("ready", "passwd.docx")
     assert "passwd" not in str(stored.file.name)
 
 
-def test_the_preflight_stores_nothing_and_counts_the_same(project: Project, tmp_path: Path) -> None:
+def test_preflight_stores_nothing_and_gives_the_same_counts(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "batch.mgf"
     path.write_text(GOOD + WITHOUT_PEAKS)
 
@@ -153,4 +153,4 @@ def test_real_spectra(project: Project, shared_data: Path) -> None:
 
     assert (stored.state, stored.n_rejected) == ("ready", 0)
     assert stored.spectra.count() == stored.n_found > 1000
-    assert to_exchange(stored.spectra.earliest("pk")).smiles == ""  # never shown to the model
+    assert to_exchange(stored.spectra.earliest("pk")).smiles == ""  # the model never receives it

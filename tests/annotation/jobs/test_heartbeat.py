@@ -1,0 +1,56 @@
+"""Heartbeats: one rule decides whether a worker is alive, for queries, rows and the summary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from annotation.jobs import heartbeat
+from annotation.jobs.heartbeat import Heartbeat
+from annotation.jobs.models import WorkerStatus, longest_silence
+from annotation.models import WorkerHeartbeat
+
+pytestmark = pytest.mark.django_db
+
+
+def beat(name: str, *, age: timedelta = timedelta(0), problem: str = "") -> None:
+    heartbeat.beat(Heartbeat(worker=name, device="cpu", problem=problem))
+    WorkerHeartbeat.objects.filter(name=name).update(last_seen_at=timezone.now() - age)
+
+
+def test_a_worker_is_alive_until_it_stops_or_misses_two_heartbeats() -> None:
+    beat("alive", age=longest_silence() - timedelta(seconds=5))
+    beat("silent", age=longest_silence() + timedelta(seconds=5))
+    beat("stopped")
+    heartbeat.stop("stopped")
+
+    rows = WorkerHeartbeat.objects.with_liveness()
+    assert {row.name: row.is_alive for row in rows} == {"alive": True, "silent": False, "stopped": False}
+    assert [worker.name for worker in WorkerHeartbeat.objects.alive()] == ["alive"]
+    assert WorkerHeartbeat.objects.status().n_alive == 1
+
+
+def test_without_workers(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(1):
+        status = WorkerHeartbeat.objects.status()
+    assert status == WorkerStatus(n_alive=0, last_seen_at=None, problem="")
+    assert not status.is_alive
+
+
+def test_a_problem_counts_only_if_no_worker_can_work() -> None:
+    beat("broken", problem="The checkpoint is missing.")
+    assert WorkerHeartbeat.objects.status().problem == "The checkpoint is missing."
+    beat("silent", age=timedelta(hours=1))
+    assert WorkerHeartbeat.objects.status().problem == "The checkpoint is missing."
+    beat("able")
+    assert WorkerHeartbeat.objects.status().problem == ""
+
+
+def test_old_rows_are_deleted() -> None:
+    beat("recent", age=timedelta(hours=1))
+    beat("old", age=heartbeat.FORGET_AFTER + timedelta(hours=1))
+    heartbeat.forget_old()
+    assert WorkerHeartbeat.objects.get().name == "recent"
