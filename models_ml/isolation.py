@@ -1,7 +1,7 @@
-"""Run a generator over untrusted bytes in a child process with bounded memory and time; the parent lives.
+"""Runs a generator over untrusted bytes in a child process with limits on memory and time.
 
-The child is a fresh interpreter (no fork, so it is safe under gunicorn threads and Celery workers) that
-inherits no open files. It is trusted to run our code: its answers are unpickled.
+The child is a new interpreter that inherits no open files. It is not forked, so this is safe in gunicorn
+threads and Celery workers. The child runs only our code: its results are unpickled.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Kind = Literal["memory", "time", "crash"]
 MIB = 1024 * 1024
 _FLUSH_S = 0.2  # a batch waits no longer than this for more items
 _LENGTH = struct.Struct("!Q")
-_NO_MEMORY = "The reading process ran out of the memory it may use."
-_STDERR_KEPT = 2_000  # characters of the child's last words kept for the message
+_OUT_OF_MEMORY = "The reading process exceeded its memory limit."
+_STDERR_KEPT = 2_000  # characters from the end of the child's stderr that an error keeps
 
 
 class IsolationError(Exception):
-    """The child did not finish: it ran out of memory or time, or died. What arrived before stands."""
+    """The child ran out of memory or time, or crashed. Items that arrived before are valid."""
 
     def __init__(self, kind: Kind, message: str, detail: str = "") -> None:
         super().__init__(kind, message, detail)
@@ -55,20 +55,21 @@ def run_bounded(
 ) -> Iterator[Item]:
     """Yield what ``function(*args)`` yields, computed in a child process.
 
-    ``function`` is importable by name (a ``functools.partial`` of such a function will do); arguments,
-    items and exceptions are picklable. An exception of the function is raised here as it is.
-    ``memory_bytes`` comes on top of the interpreter and the imported libraries. ``wall_seconds`` and
-    ``silence_seconds`` (the longest wait for one more item) count only the time this side waits: a slow
-    consumer spends none of it. Items travel in batches: a child that dies takes fewer than ``batch_size``
-    unsent ones along. Closing or dropping the iterator kills the child. Raises IsolationError.
+    ``function`` must be importable by name, or be a ``functools.partial`` of such a function. Arguments,
+    items and exceptions must be picklable. An exception of the function is raised here unchanged.
+    ``memory_bytes`` does not include the interpreter and the imported libraries. ``wall_seconds`` and
+    ``silence_seconds`` (the longest wait for the next item) count only the time that the caller waits for the
+    child: a slow consumer does not use it up. Items are sent in batches: if the child dies, fewer than
+    ``batch_size`` unsent items are lost. Closing or dropping the iterator kills the child. Raises
+    IsolationError.
     """
     child = _Child(pickle.dumps((function, args, memory_bytes, cpu_seconds, batch_size)))
     waited = 0.0
     try:
         while True:
-            patience = _least(silence_seconds, None if wall_seconds is None else wall_seconds - waited)
+            timeout = _smallest(silence_seconds, None if wall_seconds is None else wall_seconds - waited)
             started = time.monotonic()
-            kind, content = child.next_frame(patience)
+            kind, content = child.next_frame(timeout)
             waited += time.monotonic() - started
             if kind == "end":
                 return
@@ -79,16 +80,16 @@ def run_bounded(
         child.close()
 
 
-def _least(*limits: float | None) -> float | None:
+def _smallest(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 class _Child:
-    """The child process seen from the parent: one request in, frames of items out."""
+    """The child process as the parent sees it: it receives one request and sends frames of items."""
 
     def __init__(self, request: bytes) -> None:
         self._reading, writing = os.pipe()
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the child)
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         command = f"from models_ml.isolation import _serve; _serve({writing})"
         try:
             self._process = subprocess.Popen(
@@ -106,15 +107,15 @@ class _Child:
         finally:
             os.close(writing)
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died already; the first frame says how
+        with contextlib.suppress(BrokenPipeError):  # the child died; the first frame reports the cause
             self._process.stdin.write(request)
             self._process.stdin.close()
 
-    def next_frame(self, patience: float | None) -> tuple[str, Any]:
-        """Next (kind, content), waiting at most ``patience`` seconds. Raises IsolationError."""
-        deadline = None if patience is None else time.monotonic() + patience
+    def next_frame(self, timeout: float | None) -> tuple[str, Any]:
+        """Next (kind, content), after at most ``timeout`` seconds. Raises IsolationError."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size, deadline))
-        kind, content = pickle.loads(self._read(length, deadline))  # noqa: S301 (our own child's)
+        kind, content = pickle.loads(self._read(length, deadline))  # noqa: S301 (from our child process)
         return kind, content
 
     def _read(self, size: int, deadline: float | None) -> bytes:
@@ -135,17 +136,17 @@ class _Child:
     def _cause_of_death(self) -> IsolationError:
         code = self._process.wait()
         self._stderr.seek(0)
-        said = self._stderr.read().decode(errors="replace")[-_STDERR_KEPT:]
+        stderr = self._stderr.read().decode(errors="replace")[-_STDERR_KEPT:]
         if code == -signal.SIGXCPU:
-            return IsolationError("time", "The reading process used up its computing time.", said)
-        # Native code aborts where Python would raise; the kernel's own out-of-memory killer sends SIGKILL.
-        if code == -signal.SIGKILL or "bad_alloc" in said or "MemoryError" in said:
-            return IsolationError("memory", _NO_MEMORY, said)
+            return IsolationError("time", "The reading process exceeded its CPU time limit.", stderr)
+        # Native code aborts where Python would raise. The kernel's out-of-memory killer sends SIGKILL.
+        if code == -signal.SIGKILL or "bad_alloc" in stderr or "MemoryError" in stderr:
+            return IsolationError("memory", _OUT_OF_MEMORY, stderr)
         ending = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return IsolationError("crash", f"The reading process died ({ending}).", said)
+        return IsolationError("crash", f"The reading process died ({ending}).", stderr)
 
     def close(self) -> None:
-        """Kill the child if it still runs, and leave nothing open."""
+        """Kill the child if it still runs, and close its files."""
         self._process.kill()
         self._process.wait()
         os.close(self._reading)
@@ -153,35 +154,32 @@ class _Child:
 
 
 def _child_environment() -> dict[str, str]:
-    paths = [str(Path(path).resolve()) for path in sys.path]  # "" is this process's folder
-    # One thread each: idle ones of a numeric library reserve address space, which is what is limited.
+    paths = [str(Path(path).resolve()) for path in sys.path]  # "" is the working directory
+    # One thread for each library: idle threads reserve address space, which counts against the memory limit.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _serve(writing: int) -> None:
-    """The child's whole life: read the request, run it under limits, send frames."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it kills us when it goes
+    """The child's main function: read the request, run it under limits, send frames."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and then kills this process
     with os.fdopen(writing, "wb") as stream:
         try:
-            request = pickle.load(sys.stdin.buffer)  # noqa: S301 (our own parent's)
+            request = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our parent process)
             function, args, memory_bytes, cpu_seconds, batch_size = request
             _limit(memory_bytes, cpu_seconds)
             _send_batches(stream, function(*args), batch_size)
             _send(stream, ("end", None))
         except BrokenPipeError:
-            os._exit(0)  # the parent lost interest
+            os._exit(0)  # the parent dropped the iterator
         except MemoryError:
-            _send(
-                stream,
-                ("error", IsolationError("memory", "The reading process ran out of the memory it may use.")),
-            )
-        except BaseException as error:  # every other failure is the function's own, told to the parent
+            _send(stream, ("error", IsolationError("memory", _OUT_OF_MEMORY)))
+        except BaseException as error:  # the parent raises every other exception of the function
             _send(stream, ("error", _portable(error)))
 
 
 def _limit(memory_bytes: int, cpu_seconds: int | None) -> None:
-    """Set the limits once everything is imported, so that they measure the work and not the libraries."""
+    """Set the limits after all imports, so that they apply to the work and not to the libraries."""
     used_pages = int(Path("/proc/self/statm").read_text().split()[0])
     address_space = used_pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
@@ -193,7 +191,7 @@ def _limit(memory_bytes: int, cpu_seconds: int | None) -> None:
 
 
 def _send_batches(stream: IO[bytes], items: Iterable[object], batch_size: int) -> None:
-    """Send items together, for speed. What was yielded before an exception is sent before it."""
+    """Send items in batches, for speed. Items that were yielded before an exception are sent before it."""
     batch: list[object] = []
     sent = time.monotonic()
     try:
@@ -215,8 +213,8 @@ def _send(stream: IO[bytes], frame: tuple[str, object]) -> None:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The exception itself where it survives pickling, else a crash that names it."""
+    """The exception itself if it survives pickling, else an IsolationError that names it."""
     with contextlib.suppress(Exception):
-        if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 (made a line above)
+        if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 (pickled in this line)
             return error
     return IsolationError("crash", f"The reading process failed: {type(error).__name__}: {error}")

@@ -1,4 +1,7 @@
-"""What goes into `annotate` and what comes out: plain frozen values, shared across the torch border."""
+"""Inputs and results of `annotate`: plain frozen values that server and torch code share.
+
+Symbols: docs/glossary.md.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,9 @@ from numpy.typing import NDArray
 
 Embedding = NDArray[np.float32]
 
-
-# How candidates are ranked: `glmr` by what the paper describes, `fused` by all evidence together.
+# How candidates are ranked: `glmr` as the paper describes, `fused` by all evidence channels together.
 METHODS = ("fused", "glmr")
-# What `glmr` orders its candidates by: `generated` as in the paper, `blend` by retrieval and generation.
+# How `glmr` sorts its candidates: `generated` as in the paper, `blend` by retrieval and generation.
 RERANKS = ("blend", "generated")
 
 
@@ -21,91 +23,95 @@ RERANKS = ("blend", "generated")
 class AnnotateParams:
     """Everything that changes a result, apart from the spectrum, the model and the library.
 
-    Stored with each annotation; two runs with equal parameters and equal pins give equal ranks.
+    Stored with each annotation. The same parameters, model and library versions give the same ranks.
     """
 
     method: str = "fused"  # one of METHODS
     precursor_tolerance_ppm: float = 10.0
-    n_candidates: int = 40  # K: the paper finds that recall saturates beyond
+    n_candidates: int = 40  # K. The paper finds that recall does not grow beyond it.
     beam_size: int = 5
     max_tokens: int = 128
     seed: int = 0
     # Ablations
-    generate: bool = True  # False: no decoder, candidates stay in retrieval's order
-    use_candidates: bool = True  # False: the decoder's memory is made of the spectrum alone
-    without_channel: str = ""  # one of the fused ranking's, which then has nothing to say
-    # Generation: measured by `python -m models_ml.evaluate.generation`
-    syntax_constraint: bool = True  # only tokens after which the SMILES can still be closed
-    # Nats that a beam's place loses for each e-fold by which its mass is off beyond the tolerance; 0: none
+    generate: bool = True  # False: no decoder; candidates stay in the order of retrieval
+    use_candidates: bool = True  # False: the decoder's memory consists of the spectrum only
+    without_channel: str = ""  # a channel of the fused ranking to leave out
+    # Generation. The evaluation of generation measures these settings.
+    syntax_constraint: bool = True  # only tokens after which the SMILES can still be completed
+    # Penalty in nats for each factor e by which a string's mass error exceeds the tolerance; 0: none
     mass_constraint: float = 0.1
     rerank: str = "blend"  # one of RERANKS
-    rerank_weight: float = 0.15  # of the generated similarity in `blend`, best on validation spectra
-    # Adduct taken for a spectrum that names none, by ion mode; empty: such a spectrum fails with a
-    # reason. Never filled in silently: the result says that the adduct was assumed.
+    rerank_weight: float = 0.15  # of the generated similarity in `blend`; best on validation spectra
+    # Adduct to assume for a spectrum without one, by ion mode. Without an entry such a spectrum fails with
+    # a reason. The result states that the adduct was assumed.
     assumed_adducts: Mapping[str, str] = field(default_factory=dict)  # {"positive": "[M+H]+"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One spectrum's question to the candidate library: molecules in a mass window, nearest first."""
+    """One spectrum's query to the candidate library: the most similar molecules in its mass window."""
 
-    embedding: Embedding  # (D,), unit length
+    embedding: Embedding  # E^s (D,), unit length
     neutral_mass: float  # Da
-    tolerance_da: float  # half width of the window, from the precursor tolerance in ppm of the m/z
+    tolerance_da: float  # half width of the window, of the neutral mass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RetrievedMolecule:
-    """A candidate of the pre-retrieval, with the stored embedding so that nothing is encoded twice."""
+    """A candidate that retrieval found, with its stored embedding so that it is not encoded again."""
 
     key: int  # the caller's identifier: a database id, or a row of an in-memory index
     smiles: str  # canonical, stereo-free
     inchikey_first_block: str
     formula: str
     exact_mass: float  # Da, neutral, monoisotopic
-    embedding: Embedding  # (D,), unit length, of the molecule encoder
-    embedding_similarity: float  # cosine of spectrum and molecule, the pre-retrieval's order
-    fingerprint: bytes = b""  # Morgan bits packed as by `morgan_fingerprint`; empty: the index has none
+    embedding: Embedding  # E^m (D,), unit length
+    embedding_similarity: float  # cosine of E^s and E^m
+    fingerprint: bytes = b""  # Morgan bits, packed by `morgan_fingerprint`; empty: the index has none
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Answer to one `Query`: at most K molecules, most similar first, ties by key."""
+    """Result of one `Query`: at most K molecules, most similar first, ties by key."""
 
     molecules: tuple[RetrievedMolecule, ...]
-    n_in_window: int  # how many molecules of the library the mass window holds
+    n_in_window: int  # number of library molecules in the mass window
 
 
-# One call answers a whole batch, so that the database is asked once and not once a spectrum.
-Retrieve = Callable[[Sequence[Query], int], Sequence[Retrieved]]  # (queries, k)
-# Which of these InChIKey first blocks the whole searched library holds; asked once a batch.
+# (queries, k) to one result for each query. One call for a whole batch: one database query, not one for each
+# spectrum.
+Retrieve = Callable[[Sequence[Query], int], Sequence[Retrieved]]
+# InChIKey first blocks to those that the whole searched library holds. One call for a whole batch.
 FindKnown = Callable[[Sequence[str]], Set[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedMolecule:
-    """One beam of the decoder. An invalid string is kept: it is evidence of how the model does."""
+    """One string that the decoder generated. Invalid strings are kept: they show how well the model works."""
 
-    beam_rank: int  # 1 is the most likely
+    beam_rank: int  # 1 is best
     text: str  # as generated
     log_likelihood: float  # summed over tokens, natural log, no length normalisation
-    smiles: str = ""  # canonical, stereo-free; empty if the text is no molecule
+    smiles: str = ""  # canonical, stereo-free; empty if the text is not a molecule
     inchikey_first_block: str = ""
     formula: str = ""
     exact_mass: float | None = None
     mass_error_ppm: float | None = None  # against the precursor
-    in_library: bool = False  # among the molecules that the searched library holds
-    # Outside the library and of the precursor's mass: a proposal, shown apart and never ranked.
-    is_proposed: bool = False
+    in_library: bool = False  # the searched library holds it, inside or outside the mass window
+    is_proposed: bool = False  # not in the library and of the precursor's mass: listed apart, never ranked
 
     @property
     def is_valid(self) -> bool:
         return bool(self.smiles)
 
+    def fits(self, tolerance_ppm: float) -> bool:
+        """Whether its mass agrees with the precursor."""
+        return self.mass_error_ppm is not None and abs(self.mass_error_ppm) <= tolerance_ppm
+
 
 @dataclass(frozen=True, slots=True)
 class RankedCandidate:
-    """A candidate in its final place, each score by its own name."""
+    """A candidate at its final rank, with each similarity under its own name."""
 
     rank: int  # 1 is best
     key: int
@@ -115,17 +121,17 @@ class RankedCandidate:
     exact_mass: float
     mass_error_ppm: float  # (measured - theoretical) / theoretical, at the precursor's m/z
     retrieval_rank: int
-    embedding_similarity: float  # spectrum against molecule, cosine
-    generated_similarity: float | None  # molecule against generated molecules; None: none was valid
-    # Every further channel's raw score by its name, larger is better; a channel that had nothing to
-    # say of this spectrum (no reference spectra, say) is not there.
+    embedding_similarity: float  # cosine of E^s and E^m
+    generated_similarity: float | None  # cosine to the most similar generated molecule; None: none was valid
+    # Raw value of each evidence channel by name, larger is better. A channel without a value for this
+    # spectrum (such as `analogs` without reference spectra) is absent.
     evidence: Mapping[str, float] = field(default_factory=dict)
-    probability: float | None = None  # calibrated, that this is the molecule; None: the method gives none
+    probability: float | None = None  # calibrated, that this is the molecule; None: `glmr` gives none
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How far to trust the first rank. Probabilities, calibrated on molecules that training never saw."""
+    """Probabilities about rank 1 of a list, calibrated on molecules that training never saw."""
 
     p_right: float  # the first candidate is the molecule
     p_close: float  # the first candidate's Tanimoto similarity to the molecule is at least 0.6
@@ -135,7 +141,7 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """The whole answer for one spectrum."""
+    """The result for one spectrum."""
 
     adduct: str
     adduct_assumed: bool
@@ -144,15 +150,15 @@ class Annotated:
     candidates: tuple[RankedCandidate, ...]
     generated: tuple[GeneratedMolecule, ...]
     timings_s: Mapping[str, float]  # this spectrum's share of each stage of its batch
-    confidence: Confidence | None = None  # None: the method gives none
+    confidence: Confidence | None = None  # None: `glmr` gives none
 
 
 @dataclass(frozen=True, slots=True)
 class CannotAnnotate:
-    """This spectrum has no answer, now or ever: why, and what would mend it."""
+    """The spectrum cannot be annotated, and trying again will not help."""
 
-    code: str  # a stable word, "no_precursor"
-    reason: str  # a sentence that says what is wrong and how to mend it
+    code: str  # stable, for programs: "no_precursor"
+    reason: str  # for people: what is wrong and how to fix it
 
 
 Outcome = Annotated | CannotAnnotate

@@ -1,4 +1,4 @@
-"""Splits SMILES into tokens and numbers them. Knows no chemistry: it neither checks nor canonicalises."""
+"""Splits SMILES into numbered tokens. It does no chemistry: it neither checks nor canonicalises SMILES."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 PAD, BOS, EOS, MASK, UNK = range(5)
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<mask>", "<unk>")
 
-# A bracket atom is one token: it is one atom, and its inside follows a grammar of its own.
+# A bracket atom is one token: it is one atom, and its content has a separate grammar.
 TOKEN_PATTERN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|.", re.DOTALL)
 
-# Always known, whatever the corpus holds: the organic subset, bonds, branches and ring closures.
+# In every vocabulary, whatever the corpus contains: the organic subset, bonds, branches and ring closures.
 BASE_TOKENS = (*"BCNOPSFIbcnops()=#-.+/\\:@123456789", "Br", "Cl", *(f"%{n}" for n in range(10, 20)))
 
 
@@ -24,11 +24,11 @@ def split_smiles(smiles: str) -> list[str]:
 
 
 class SmilesTokenizer:
-    """A fixed vocabulary. The number of a token is its place in ``tokens``."""
+    """A fixed vocabulary. The number of a token is its index in ``tokens``."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
-            raise ValueError(f"A vocabulary begins with {SPECIAL_TOKENS}; this one with {tokens[:5]}.")
+            raise ValueError(f"A vocabulary begins with {SPECIAL_TOKENS}, but this one with {tokens[:5]}.")
         self.tokens = tuple(tokens)
         self._numbers = {token: number for number, token in enumerate(self.tokens)}
 
@@ -41,12 +41,12 @@ class SmilesTokenizer:
 
     @classmethod
     def from_corpus(cls, corpus: Iterable[str], *, min_count: int = 5) -> SmilesTokenizer:
-        """Base tokens, then those of at least `min_count` molecules, in alphabetical order."""
+        """Special tokens, then base tokens and those in at least `min_count` molecules, sorted."""
         counts: Counter[str] = Counter()
         for smiles in corpus:
             counts.update(set(split_smiles(smiles)))
-        found = {token for token, count in counts.items() if count >= min_count}
-        return cls([*SPECIAL_TOKENS, *sorted(found.union(BASE_TOKENS))])
+        frequent = {token for token, count in counts.items() if count >= min_count}
+        return cls([*SPECIAL_TOKENS, *sorted(frequent.union(BASE_TOKENS))])
 
     @classmethod
     def load(cls, path: Path) -> SmilesTokenizer:
@@ -56,12 +56,12 @@ class SmilesTokenizer:
         path.write_text(json.dumps({"tokens": self.tokens}, indent=0) + "\n", encoding="utf-8")
 
     def encode(self, smiles: str, *, max_tokens: int) -> list[int]:
-        """BOS, tokens, EOS: at most `max_tokens` numbers; a longer molecule loses its tail, EOS stays."""
+        """BOS, tokens, EOS: at most `max_tokens` numbers. A longer molecule is truncated before EOS."""
         numbers = [self._numbers.get(token, UNK) for token in split_smiles(smiles)]
         return [BOS, *numbers[: max_tokens - 2], EOS]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """Text up to the first EOS. Special tokens are written out, so that such a text is no molecule."""
+        """Text up to the first EOS. Other special tokens are written out, which makes the SMILES invalid."""
         text: list[str] = []
         for number in numbers:
             if number == EOS:

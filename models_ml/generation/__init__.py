@@ -1,1 +1,4 @@
-"""Beam search that writes molecules: the decoder, SMILES syntax and the mass of what is written."""
+"""Beam search that generates molecules: the decoder, SMILES syntax and the mass constraint.
+
+Symbols and tensor axes: docs/glossary.md.
+"""

@@ -1,4 +1,7 @@
-"""Beam search over a decoder, for many spectra at once. Deterministic; chemistry comes in as constraints."""
+"""Beam search with a decoder, for many spectra at once. Deterministic. Constraints add the chemistry.
+
+Axes here: B spectra, W strings each, V vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,18 @@ from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
 
 
 class GenerationTooSlow(Exception):
-    """The deadline passed before the beams ended. Trying again on a free machine may succeed."""
+    """The deadline passed before all beams ended. A retry on an idle machine may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    tokens: tuple[int, ...]  # without BOS; ends with EOS unless the length bound cut it
-    log_likelihood: float  # summed over tokens, natural log, the model's own: no constraint changes it
+    tokens: tuple[int, ...]  # without BOS; ends with EOS unless the length limit truncated it
+    log_likelihood: float  # of the model, summed over tokens, natural log; constraints do not change it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeamConstraints:
-    """What the search takes into account beside likelihood. `mass` has one entry for each memory."""
+    """What the search considers besides likelihood. `mass` has one entry for each memory."""
 
     table: TokenTable
     syntax: bool = True
@@ -45,10 +48,10 @@ def beam_search(
     deadline_s: float | None = None,
     constraints: BeamConstraints | None = None,
 ) -> list[list[Beam]]:
-    """The `beam_size` best strings found for each memory, best first: by likelihood less penalty.
+    """The `beam_size` best strings for each memory, best first: by log likelihood minus mass penalty.
 
-    Likelihoods are not normalised by length. An ended beam keeps its place until better ones push it out.
-    Raises GenerationTooSlow `deadline_s` seconds after the start.
+    Likelihoods are not normalised by length. A complete string stays until better ones replace it.
+    Raises GenerationTooSlow after `deadline_s` seconds.
     """
     started = time.monotonic()
     with torch.inference_mode():
@@ -68,7 +71,7 @@ def beam_search(
 
 
 class _Search:
-    """Live beams of the spectra that still run: W for each of B, best first."""
+    """The W best strings of each of the B spectra that are still running, best first."""
 
     def __init__(
         self,
@@ -79,12 +82,11 @@ class _Search:
     ) -> None:
         n = len(memory.tokens)
         self.device = memory.tokens.device
-        # Which spectra still run; those whose memories are of like length stand together.
-        self.live = memory.lengths().argsort(descending=True, stable=True)
-        memory = memory.rows(self.live)
-        self.strings = BeamDecoder(decoder, memory, width)
+        # Indices of the running spectra. Memories of similar length are neighbours, as BeamDecoder prefers.
+        self.running = memory.lengths().argsort(descending=True, stable=True)
+        self.strings = BeamDecoder(decoder, memory.rows(self.running), width)
         self.tokens = torch.full((n, width, 1), BOS, device=self.device)
-        # All beams begin alike: only the first may be continued in the first step.
+        # All strings are equal at the start: only the first may be continued in the first step.
         self.likelihood = torch.full((n, width), -torch.inf, device=self.device)
         self.likelihood[:, 0] = 0.0
         self.penalty = torch.zeros((n, width), device=self.device)
@@ -92,38 +94,24 @@ class _Search:
         self.never = torch.tensor([PAD, BOS, MASK, UNK], device=self.device)
         self.chemistry: StringStates | None = None
         self.mass: MassState | None = None
-        self.refuses = constraints is not None and constraints.syntax
+        self.syntax = constraints is not None and constraints.syntax
         if constraints is not None:
             self.chemistry = StringStates(smiles_automaton(constraints.table), n, width)
         if constraints is not None and constraints.mass is not None:
-            self.mass = MassState(constraints.table, constraints.mass.rows(self.live), width)
+            self.mass = MassState(constraints.table, constraints.mass.rows(self.running), width)
         self.found: dict[int, list[Beam]] = {}
 
     def advance(self, n_left: int) -> None:
-        """Continue every live beam by one of the `n_left` tokens left; keep the best W of each spectrum."""
-        n, width = self.likelihood.shape
-        # What no string stands for yet, as all but one in the first step, is not computed.
-        begun = self.likelihood > -torch.inf
-        rows = (begun & ~self.ended).flatten().nonzero().flatten()
-        logits = self.strings.step(self.tokens[:, :, -1], rows).float()
-        logits[:, self.never] = -torch.inf
-        n_tokens = logits.shape[1]
-        # An ended beam has one continuation, PAD, which costs nothing.
-        log_p = logits.new_full((n * width, n_tokens), -torch.inf)
-        log_p[:, PAD] = torch.where(self.ended, 0.0, -torch.inf).flatten()
-        log_p[rows] = logits.log_softmax(-1)
-        log_p = log_p.view(n, width, n_tokens)
-        if self.chemistry is not None and self.refuses:
-            refused = self.chemistry.refused(n_left)
-            log_p.masked_fill_(refused & ~self.ended[:, :, None], -torch.inf)
+        """Continue every string by one of the `n_left` tokens left; keep the best W of each spectrum."""
+        log_p = self._log_p(n_left)
+        width, n_tokens = log_p.shape[1:]
         likelihood = (self.likelihood[:, :, None] + log_p).flatten(1)
         penalty = self._penalties()
-        scores = likelihood if penalty is None else likelihood - penalty
-        _, places = scores.topk(width, dim=1)
-        parents, chosen = places // n_tokens, places % n_tokens
-        self.likelihood = likelihood.gather(1, places)
+        _, best = (likelihood if penalty is None else likelihood - penalty).topk(width, dim=1)
+        parents, chosen = best // n_tokens, best % n_tokens
+        self.likelihood = likelihood.gather(1, best)
         if penalty is not None:
-            self.penalty = penalty.gather(1, places)
+            self.penalty = penalty.gather(1, best)
         self.strings.follow(parents)
         if self.chemistry is not None:
             spent = self.chemistry.follow(parents, chosen)
@@ -137,39 +125,54 @@ class _Search:
         return bool((~self.ended).any())
 
     def tidy(self) -> None:
-        """Take spectra whose beams have all ended out of the batch, abandoned strings out of the cache."""
-        running = (~self.ended).any(1)
-        rows = running.nonzero().flatten()
+        """Remove spectra whose strings have all ended, and the cache entries of abandoned strings."""
+        is_running = (~self.ended).any(1)
+        rows = is_running.nonzero().flatten()
         self.strings.tidy(rows)
-        if running.all():
+        if is_running.all():
             return
-        self._collect(~running)
-        self.live, self.tokens = self.live[rows], self.tokens[rows]
-        self.likelihood, self.penalty, self.ended = (
-            self.likelihood[rows],
-            self.penalty[rows],
-            self.ended[rows],
-        )
+        self._collect(~is_running)
+        for name in ("running", "tokens", "likelihood", "penalty", "ended"):
+            setattr(self, name, getattr(self, name)[rows])
         for state in (self.chemistry, self.mass):
             if state is not None:
                 state.select(rows)
 
     def results(self) -> list[list[Beam]]:
-        self._collect(torch.ones_like(self.live, dtype=torch.bool))
-        return [self.found[number] for number in sorted(self.found)]
+        self._collect(torch.ones_like(self.running, dtype=torch.bool))
+        return [self.found[index] for index in sorted(self.found)]
+
+    def _log_p(self, n_left: int) -> Tensor:
+        """Log probability of each next token, (B, W, V). Minus infinity where a constraint refuses it."""
+        n, width = self.likelihood.shape
+        # Strings that do not exist yet (all but one in the first step) and ended ones are not computed.
+        exists = self.likelihood > -torch.inf
+        rows = (exists & ~self.ended).flatten().nonzero().flatten()
+        logits = self.strings.step(self.tokens[:, :, -1], rows).float()
+        logits[:, self.never] = -torch.inf
+        n_tokens = logits.shape[1]
+        # An ended string has one continuation, PAD, which costs nothing.
+        log_p = logits.new_full((n * width, n_tokens), -torch.inf)
+        log_p[:, PAD] = torch.where(self.ended, 0.0, -torch.inf).flatten()
+        log_p[rows] = logits.log_softmax(-1)
+        log_p = log_p.view(n, width, n_tokens)
+        if self.chemistry is not None and self.syntax:
+            refused = self.chemistry.refused(n_left)
+            log_p.masked_fill_(refused & ~self.ended[:, :, None], -torch.inf)
+        return log_p
 
     def _penalties(self) -> Tensor | None:
-        """What each continuation has against it, (B, W V). An ended beam keeps what it had."""
+        """Penalty of each continuation, (B, W V). An ended string keeps its penalty."""
         if self.mass is None:
             return None
         penalty = torch.where(self.ended[:, :, None], self.penalty[:, :, None], self.mass.penalty().float())
         return penalty.flatten(1)
 
-    def _collect(self, which: Tensor) -> None:
-        for place in which.nonzero().flatten().tolist():
-            beams: list[Beam] = []
-            rows, likelihoods = self.tokens[place].tolist(), self.likelihood[place].tolist()
-            for row, likelihood in zip(rows, likelihoods, strict=True):
-                if likelihood > float("-inf"):
-                    beams.append(Beam(tuple(token for token in row[1:] if token != PAD), likelihood))
-            self.found[int(self.live[place])] = beams
+    def _collect(self, selected: Tensor) -> None:
+        for row in selected.nonzero().flatten().tolist():
+            pairs = zip(self.tokens[row].tolist(), self.likelihood[row].tolist(), strict=True)
+            self.found[int(self.running[row])] = [
+                Beam(tuple(token for token in tokens[1:] if token != PAD), likelihood)
+                for tokens, likelihood in pairs
+                if likelihood > float("-inf")
+            ]

@@ -1,9 +1,9 @@
-"""The states of many SMILES under way at once, as numbers into tables that grow with every state met.
+"""States of many partial SMILES as row numbers of tables. The tables grow with each new state.
 
-A search asks for the same few hundred states over and over: each is reasoned about once, in plain Python
-(`models_ml.generation.smiles_syntax`), and looked up from then on.
+A search meets the same few hundred states again and again. Each is computed once, in plain Python
+(`models_ml.generation.smiles_syntax`), and then looked up.
 
-Axes: B spectra, W strings each, V vocabulary, C classes: tokens that do the same.
+Axes here: B spectra, W strings each, V vocabulary, C classes (of tokens with the same effect).
 """
 
 from __future__ import annotations
@@ -21,29 +21,32 @@ from models_ml.generation.token_chemistry import TokenChemistry, TokenTable
 
 UNKNOWN = -1
 REFUSED = 2**14  # more tokens than any string may have
-MOST_STATES = 2**16  # tables of 6 MB; a search that finds them fuller begins new ones
+MAX_STATES = 2**16  # tables of 6 MB; a search that finds more starts new tables
 
 
 class SmilesAutomaton:
-    """Numbers for states, and for every class of token what it needs, spends and leads to. Grows as asked."""
+    """Numbered states, and for each state and class of token: tokens needed, valences used, next state.
+
+    Thread-safe. States are added when a search first reaches them.
+    """
 
     def __init__(self, table: TokenTable) -> None:
         # Mass and hydrogens do not change the state.
         classes = [replace(token, mass=0.0, low=0, high=0) for token in table.tokens]
         self.classes = list(dict.fromkeys(classes))
         device = table.kind.device
-        self.class_of = torch.tensor([self.classes.index(one) for one in classes], device=device)
+        self.class_of = torch.tensor([self.classes.index(token) for token in classes], device=device)
         self.states: list[SmilesState] = []
         self._number: dict[SmilesState, int] = {}
         self._lock = Lock()
         shape = (0, len(self.classes))
-        self.needed = torch.zeros(shape, dtype=torch.int16, device=device)  # REFUSED: must not stand here
+        self.needed = torch.zeros(shape, dtype=torch.int16, device=device)  # REFUSED: not allowed here
         self.spent = torch.zeros(shape, dtype=torch.int64, device=device)
-        self.next = torch.zeros(shape, dtype=torch.int64, device=device)  # UNKNOWN: not asked for yet
+        self.next = torch.zeros(shape, dtype=torch.int64, device=device)  # UNKNOWN: not computed yet
         self._add([SmilesState()])  # gets number 0
 
     def after(self, states: Tensor, classes: Tensor) -> Tensor:
-        """Numbers of states and classes of tokens, of one shape, to numbers of the states that follow."""
+        """State numbers and token classes of the same shape to the numbers of the next states."""
         found = self.next[states, classes]
         if (found == UNKNOWN).any():
             self._learn(states[found == UNKNOWN], classes[found == UNKNOWN])
@@ -64,14 +67,15 @@ class SmilesAutomaton:
         first = len(self.states)
         self.states += states
         if len(self.states) > len(self.needed):
-            more = (0, 0, 0, max(2 * len(self.states), 256) - len(self.needed))
-            self.needed, self.spent = functional.pad(self.needed, more), functional.pad(self.spent, more)
-            self.next = functional.pad(self.next, more, value=UNKNOWN)
+            padding = (0, 0, 0, max(2 * len(self.states), 256) - len(self.needed))
+            self.needed = functional.pad(self.needed, padding)
+            self.spent = functional.pad(self.spent, padding)
+            self.next = functional.pad(self.next, padding, value=UNKNOWN)
         rows = slice(first, len(self.states))
         self.needed[rows] = self.needed.new_tensor([[_needed(s, c) for c in self.classes] for s in states])
         self.spent[rows] = self.spent.new_tensor([[bonds_spent(s, c) for c in self.classes] for s in states])
-        # Last: another thread must not meet a state before it is in the tables.
-        self._number.update((state, first + place) for place, state in enumerate(states))
+        # Last: another thread must not find a state before it is in the tables.
+        self._number.update((state, first + index) for index, state in enumerate(states))
 
 
 class StringStates:
@@ -82,12 +86,12 @@ class StringStates:
         self.numbers = torch.zeros((n, width), dtype=torch.int64, device=automaton.class_of.device)
 
     def refused(self, n_left: int) -> Tensor:
-        """Which tokens must not come next, bool (B, W, V). `n_left`: tokens that a string may still have."""
+        """Tokens that must not come next, bool (B, W, V). `n_left`: tokens that a string may still get."""
         needed = self.automaton.needed[self.numbers] >= n_left
         return needed.index_select(2, self.automaton.class_of)
 
     def follow(self, parents: Tensor, chosen: Tensor) -> Tensor:
-        """String w continues string parents[b, w] by token chosen[b, w]; both (B, W). To the bonds spent."""
+        """Make string w string parents[b, w] plus token chosen[b, w]. Returns valences used. All (B, W)."""
         before, classes = self.numbers.gather(1, parents), self.automaton.class_of[chosen]
         self.numbers = self.automaton.after(before, classes)
         return self.automaton.spent[before, classes]
@@ -97,9 +101,9 @@ class StringStates:
 
 
 def smiles_automaton(table: TokenTable) -> SmilesAutomaton:
-    """The one for this vocabulary and device. Strings under way keep the one that they began with."""
+    """The automaton of a vocabulary on its device. A running search keeps the one that it started with."""
     automaton = _automaton(table)
-    if len(automaton.states) > MOST_STATES:
+    if len(automaton.states) > MAX_STATES:
         _automaton.cache_clear()
         automaton = _automaton(table)
     return automaton

@@ -1,7 +1,8 @@
-"""What is open in a SMILES under way, what a token makes of it, and whether it can still be closed after it.
+"""The open branches and rings of a partial SMILES, how a token changes them, and how many tokens close them.
 
-No valence is checked and no molecule is forced to be valid: invalid strings are the unlikely ones, and
-steering away from them distorts what the model has to say. Only what could be no SMILES any more is refused.
+It checks no valences and does not force molecules to be valid: invalid strings are unlikely, and excluding
+them would distort the model's ranking of strings. It only refuses tokens after which the text cannot become a
+SMILES.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import NamedTuple
 
 from models_ml.generation.token_chemistry import ATOM, BOND, CLOSE, END, OPEN, RING, TokenChemistry
 
-# Places in a string, by what was written last
+# Positions in a string, by the last token
 AT_START, AFTER_ATOM, AFTER_OPEN, AFTER_BOND, AFTER_OPEN_AND_BOND = range(5)
-# Which kinds may follow at which place. After a ring number or ")" stands what may stand after an atom.
+# Kinds of tokens that may follow at each position. After a ring number or ")" the same may follow as after an
+# atom.
 MAY_FOLLOW = {
     AT_START: {ATOM},
     AFTER_ATOM: {ATOM, BOND, OPEN, CLOSE, RING, END},
@@ -20,35 +22,35 @@ MAY_FOLLOW = {
     AFTER_BOND: {ATOM, RING},
     AFTER_OPEN_AND_BOND: {ATOM},
 }
-MIN_RING_STEP = 2  # a ring closes at the earliest at the second atom after the one that opened it
+MIN_RING_STEP = 2  # a ring can close at the second atom after the one that opened it, not earlier
 
 
 class OpenRing(NamedTuple):
     number: int
-    age: int  # atoms since the one that opened it; MIN_RING_STEP stands for any more
-    order: int  # of the bond, as it stands at this end
-    aromatic: bool  # is the atom that opened it?
+    age: int  # atoms since the one that opened it, at most MIN_RING_STEP
+    order: int  # bond order at the opening end
+    aromatic: bool  # whether the atom that opened it is aromatic
 
 
 class SmilesState(NamedTuple):
-    """All that the tokens written so far say about those that may follow and what these bind."""
+    """What the tokens so far determine about the next tokens and their bonds."""
 
-    place: int = AT_START
-    aromatic: bool = False  # is the present atom?
-    branches: tuple[bool, ...] = ()  # the same of the atoms that open branches go out from, outermost first
-    order: int = 1  # of the bond that comes next
-    rings: tuple[OpenRing, ...] = ()  # by number
+    position: int = AT_START
+    aromatic: bool = False  # whether the current atom is aromatic
+    branches: tuple[bool, ...] = ()  # the same for the atom at which each open branch starts, outermost first
+    order: int = 1  # of the next bond
+    rings: tuple[OpenRing, ...] = ()  # sorted by number
 
 
 def after(state: SmilesState, token: TokenChemistry) -> SmilesState:
-    """Any token in any state: what must not follow is for `tokens_needed` to say."""
-    place, aromatic, branches, _, rings = state
+    """The state after a token. Accepts any token in any state: `tokens_needed` decides which are allowed."""
+    position, aromatic, branches, _, rings = state
     kind = token.kind
     if kind == ATOM:
         aged = tuple(ring._replace(age=min(ring.age + 1, MIN_RING_STEP)) for ring in rings)
         return SmilesState(AFTER_ATOM, token.aromatic, branches, 1, aged)
     if kind == BOND:
-        after_bond = AFTER_OPEN_AND_BOND if place == AFTER_OPEN else AFTER_BOND
+        after_bond = AFTER_OPEN_AND_BOND if position == AFTER_OPEN else AFTER_BOND
         return SmilesState(after_bond, aromatic, branches, token.order, rings)
     if kind == OPEN:
         return SmilesState(AFTER_OPEN, aromatic, (*branches, aromatic), 1, rings)
@@ -64,15 +66,15 @@ def after(state: SmilesState, token: TokenChemistry) -> SmilesState:
 
 
 def tokens_needed(state: SmilesState, token: TokenChemistry) -> int | None:
-    """How many tokens must at least follow on `token` to close what is open; None if it must not stand here.
+    """Smallest number of tokens after `token` that complete the SMILES; None if `token` is not allowed here.
 
-    They are an atom where one must come, or as many as the youngest open ring wants; one token for each
-    thing to close; EOS.
+    They are: the atoms that a bond, a branch or the youngest open ring requires, one token for each open
+    branch and ring, and EOS.
     """
     kind, rings = token.kind, state.rings
     depth, n_open = len(state.branches), len(rings)
     closed = next((ring for ring in rings if ring.number == token.ring), None) if kind == RING else None
-    if kind not in MAY_FOLLOW[state.place]:
+    if kind not in MAY_FOLLOW[state.position]:
         return None
     if kind == END:
         return 0 if depth == n_open == 0 else None
@@ -86,18 +88,22 @@ def tokens_needed(state: SmilesState, token: TokenChemistry) -> int | None:
 
 
 def bonds_spent(state: SmilesState, token: TokenChemistry) -> int:
-    """Valence that `token` takes of the atoms on both sides of the bond that it makes."""
-    if token.kind == ATOM and state.place != AT_START:
+    """Valences of both atoms together that the bond made by `token` uses."""
+    if token.kind == ATOM and state.position != AT_START:
         return _valence(state.order, state.aromatic) + _valence(state.order, token.aromatic)
     if token.kind == RING:
         for ring in state.rings:
             if ring.number == token.ring:
-                # A ring bond's order may stand at either end.
+                # A ring bond's order may be written at either end.
                 order = max(ring.order, state.order)
                 return _valence(order, ring.aromatic) + _valence(order, state.aromatic)
     return 0
 
 
 def _valence(order: int, aromatic: bool) -> int:
-    """What a bond takes of an atom's valence: a double bond out of a ring takes what went round it, too."""
+    """Valences of one atom that a bond uses.
+
+    A double bond at an aromatic atom uses one: the other is its ring valence, which AROMATIC_VALENCES leaves
+    out.
+    """
     return 1 if aromatic and order == 2 else order

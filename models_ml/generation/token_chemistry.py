@@ -1,4 +1,4 @@
-"""What each token of a vocabulary is in a SMILES, and what an atom weighs and can bind: for generation."""
+"""The kind of each vocabulary token in a SMILES, and the mass and valences of atoms. For generation."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NEVER, ATOM, BOND, OPEN, CLOSE, RING, END = range(7)
 
 BRANCHES = {"(": OPEN, ")": CLOSE}
 BOND_ORDERS = {"-": 1, "/": 1, "\\": 1, ":": 1, "=": 2, "#": 3}
-# Bonds that a neutral atom without hydrogens can have: fewest and most. What it has fewer is hydrogen.
+# Smallest and largest number of bonds of a neutral atom. Bonds that are not written are hydrogens.
 VALENCES = {
     "B": (3, 3), "C": (4, 4), "N": (3, 3), "O": (2, 2), "F": (1, 1), "Cl": (1, 1), "Br": (1, 1), "I": (1, 1),
     "P": (3, 5), "S": (2, 6), "Si": (4, 4), "Se": (2, 6),
 }  # fmt: skip
-# Of an aromatic atom one bond of its valence goes round the ring, or it gives a pair and none does.
+# The same for aromatic atoms, without the valence that goes to the ring if the atom contributes no lone pair.
 AROMATIC_VALENCES = {
     "b": (2, 3),
     "c": (3, 3),
@@ -42,19 +42,19 @@ BRACKET_ATOM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TokenChemistry:
-    """One token: what it is and, for an atom, what it weighs and how many hydrogens it can bring."""
+    """One token: its kind and, for an atom, its mass and valences."""
 
     kind: int
-    mass: float = 0.0  # Da, of the atom and the hydrogens written in its bracket
-    low: int = 0  # bonds and hydrogens besides those in a bracket, fewest
-    high: int = 0  # and most
+    mass: float = 0.0  # Da, of an atom and the hydrogens in its bracket
+    low: int = 0  # smallest number of bonds and hydrogens, without hydrogens in the bracket
+    high: int = 0  # largest number
     aromatic: bool = False
     order: int = 0  # of a bond
-    ring: int = 0  # its number
+    ring: int = 0  # ring number
 
 
 def token_chemistry(token: str) -> TokenChemistry:
-    """Of any token of the vocabulary but EOS; NEVER for what a single uncharged molecule has no use for."""
+    """Of any token except EOS. NEVER: not used in a single uncharged molecule."""
     if token in BOND_ORDERS:
         return TokenChemistry(BOND, order=BOND_ORDERS[token])
     if token in BRANCHES:
@@ -73,7 +73,7 @@ def token_chemistry(token: str) -> TokenChemistry:
 
 
 def _bracket_atom(symbol: str, h: str, charge: str) -> TokenChemistry:
-    """An atom whose hydrogens are written: all the bonds it could have beside them are bonds it has."""
+    """An atom in brackets. Its hydrogens are written, so all its other valences are bonds."""
     try:
         mass = formula_mass({symbol.capitalize(): 1})
     except ValueError:
@@ -83,20 +83,21 @@ def _bracket_atom(symbol: str, h: str, charge: str) -> TokenChemistry:
     mass += hydrogens * HYDROGEN_DA
     if symbol in AROMATIC_VALENCES:
         low, high = AROMATIC_VALENCES[symbol]
-        if symbol == "n":  # [nH] has two ring bonds beside its hydrogen, [n+] one bond more than n
+        if symbol == "n":  # [nH] has two ring bonds and its hydrogen, [n+] one bond more than n
             low, high = (3, 3) if charged > 0 or hydrogens else (2, 2 if charged < 0 else 3)
         if symbol == "c":
             low = high = 3 - abs(charged)
         return TokenChemistry(ATOM, mass, low - hydrogens, high - hydrogens, aromatic=True)
     low, high = VALENCES.get(symbol, (0, 0))
-    # A charged carbon or boron-like atom loses a bond or gains one; others follow the sign of the charge.
+    # A charge removes a bond from C and Si. In B the bonds change against its sign, in other elements with
+    # it.
     shift = {"C": -abs(charged), "Si": -abs(charged), "B": -charged}.get(symbol, charged)
     return TokenChemistry(ATOM, mass, max(low + shift - hydrogens, 0), max(high + shift - hydrogens, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenTable:
-    """The chemistry of a whole vocabulary, as tensors (V,) on one device what is asked at every step."""
+    """The chemistry of a whole vocabulary. Tensors (V,) on one device hold what each step needs."""
 
     tokens: tuple[TokenChemistry, ...]
     kind: Tensor

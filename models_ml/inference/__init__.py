@@ -1,1 +1,1 @@
-"""A loaded checkpoint at work: embedding, generation, re-ranking, and `annotate` over them all."""
+"""Annotation with a trained model: checkpoints, the stages of `annotate`, likelihoods."""

@@ -1,11 +1,11 @@
-"""A checkpoint folder as a loaded model, and a trained network as a checkpoint folder.
+"""Loads a checkpoint folder as a model, and saves a trained network as a checkpoint folder.
 
-Weights are safetensors, checked against the recorded hash; nothing is ever unpickled.
+Weights are safetensors files and are checked against the recorded hash. Nothing is unpickled.
+Symbols: docs/glossary.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,29 +17,28 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models_ml.checkpoint_info import (
-    CARD_FILE,
     CONFIG_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     BrokenCheckpoint,
     CheckpointInfo,
+    file_sha256,
     read_checkpoint_info,
 )
 from models_ml.config import GlmrConfig
 from models_ml.networks.glmr import GlmrNetwork
 from models_ml.outcomes import Embedding
 from models_ml.ranking.model import RankingModel, load_ranking
-from models_ml.spectra.features import SpectrumFeatures, spectrum_features
+from models_ml.spectra.features import SpectrumFeatures
 from models_ml.spectra.preprocess import PREPROCESS_VERSION
-from models_ml.spectra.spectrum import Spectrum
-from models_ml.tensors import batch_of_features, pad_tokens
+from models_ml.tensors import batch_of_features, batches_by_length, pad_tokens
 from models_ml.tokenizer import PAD, SmilesTokenizer
 
 ENCODE_BATCH = 128
 
 
 class GlmrModel:
-    """A trained network with its tokenizer and its papers, ready to be asked. Computes in float32."""
+    """A trained network with its tokenizer and its description. Computes in float32."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class GlmrModel:
         self.tokenizer = tokenizer
         self.info = info
         self.device = device
-        self.ranking = ranking  # what method `fused` needs; without it every spectrum is ranked by glmr
+        self.ranking = ranking  # for method `fused`; without it every spectrum is ranked by `glmr`
 
     @property
     def name(self) -> str:
@@ -71,58 +70,34 @@ class GlmrModel:
     def embedding_dim(self) -> int:
         return self.info.embedding_dim
 
-    @property
-    def card(self) -> str:
-        path = self.info.folder / CARD_FILE
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
     def embed_molecules(self, smiles: Sequence[str]) -> Embedding:
-        """E^m of canonical SMILES, (B, D) float32, unit length. Long SMILES lose their tail."""
+        """E^m of canonical SMILES, (B, D) float32, unit length. Long SMILES are truncated."""
         vectors = np.zeros((len(smiles), self.embedding_dim), np.float32)
         with torch.inference_mode():
-            for places, tokens in self._token_batches(smiles):
-                vectors[places] = self.network.embed_molecules(tokens).cpu().numpy()
+            for indices, tokens in self._token_batches(smiles):
+                vectors[indices] = self.network.embed_molecules(tokens).cpu().numpy()
         return vectors
 
     def read_molecules(self, smiles: Sequence[str]) -> list[Tensor]:
-        """Token features H^m of each, (L, Dm). Long SMILES lose their tail."""
+        """H^m of each SMILES, (T, Dm), without padding. Long SMILES are truncated."""
         found: list[Tensor] = [torch.empty(0)] * len(smiles)
         with torch.inference_mode():
-            for places, tokens in self._token_batches(smiles):
+            for indices, tokens in self._token_batches(smiles):
                 lengths = (tokens != PAD).sum(1).tolist()
                 features = self.network.molecule_encoder(tokens)
-                for place, length, one in zip(places, lengths, features, strict=True):
-                    found[place] = one[:length]
+                for index, length, molecule in zip(indices, lengths, features, strict=True):
+                    found[index] = molecule[:length]
         return found
 
     def _token_batches(self, smiles: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
-        """Places in `smiles` and their tokens (B, T) on the device.
-
-        Like lengths together: a batch costs as much as its longest molecule times its size.
-        """
-        longest = self.network.config.max_tokens
-        numbers = [self.tokenizer.encode(text, max_tokens=longest) for text in smiles]
-        order = sorted(range(len(numbers)), key=lambda place: len(numbers[place]))
-        for start in range(0, len(order), ENCODE_BATCH):
-            places = order[start : start + ENCODE_BATCH]
-            yield places, pad_tokens([numbers[place] for place in places]).to(self.device)
-
-    def embed_spectra(self, spectra: Sequence[Spectrum]) -> Embedding:
-        """E^s, (B, D) float32, unit length. Every spectrum must name its precursor and adduct."""
-        features: list[SpectrumFeatures] = []
-        for place, spectrum in enumerate(spectra):
-            if spectrum.adduct is None:
-                raise ValueError(f"Spectrum {place} names no adduct; set it before embedding.")
-            features.append(
-                spectrum_features(spectrum, spectrum.adduct, max_peaks=self.network.config.max_peaks)
-            )
-        if not features:
-            return np.zeros((0, self.embedding_dim), np.float32)
-        embedded, _, _ = self.encode_features(features)
-        return embedded
+        """Indices in `smiles` and their tokens (B, T) on the device."""
+        max_tokens = self.network.config.max_tokens
+        numbers = [self.tokenizer.encode(text, max_tokens=max_tokens) for text in smiles]
+        for indices in batches_by_length(numbers, ENCODE_BATCH):
+            yield indices, pad_tokens([numbers[index] for index in indices]).to(self.device)
 
     def encode_features(self, features: Sequence[SpectrumFeatures]) -> tuple[Embedding, Tensor, Tensor]:
-        """E^s (B, D), token features H^s (B, T, Ds) and their keep mask (B, T)."""
+        """E^s (B, D), H^s (B, T, Ds) and its keep mask (B, T)."""
         with torch.inference_mode():
             batch = batch_of_features(features).to(self.device)
             hidden, keep = self.network.spectrum_encoder(batch)
@@ -131,16 +106,16 @@ class GlmrModel:
 
 
 def load_checkpoint(folder: Path, *, device: str = "cpu") -> GlmrModel:
-    """Raises BrokenCheckpoint if files are missing, changed, or of another preprocessing than this code's."""
+    """Raises BrokenCheckpoint if files are missing or changed, or if the preprocessing version differs."""
     info = read_checkpoint_info(folder)
     if info.preprocess_version != PREPROCESS_VERSION:
         raise BrokenCheckpoint(
-            f"{folder} was trained with preprocessing {info.preprocess_version}; this code does "
-            f"{PREPROCESS_VERSION}. Use the release that the checkpoint came with, or train it anew."
+            f"{folder} was trained with preprocessing version {info.preprocess_version}; this release has "
+            f"version {PREPROCESS_VERSION}. Use the release of the checkpoint, or train the checkpoint again."
         )
     network = GlmrNetwork(GlmrConfig.from_dict(info.config))
     weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
-    # The encoder's and decoder's parts are all stored; strict loading refuses a missing or extra one.
+    # Strict: a missing or extra weight is an error.
     network.load_state_dict(weights, strict=True)
     tokenizer = SmilesTokenizer.load(folder / TOKENIZER_FILE)
     return GlmrModel(network, tokenizer, info, device, load_ranking(folder, info.ranking_sha256))
@@ -149,13 +124,13 @@ def load_checkpoint(folder: Path, *, device: str = "cpu") -> GlmrModel:
 def save_checkpoint(
     folder: Path, network: GlmrNetwork, tokenizer: SmilesTokenizer, *, name: str, training: Mapping[str, Any]
 ) -> CheckpointInfo:
-    """Write weights (bfloat16), tokenizer and config. Card and metrics come from whoever measures."""
+    """Write weights (bfloat16), tokenizer and config. The evaluation adds model card and metrics."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         key: tensor.detach().cpu().bfloat16().contiguous() for key, tensor in network.state_dict().items()
     }
     save_file(weights, folder / WEIGHTS_FILE)
-    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it readable by its writer alone
+    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it readable by its owner only
     tokenizer.save(folder / TOKENIZER_FILE)
     config = {
         "name": name,
@@ -164,7 +139,7 @@ def save_checkpoint(
         "preprocess_version": PREPROCESS_VERSION,
         "license": "Apache-2.0",
         "training": dict(training),
-        "checkpoint_sha256": hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest(),
+        "checkpoint_sha256": file_sha256(folder / WEIGHTS_FILE),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A candidate library held in memory: the exact `Retrieve` of evaluation and tests."""
+"""A candidate library in memory: an exact `Retrieve` for the evaluation and for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models_ml.outcomes import Embedding, Query, Retrieved, RetrievedMolecule
 
 
 class LibraryMolecule(Protocol):
-    """What the index needs to know of a molecule; a StandardMolecule has it."""
+    """The fields of a molecule that retrieval needs. A StandardMolecule has them."""
 
     @property
     def smiles(self) -> str: ...
@@ -37,7 +37,7 @@ class LibraryEntry:
 
 
 class InMemoryLibrary:
-    """Molecules with their embeddings. The key of a molecule is its place in `molecules`."""
+    """Molecules with their embeddings. The key of a molecule is its index in `molecules`."""
 
     def __init__(self, molecules: Sequence[LibraryMolecule], embeddings: Embedding) -> None:
         if len(molecules) != len(embeddings):
@@ -59,29 +59,49 @@ class InMemoryLibrary:
 
     def retrieve(self, queries: Sequence[Query], k: int) -> list[Retrieved]:
         """At most k molecules of each window, most similar first, ties by key."""
-        return [self._retrieve_one(query, k) for query in queries]
+        return [
+            nearest_molecules(self.window(query), query.embedding, self.molecules, self.embeddings, k)
+            for query in queries
+        ]
 
-    def _retrieve_one(self, query: Query, k: int) -> Retrieved:
-        keys = self.window(query)
-        similarities = self.embeddings[keys] @ query.embedding
-        n_in_window = len(keys)
-        if n_in_window > 4 * k:  # sort only what can be among the first k, ties included
-            least = np.partition(similarities, n_in_window - k)[n_in_window - k]
-            near = similarities >= least
-            keys, similarities = keys[near], similarities[near]
-        best = np.argsort(-similarities, kind="stable")[:k]
-        found = [self._molecule(int(keys[place]), float(similarities[place])) for place in best]
-        return Retrieved(molecules=tuple(found), n_in_window=n_in_window)
 
-    def _molecule(self, key: int, similarity: float) -> RetrievedMolecule:
-        molecule = self.molecules[key]
-        return RetrievedMolecule(
-            key=key,
-            smiles=molecule.smiles,
-            inchikey_first_block=molecule.inchikey_first_block,
-            formula=molecule.formula,
-            exact_mass=molecule.exact_mass,
-            embedding=self.embeddings[key],
-            embedding_similarity=similarity,
-            fingerprint=molecule.fingerprint,
-        )
+def nearest_molecules(
+    keys: NDArray[np.int64],
+    embedding: Embedding,
+    molecules: Sequence[LibraryMolecule],
+    embeddings: Embedding,
+    k: int,
+) -> Retrieved:
+    """Of the molecules `keys` (ascending), the k most similar to `embedding` (D,), ties by key.
+
+    `embeddings` (n, D): E^m of all `molecules`.
+    """
+    is_whole_library = len(keys) == len(molecules)
+    similarities = (embeddings if is_whole_library else embeddings[keys]) @ embedding
+    indices = np.arange(len(keys))
+    if len(keys) > 4 * k:  # sort only those that can be among the first k, ties included
+        least = np.partition(similarities, len(keys) - k)[len(keys) - k]
+        indices = np.flatnonzero(similarities >= least)
+    best = indices[np.argsort(-similarities[indices], kind="stable")[:k]]
+    return Retrieved(
+        molecules=tuple(
+            _retrieved(int(keys[index]), float(similarities[index]), molecules, embeddings) for index in best
+        ),
+        n_in_window=len(keys),
+    )
+
+
+def _retrieved(
+    key: int, similarity: float, molecules: Sequence[LibraryMolecule], embeddings: Embedding
+) -> RetrievedMolecule:
+    molecule = molecules[key]
+    return RetrievedMolecule(
+        key=key,
+        smiles=molecule.smiles,
+        inchikey_first_block=molecule.inchikey_first_block,
+        formula=molecule.formula,
+        exact_mass=molecule.exact_mass,
+        embedding=embeddings[key],
+        embedding_similarity=similarity,
+        fingerprint=molecule.fingerprint,
+    )

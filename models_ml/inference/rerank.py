@@ -1,4 +1,7 @@
-"""Orders retrieved candidates by how near they lie to the generated molecules in the encoder's space."""
+"""Sorts retrieved candidates by their similarity to the spectrum and to the generated molecules.
+
+Symbols: docs/glossary.md.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.outcomes import AnnotateParams, Embedding, GeneratedMolecule, RankedCandidate, Retrieved
-from models_ml.spectra.precursor_window import PreparedSpectrum
+from models_ml.spectra.precursor_window import PrecursorWindow
 
-# Similarities are compared to this many decimals: float32 sums differ beyond it with the batch's shape,
-# and a rank must not depend on what else was in the batch.
+# Similarities are compared to this many decimals. Beyond it, float32 sums differ with the shape of the batch,
+# and a rank must not depend on the rest of the batch.
 DECIMALS = 5
-BLEND_DECIMALS = 3  # a list whose similarities hardly differ has them stretched a hundredfold
+BLEND_DECIMALS = 3  # z-scoring can magnify the differences in a list of similar values a hundredfold
 
 
 def generated_similarities(
     candidates: Embedding, generated: Sequence[GeneratedMolecule], embeddings: Mapping[str, Embedding]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    """Cosine of each candidate (K, D) to the valid beams, combined over them; None if none is valid.
+) -> NDArray[np.float32] | None:
+    """Cosine of each candidate's E^m (C, D) to the most similar valid generated molecule, (C,).
 
-    The nearest beam counts. On 499 validation spectra of glmr-0.1 that put 40.9 % of the truths first, the
-    likeliest beam alone 39.5 %, the mean weighted by likelihood 39.7 %, the plain mean 39.5 %.
+    None if no generated molecule is valid. On 499 validation spectra of glmr-0.1, the most similar molecule
+    ranked 40.9 % of the truths first, the likeliest molecule 39.5 %, the mean weighted by likelihood 39.7 %,
+    the plain mean 39.5 %.
     """
     valid = [molecule for molecule in generated if molecule.is_valid]
     if not valid:
         return None
     vectors = np.stack([embeddings[molecule.smiles] for molecule in valid])
-    nearest: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = (candidates @ vectors.T).max(axis=1)
-    return nearest
+    largest: NDArray[np.float32] = (candidates @ vectors.T).max(axis=1)
+    return largest
 
 
 def rerank_scores(
@@ -37,14 +41,14 @@ def rerank_scores(
     generated_similarity: Sequence[float | None],
     params: AnnotateParams,
 ) -> NDArray[np.float64]:
-    """What one list's candidates (K,) are ordered by, larger first; equal ones go by embedding similarity.
+    """The values (C,) by which the candidates of one list are sorted, larger first.
 
-    `generated` is the paper's: similarity to the generated molecules alone. `blend` adds to the retrieval's
-    similarity `rerank_weight` times that, both z-scored within the list. Without a valid beam the list stays
-    in retrieval's order in either case.
+    `generated` is the paper's method: similarity to the generated molecules alone. `blend` adds
+    `rerank_weight` times that similarity to the embedding similarity, both z-scored within the list. Without
+    a valid generated molecule both sort by embedding similarity. Callers break ties by embedding similarity.
     """
     retrieval = np.array(embedding_similarity, np.float64).round(DECIMALS)
-    if any(one is None for one in generated_similarity):
+    if any(similarity is None for similarity in generated_similarity):
         return retrieval
     generated = np.array(generated_similarity, np.float64).round(DECIMALS)
     if params.rerank == "generated":
@@ -54,13 +58,16 @@ def rerank_scores(
 
 
 def rank_candidates(
-    question: PreparedSpectrum,
+    window: PrecursorWindow,
     retrieved: Retrieved,
     generated: Sequence[GeneratedMolecule],
     embeddings: Mapping[str, Embedding],
     params: AnnotateParams,
 ) -> tuple[RankedCandidate, ...]:
-    """By `rerank_scores`, embedding similarity, key."""
+    """Candidates sorted by `rerank_scores`, then embedding similarity, then key.
+
+    `embeddings`: E^m of the valid generated molecules by SMILES.
+    """
     molecules = retrieved.molecules
     similarities = generated_similarities(
         np.stack([molecule.embedding for molecule in molecules]), generated, embeddings
@@ -71,26 +78,26 @@ def rank_candidates(
     scores = rerank_scores([molecule.embedding_similarity for molecule in molecules], rounded, params)
     order = sorted(
         range(len(molecules)),
-        key=lambda place: (
-            -float(scores[place]),
-            -round(molecules[place].embedding_similarity, DECIMALS),
-            molecules[place].key,
+        key=lambda index: (
+            -float(scores[index]),
+            -round(molecules[index].embedding_similarity, DECIMALS),
+            molecules[index].key,
         ),
     )
     return tuple(
         RankedCandidate(
             rank=rank,
-            key=molecules[place].key,
-            smiles=molecules[place].smiles,
-            inchikey_first_block=molecules[place].inchikey_first_block,
-            formula=molecules[place].formula,
-            exact_mass=molecules[place].exact_mass,
-            mass_error_ppm=question.mass_error_ppm(molecules[place].exact_mass),
-            retrieval_rank=place + 1,
-            embedding_similarity=molecules[place].embedding_similarity,
-            generated_similarity=rounded[place],
+            key=molecules[index].key,
+            smiles=molecules[index].smiles,
+            inchikey_first_block=molecules[index].inchikey_first_block,
+            formula=molecules[index].formula,
+            exact_mass=molecules[index].exact_mass,
+            mass_error_ppm=window.mass_error_ppm(molecules[index].exact_mass),
+            retrieval_rank=index + 1,
+            embedding_similarity=molecules[index].embedding_similarity,
+            generated_similarity=rounded[index],
         )
-        for rank, place in enumerate(order, start=1)
+        for rank, index in enumerate(order, start=1)
     )
 
 

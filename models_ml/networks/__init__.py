@@ -1,1 +1,5 @@
-"""The neural networks of GLMR, as torch modules. They know no files and no training."""
+"""The neural networks of GLMR as torch modules. They read no files and do no training.
+
+Module attributes are keys of checkpoint files: renaming one breaks every stored checkpoint.
+Symbols and tensor axes: docs/glossary.md.
+"""

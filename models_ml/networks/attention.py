@@ -1,6 +1,6 @@
-"""Transformer parts that every network here shares: attention with a key/value cache, pre-norm blocks.
+"""Transformer parts that the networks share: attention with a key/value cache, pre-norm blocks.
 
-Axes: B batch, T queries, S keys, H heads, D width. A `keep` mask is bool (B, S), True for real positions.
+Axes here: B batch, T queries, S keys, H heads, D width. A `keep` mask is bool (B, S), True at real positions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 @dataclass
 class KeyValues:
-    """Keys and values of one attention, each (B, H, S, D/H); grows while a sequence is decoded."""
+    """Keys and values of one attention layer, each (B, H, S, D/H). They grow while a sequence is decoded."""
 
     keys: Tensor
     values: Tensor
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(d_query, d_query)
 
     def project(self, source: Tensor) -> KeyValues:
-        """(B, S, d_key) to keys and values."""
+        """Source tokens (B, S, d_key) to keys and values (B, H, S, D/H)."""
         keys, values = self.key_value(source).chunk(2, dim=-1)
         return KeyValues(self._split(keys), self._split(values))
 
@@ -51,18 +51,21 @@ class Attention(nn.Module):
         bias: Tensor | None = None,
         causal: bool = False,
     ) -> Tensor:
-        """x (B, T, d_query) to (B, T, d_query). `bias` (B, S) instead of `keep`: added to the logits."""
+        """x (B, T, d_query) to (B, T, d_query).
+
+        Either `keep` (B, S) masks keys, or `bias` (B, S) is added to the attention logits.
+        """
         mask = None if keep is None else keep[:, None, None, :]
         if bias is not None:
             mask = bias[:, None, None, :]
         query, keys, values = self._split(self.query(x)), key_values.keys, key_values.values
         if query.dtype == torch.bfloat16 and query.device.type == "cpu" and torch.is_grad_enabled():
-            # There the backward pass takes five times as long in bfloat16 as in float32.
+            # On CPUs the backward pass in bfloat16 takes five times as long as in float32.
             with torch.autocast("cpu", enabled=False):
-                mixed = _attend(query.float(), keys.float(), values.float(), mask, causal=causal)
+                attended = _attend(query.float(), keys.float(), values.float(), mask, causal=causal)
         else:
-            mixed = _attend(query, keys, values, mask, causal=causal)
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+            attended = _attend(query, keys, values, mask, causal=causal)
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 
     def _split(self, x: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ class FeedForward(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Self-attention and feed-forward, each behind its own norm (pre-norm)."""
+    """Self-attention and feed-forward, each after its own norm (pre-norm)."""
 
     def __init__(self, d: int, n_heads: int, d_ff: int, dropout: float) -> None:
         super().__init__()
@@ -108,7 +111,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Causal self-attention, attention to the memory, feed-forward; pre-norm."""
+    """Causal self-attention, attention to the memory and feed-forward, each after its own norm (pre-norm)."""
 
     def __init__(self, d: int, n_heads: int, d_ff: int, dropout: float) -> None:
         super().__init__()
@@ -123,13 +126,16 @@ class DecoderBlock(nn.Module):
     def forward(
         self, x: Tensor, past: KeyValues | None, memory: KeyValues, memory_bias: Tensor
     ) -> tuple[Tensor, KeyValues]:
-        """x (B, T, D): a whole prefix with no `past`, or its one next position after `past`."""
+        """x (B, T, D) to the same shape, with the keys and values of all positions so far.
+
+        x is a whole prefix if `past` is None, else the single next position after `past`.
+        """
         normed = self.norm_self(x)
-        own = self.self_attention.project(normed)
-        seen = own if past is None else past.append(own.keys, own.values)
-        x = x + self.dropout(self.self_attention(normed, seen, causal=past is None))
+        new = self.self_attention.project(normed)
+        prefix = new if past is None else past.append(new.keys, new.values)
+        x = x + self.dropout(self.self_attention(normed, prefix, causal=past is None))
         x = x + self.dropout(self.memory_attention(self.norm_memory(x), memory, bias=memory_bias))
-        return x + self.dropout(self.ff(self.norm_ff(x))), seen
+        return x + self.dropout(self.ff(self.norm_ff(x))), prefix
 
 
 def sinusoids(n_positions: int, d: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Predicts the Morgan bits of the molecule from a spectrum's bins: a wide bag of bins, then two layers."""
+"""Predicts the Morgan bits of the molecule from a spectrum's bins, by a bag of bins and two layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from models_ml.evidence.peak_bins import N_ION_NUMBERS, NO_BIN, BinnedSpectra
 
 N_BITS = 2048
-_RARE_BIT = -3.5  # about one bit of 45 is set
+_RARE_BIT = -3.5  # log odds: about one bit in 45 is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class FingerprintHeadConfig:
     n_tokens: int
     width: int = 512
     dropout: float = 0.25
-    blind: bool = False  # the control: peaks are never seen, everything else is equal
+    blind: bool = False  # the control: reads no peaks, everything else is equal
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 class FingerprintHead(nn.Module):
-    """Bits' log odds, (B, 2048). A candidate's score is their sum over the bits that it has."""
+    """Log odds of the Morgan bits, (B, 2048). A candidate's value is the sum over the bits that it has."""
 
     def __init__(self, config: FingerprintHeadConfig) -> None:
         super().__init__()

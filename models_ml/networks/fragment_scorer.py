@@ -1,4 +1,4 @@
-"""Weighs how a candidate's fragments explain a spectrum's peaks, as learnt from measured spectra."""
+"""Scores how well a candidate's fragments match a spectrum's peaks. Trained on measured spectra."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _SUMS = 8
 
 
 class FragmentScorer(nn.Module):
-    """Scores (P,), larger is better, comparable among candidates of one spectrum."""
+    """Matches of P pairs of a spectrum and a candidate to values (P,): the channel `fragments`.
+
+    Larger is better; comparable among the candidates of one spectrum.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +41,6 @@ class FragmentScorer(nn.Module):
         empty = pair_numbers.new_zeros(len(pair_numbers), _SUMS)
         sums = empty.index_add(0, pair, weighted)
         counts = functional.softsign(empty.index_add(0, pair, torch.sigmoid(value)) / 8)
-        score: Tensor = 3 * self.linear(torch.cat([sums, pair_numbers], 1))
+        linear: Tensor = 3 * self.linear(torch.cat([sums, pair_numbers], 1))
         mixed: Tensor = self.mixed(torch.cat([sums, counts, pair_numbers], 1))
-        return (score + mixed)[:, 0]
+        return (linear + mixed)[:, 0]

@@ -1,6 +1,7 @@
-"""How the decoder's memory is made of spectrum features and candidates: the paper's way, and ablations of it.
+"""Combines spectrum features and candidates into the decoder's memory: the paper's method and ablations.
 
-Every kind has the same feed-forward and output layers, so that two kinds differ only in how they mix.
+All kinds have the same feed-forward and output layers, so that they differ only in `mix`.
+Symbols: docs/glossary.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from models_ml.networks.attention import Attention, FeedForward
 
 
 class Fusion(nn.Module):
-    """The interface, and what all kinds share. A subclass says in `mix` how candidates come in."""
+    """Base class with the shared layers. A subclass implements `mix`, which adds the candidates."""
 
     def __init__(self, config: GlmrConfig) -> None:
         super().__init__()
@@ -29,8 +30,8 @@ class Fusion(nn.Module):
     def forward(
         self, features: Tensor, keep: Tensor, candidates: Tensor, candidate_keep: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """H^s (B, T, Ds), its keep (B, T), candidates (B, K, embedding_dim), their keep (B, K) to
-        memory (B, S, Dm) and its keep (B, S). A row without any candidate stands on its spectrum alone.
+        """H^s (B, T, Ds), its keep (B, T), E^m (B, K, D) and its keep (B, K) to memory (B, S, Dm) and its
+        keep (B, S). The memory of a row without candidates depends on its spectrum only.
         """
         x, memory_keep = self.mix(features, keep, self.candidates(candidates), candidate_keep)
         x = x + self.dropout(self.ff(self.norm_ff(x)))
@@ -39,12 +40,12 @@ class Fusion(nn.Module):
     def mix(
         self, features: Tensor, keep: Tensor, candidates: Tensor, candidate_keep: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As `forward`, with candidates projected to (B, K, Ds), to (B, S, Ds) and its keep (B, S)."""
+        """Like `forward`, but with candidates projected to (B, K, Ds). To (B, S, Ds) and its keep (B, S)."""
         raise NotImplementedError
 
 
 class CrossFusion(Fusion):
-    """The paper's: spectrum tokens ask, candidates answer. Q = H^s, K and V = the candidates' E^m."""
+    """The paper's method: attention with H^s as queries and the candidates' E^m as keys and values."""
 
     def __init__(self, config: GlmrConfig) -> None:
         super().__init__(config)
@@ -54,16 +55,18 @@ class CrossFusion(Fusion):
     def mix(
         self, features: Tensor, keep: Tensor, candidates: Tensor, candidate_keep: Tensor
     ) -> tuple[Tensor, Tensor]:
-        # A row with no candidate would have no key to attend to: it keeps one, and its answer is dropped.
-        some = candidate_keep.any(1)
+        # A row without candidates would have no key. It keeps one, and the result is multiplied by zero.
+        has_candidates = candidate_keep.any(1)
         safe_keep = candidate_keep.clone()
-        safe_keep[:, 0] |= ~some
-        answer = self.attention(self.norm_query(features), self.attention.project(candidates), keep=safe_keep)
-        return features + self.dropout(answer) * some[:, None, None].to(answer.dtype), keep
+        safe_keep[:, 0] |= ~has_candidates
+        attended = self.attention(
+            self.norm_query(features), self.attention.project(candidates), keep=safe_keep
+        )
+        return features + self.dropout(attended) * has_candidates[:, None, None].to(attended.dtype), keep
 
 
 class AverageFusion(Fusion):
-    """Ablation: every spectrum token gets the candidates' mean; no token chooses among them."""
+    """Ablation: every spectrum token gets the mean of the candidates. No token chooses among them."""
 
     def mix(
         self, features: Tensor, keep: Tensor, candidates: Tensor, candidate_keep: Tensor
@@ -84,7 +87,7 @@ class ConcatFusion(Fusion):
 
 
 class NoFusion(Fusion):
-    """Ablation: candidates are never seen; the method without its pre-retrieval context."""
+    """Ablation: the memory contains no candidates."""
 
     def mix(
         self, features: Tensor, keep: Tensor, candidates: Tensor, candidate_keep: Tensor
@@ -101,7 +104,7 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def make_fusion(config: GlmrConfig) -> Fusion:
-    """Raises ValueError if the configuration names no kind of fusion that there is."""
+    """Raises ValueError if the configuration has an unknown kind of fusion."""
     if config.fusion not in FUSIONS:
-        raise ValueError(f"No fusion named {config.fusion!r}; there are {', '.join(FUSIONS)}.")
+        raise ValueError(f"Unknown fusion {config.fusion!r}. Choose one of {', '.join(FUSIONS)}.")
     return FUSIONS[config.fusion](config)

@@ -1,4 +1,4 @@
-"""GLMR whole: spectrum encoder, molecule encoder, fusion and decoder in one module."""
+"""The whole GLMR network: spectrum encoder, molecule encoder, fusion and decoder."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class GlmrNetwork(nn.Module):
         self.config = config
         embedding = TokenEmbedding(config)
         self.molecule_encoder = MoleculeEncoder(config, embedding)
-        # The decoder has token vectors of its own: it goes on learning while the encoder is frozen.
+        # The decoder has separate token vectors: it keeps learning while the encoder is frozen.
         self.decoder = MoleculeDecoder(config, TokenEmbedding(config))
         self.spectrum_encoder = SpectrumEncoder(config)
         self.fusion = make_fusion(config)
         self.context = CandidateContext(config) if config.context_molecules else None
 
     def embed_molecules(self, tokens: Tensor) -> Tensor:
-        """tokens (B, T) to E^m (B, embedding_dim), unit length."""
+        """Tokens (B, T) to E^m (B, D), unit length."""
         return self.molecule_encoder.embed(self.molecule_encoder(tokens), tokens)
 
     def embed_spectra(self, batch: SpectrumBatch) -> Tensor:
-        """To E^s (B, embedding_dim), unit length."""
+        """To E^s (B, D), unit length."""
         features, keep = self.spectrum_encoder(batch)
         return self.spectrum_encoder.embed(features, keep)
 
     def memory(self, features: Tensor, keep: Tensor, candidates: Candidates) -> Memory:
-        """H^s (B, T, Ds), its keep mask (B, T) and the candidates as the decoder reads them."""
+        """H^s (B, T, Ds), its keep mask (B, T) and the candidates, to the memory that the decoder reads."""
         memory = Memory.of(*self.fusion(features, keep, candidates.embeddings, candidates.keep))
         return memory if self.context is None else self.context.join(memory, candidates)
 
     def replace_fusion(self, kind: str, context_molecules: int) -> None:
-        """Put an untrained fusion of that kind and an untrained context in their places."""
+        """Replace fusion and context by untrained ones of that kind."""
         self.config = replace(self.config, fusion=kind, context_molecules=context_molecules)
         self.fusion = make_fusion(self.config)
         self.context = CandidateContext(self.config) if context_molecules else None

@@ -1,4 +1,4 @@
-"""The molecule side: a ChemFormer-style BART over SMILES tokens, and the embedding head on its encoder."""
+"""The molecule encoder and decoder: a ChemFormer-style BART over SMILES tokens, with an embedding head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models_ml.tokenizer import PAD
 
 
 class TokenEmbedding(nn.Module):
-    """Token vectors scaled by the root of the width, plus fixed positions."""
+    """Token vectors, scaled by the square root of the width, plus fixed position vectors."""
 
     positions: Tensor
 
@@ -29,16 +29,16 @@ class TokenEmbedding(nn.Module):
         self.register_buffer("positions", sinusoids(config.max_tokens, config.d_molecule), persistent=False)
 
     def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """tokens (B, T) standing at positions start, start+1, ... to (B, T, D)."""
+        """Tokens (B, T) at positions start, start + 1, ... to (B, T, Dm)."""
         vectors: Tensor = self.tokens(tokens) * self.scale
         return vectors + self.positions[start : start + tokens.shape[1]]
 
 
 class TokenWindow(nn.Module):
-    """Adds to each token what stands around it.
+    """Adds its neighbours to each token. Starts as the identity.
 
-    Substructures are mostly runs of neighbouring tokens. Attention finds neighbours from position
-    vectors only after long training; this hands them over. Starts as the identity.
+    Substructures are mostly runs of neighbouring tokens. Attention learns to find neighbours from position
+    vectors only after long training; this layer provides them from the start.
     """
 
     def __init__(self, d: int, width: int) -> None:
@@ -50,16 +50,16 @@ class TokenWindow(nn.Module):
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, x: Tensor, keep: Tensor) -> Tensor:
-        """x (B, T, D), keep (B, T) to (B, T, D); beyond the ends and at padding stand zeros."""
+        """x (B, T, Dm), keep (B, T) to (B, T, Dm). Positions beyond the ends and padding count as zeros."""
         n_tokens = x.shape[1]
         padded = functional.pad(x * keep[:, :, None], (0, 0, self.reach, self.reach))
         shifted = [padded[:, start : start + n_tokens] for start in range(2 * self.reach + 1)]
-        seen: Tensor = self.outer(functional.gelu(self.inner(torch.cat(shifted, dim=-1))))
-        return x + seen
+        neighbourhood: Tensor = self.outer(functional.gelu(self.inner(torch.cat(shifted, dim=-1))))
+        return x + neighbourhood
 
 
 class MoleculeEncoder(nn.Module):
-    """SMILES tokens to token features H^m and one unit-length molecule embedding E^m."""
+    """SMILES tokens to token features H^m and embeddings E^m."""
 
     def __init__(self, config: GlmrConfig, embedding: TokenEmbedding) -> None:
         super().__init__()
@@ -71,12 +71,12 @@ class MoleculeEncoder(nn.Module):
             for _ in range(config.molecule_layers)
         )
         self.norm = nn.LayerNorm(d)
-        # Position 0 (BOS, the paper's [CLS]) beside the mean over tokens: a fingerprint is a sum of
-        # local environments, which a mean carries after far fewer steps than one attended position.
+        # Position 0 (BOS, the paper's [CLS]) and the mean over tokens. A fingerprint is a sum of local
+        # environments: a mean learns it in far fewer steps than one attended position.
         self.head = EmbeddingHead(2 * d, config.embedding_dim, hidden=config.head_hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens (B, T), PAD after the end, to H^m (B, T, D)."""
+        """Tokens (B, T), PAD after the end, to H^m (B, T, Dm)."""
         keep = tokens != PAD
         x = self.embedding(tokens)
         if self.window is not None:
@@ -87,24 +87,24 @@ class MoleculeEncoder(nn.Module):
         return out
 
     def embed(self, features: Tensor, tokens: Tensor) -> Tensor:
-        """H^m (B, T, D) to E^m (B, embedding_dim), unit length."""
+        """H^m (B, T, Dm) to E^m (B, D), unit length."""
         return self.project(self.pool(features, tokens))
 
     def pool(self, features: Tensor, tokens: Tensor) -> Tensor:
-        """H^m (B, T, D) to what the head reads, (B, 2 D): it stays the same while only the head learns."""
+        """H^m (B, T, Dm) to the input of the head (B, 2 Dm), which is constant while only the head learns."""
         weights = (tokens != PAD).to(features.dtype)[:, :, None]
         mean = (features * weights).sum(1) / weights.sum(1)
         return torch.cat([features[:, 0], mean], dim=-1)
 
     def project(self, pooled: Tensor) -> Tensor:
-        """Pooled features (..., 2 D) to E^m (..., embedding_dim), unit length."""
+        """Pooled features (..., 2 Dm) to E^m (..., D), unit length."""
         embedded: Tensor = self.head(pooled)
         return embedded
 
 
 @dataclass
 class DecoderState:
-    """What decoding keeps between steps: per layer the prefix's and the memory's keys and values."""
+    """State of the decoder between steps: keys and values of the prefix and of the memory, for each layer."""
 
     prefix: list[KeyValues | None]
     memory: list[KeyValues]
@@ -112,7 +112,7 @@ class DecoderState:
     length: int = 0
 
     def select(self, rows: Tensor) -> DecoderState:
-        """The same for `rows` of the batch, in that order. Memory too, so rows may cross spectra."""
+        """The state of `rows` of the batch, in that order, memory included."""
         return DecoderState(
             [None if past is None else past.select(rows) for past in self.prefix],
             [memory.select(rows) for memory in self.memory],
@@ -120,14 +120,9 @@ class DecoderState:
             self.length,
         )
 
-    def reorder_prefix(self, rows: Tensor) -> DecoderState:
-        """Cheaper than `select`, for rows that stay with their own memory (beams of one spectrum)."""
-        prefix = [None if past is None else past.select(rows) for past in self.prefix]
-        return DecoderState(prefix, self.memory, self.memory_bias, self.length)
-
 
 class MoleculeDecoder(nn.Module):
-    """Writes SMILES token by token from a memory; its output layer is the token embedding."""
+    """Predicts SMILES token by token from a memory. The output layer shares the weights of the embedding."""
 
     def __init__(self, config: GlmrConfig, embedding: TokenEmbedding) -> None:
         super().__init__()
@@ -145,12 +140,12 @@ class MoleculeDecoder(nn.Module):
         return DecoderState([None] * len(projected), projected, memory.bias)
 
     def forward(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """tokens (B, T) after `state` to next-token logits (B, T, V). T > 1 only from a fresh state."""
+        """Tokens (B, T) after `state` to next-token logits (B, T, V). T > 1 only with a fresh state."""
         x = self.embedding(tokens, state.length)
         prefix: list[KeyValues | None] = []
         for block, past, memory in zip(self._blocks(), state.prefix, state.memory, strict=True):
-            x, seen = block(x, past, memory, state.memory_bias)
-            prefix.append(seen)
+            x, extended = block(x, past, memory, state.memory_bias)
+            prefix.append(extended)
         logits = functional.linear(self.norm(x), self.embedding.tokens.weight, self.bias)
         length = state.length + tokens.shape[1]
         return logits, DecoderState(prefix, state.memory, state.memory_bias, length)

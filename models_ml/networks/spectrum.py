@@ -1,4 +1,4 @@
-"""The spectrum side: a transformer over peaks, with precursor, adduct and collision energy as tokens."""
+"""The spectrum encoder: a transformer over peaks, precursor, adduct and collision energy."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from models_ml.config import GlmrConfig
 from models_ml.networks.attention import EncoderBlock
 from models_ml.networks.embedding_head import EmbeddingHead
 
-N_ADDUCTS = 16  # places in the adduct table; models_ml.spectra.features says which adduct has which
+N_ADDUCTS = 16  # rows of the adduct table; models_ml.spectra.features assigns them
 N_ENERGY_KINDS = 4  # not stated, eV, percent, a bare number
 N_METADATA_TOKENS = 3  # precursor, adduct, collision energy
 BIN_WIDTH_DA = 0.1
-SHORTEST_WAVE_DA = 0.02  # a tenth of it is about 10 ppm at m/z 200
+SHORTEST_WAVE_DA = 0.02  # a tenth of a wave is about 10 ppm at m/z 200
 LONGEST_WAVE_DA = 2000.0
 
 
 @dataclass
 class SpectrumBatch:
-    """B spectra of at most N peaks. Padding peaks have `keep` False and any value."""
+    """B spectra of at most N peaks. Padding peaks have `keep` False and may have any value."""
 
     mz: Tensor  # (B, N) float32
     intensity: Tensor  # (B, N) float32, relative to the base peak, in (0, 1]
     keep: Tensor  # (B, N) bool
     precursor_mz: Tensor  # (B,) float32
-    adduct: Tensor  # (B,) int64, place in the adduct table
+    adduct: Tensor  # (B,) int64, row of the adduct table
     energy: Tensor  # (B,) float32, the stated number / 100
     energy_kind: Tensor  # (B,) int64
 
@@ -45,7 +45,7 @@ class SpectrumBatch:
 
 
 class MassFeatures(nn.Module):
-    """A mass in Da as sines and cosines of waves from 0.02 to 2000 Da, mixed by a small network."""
+    """A mass in Da as sines and cosines of waves from 0.02 to 2000 Da, and optionally a vector of its bin."""
 
     waves: Tensor
 
@@ -61,17 +61,17 @@ class MassFeatures(nn.Module):
         self.mix = nn.Linear(config.fourier_features, config.d_spectrum)
 
     def forward(self, mass: Tensor) -> Tensor:
-        """(...) in Da to (..., D)."""
+        """Masses (...) in Da to (..., Ds)."""
         angles = mass[..., None] * self.waves
         features: Tensor = self.mix(torch.cat([angles.sin(), angles.cos()], dim=-1))
         if self.bins:
-            places = (mass / BIN_WIDTH_DA).long().clamp(0, self.bins - 1)
-            features = features + self.table(places)
+            bins = (mass / BIN_WIDTH_DA).long().clamp(0, self.bins - 1)
+            features = features + self.table(bins)
         return features
 
 
 class SpectrumEncoder(nn.Module):
-    """Spectra to token features H^s and one unit-length embedding E^s, by mean over the tokens."""
+    """Spectra to token features H^s and embeddings E^s."""
 
     def __init__(self, config: GlmrConfig) -> None:
         super().__init__()
@@ -89,12 +89,12 @@ class SpectrumEncoder(nn.Module):
             for _ in range(config.spectrum_layers)
         )
         self.norm = nn.LayerNorm(d)
-        self.head = EmbeddingHead(d, config.embedding_dim, hidden=config.head_hidden, n_beside=2 * d)
+        self.head = EmbeddingHead(d, config.embedding_dim, hidden=config.head_hidden, n_hidden_in=2 * d)
 
     def forward(self, batch: SpectrumBatch) -> tuple[Tensor, Tensor]:
-        """To H^s (B, 3 + N, D) and its keep mask (B, 3 + N); the three metadata tokens come first.
+        """To H^s (B, 3 + N, Ds) and its keep mask (B, 3 + N). The three metadata tokens come first.
 
-        Blind, the metadata tokens are all: (B, 3, D) and (B, 3).
+        A blind encoder has only the metadata tokens: (B, 3, Ds) and (B, 3).
         """
         x = self._metadata(batch)
         keep = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -107,21 +107,21 @@ class SpectrumEncoder(nn.Module):
         return self.norm(x), keep
 
     def _metadata(self, batch: SpectrumBatch) -> Tensor:
-        """Precursor, adduct and collision energy, (B, 3, D)."""
+        """Tokens of precursor, adduct and collision energy, (B, 3, Ds)."""
         energy = self.energy_kind(batch.energy_kind) + self.energy(batch.energy[:, None])
         return torch.stack([self.mz(batch.precursor_mz), self.adduct(batch.adduct), energy], dim=1)
 
     def _peaks(self, batch: SpectrumBatch) -> Tensor:
-        """One token a peak, (B, N, D): its m/z, its neutral loss and its intensity."""
+        """One token for each peak, (B, N, Ds), from its m/z, neutral loss and intensity."""
         loss = batch.precursor_mz[:, None] - batch.mz
-        strength = torch.stack([batch.intensity, batch.intensity.sqrt()], dim=-1)
-        tokens: Tensor = self.token_mlp(self.mz(batch.mz) + self.loss(loss) + self.intensity(strength))
+        intensity = torch.stack([batch.intensity, batch.intensity.sqrt()], dim=-1)
+        tokens: Tensor = self.token_mlp(self.mz(batch.mz) + self.loss(loss) + self.intensity(intensity))
         return tokens
 
     def embed(self, features: Tensor, keep: Tensor) -> Tensor:
-        """H^s (B, T, D) to E^s (B, embedding_dim), unit length."""
+        """H^s (B, T, Ds) to E^s (B, D), unit length."""
         weights = keep.to(features.dtype)[:, :, None]
         mean = (features * weights).sum(1) / weights.sum(1)
-        # The hidden layer also reads the precursor's token, which a mean over all peaks thins out.
+        # The hidden layer also reads the precursor token: the mean over all peaks dilutes it.
         embedded: Tensor = self.head(mean, torch.cat([mean, features[:, 0]], dim=-1))
         return embedded

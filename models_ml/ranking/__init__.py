@@ -1,1 +1,1 @@
-"""Method `fused`: all channels of evidence together order the candidates and say how sure that order is."""
+"""Method `fused`: sorts candidates by all evidence channels and gives them probabilities."""

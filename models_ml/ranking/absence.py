@@ -1,7 +1,7 @@
-"""Whether a spectrum's molecule is among its candidates at all, judged from the whole list after its ranking.
+"""Predicts from a whole ranked list whether the spectrum's molecule is among the candidates.
 
-The ranker compares candidates with each other. A list that lacks the molecule shows otherwise: no candidate
-stands out, and even the best explains the spectrum badly, in each channel's own units.
+The ranker compares candidates with each other. A list without the molecule has other signs: no candidate
+stands out, and even the best one agrees badly with the spectrum, in the absolute values of each channel.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from models_ml.evidence.analog_votes import N_STRENGTHS, N_VOTES
 from models_ml.ranking.features import ListEvidence, Scores
 
 _SCORES = ("fingerprint", "contrastive", "fragments", "unexplained", "possible", "predicted", "likelihood")
-_N_OF_SCORE = 5  # of the first candidate, highest, lowest, mean, and whether the channel spoke
+_N_OF_SCORE = 5  # of the first candidate, highest, lowest, mean, and whether the channel has values
 N_ABSENCE_NUMBERS = 4 + _N_OF_SCORE * len(_SCORES) + 2 * N_VOTES + N_STRENGTHS + 1
 _HIDDEN = 32
 
 
 class AbsenceClassifier(nn.Module):
-    """Numbers of lists to the log odds that the molecule is absent, at even odds beforehand."""
+    """Numbers of lists to the log odds that the molecule is absent, at a prior of one half."""
 
     mean: Tensor
     spread: Tensor
@@ -39,18 +39,19 @@ class AbsenceClassifier(nn.Module):
 
 
 def absence_numbers(evidence: ListEvidence, probabilities: NDArray[np.float64]) -> Scores:
-    """`probabilities` (C + 1,): what the ranker gives the candidates, and none of them.
+    """`probabilities` (C + 1,): the ranker's, of the candidates and of "none of these".
 
-    How many candidates there are is left out: where one was deleted for the training, that would tell.
+    The number of candidates is left out: training deletes the molecule from lists, so it would reveal the
+    answer.
     """
-    among = probabilities[:-1] / max(float(probabilities[:-1].sum()), 1e-9)
-    ordered = np.sort(among)[::-1]
-    first = int(np.argmax(among))
+    of_candidates = probabilities[:-1] / max(float(probabilities[:-1].sum()), 1e-9)
+    ordered = np.sort(of_candidates)[::-1]
+    first = int(np.argmax(of_candidates))
     none = float(np.clip(probabilities[-1], 1e-6, 1 - 1e-6))
     numbers = [
         ordered[0],
         ordered[1] if len(ordered) > 1 else 0.0,
-        -float((among * np.log(among + 1e-9)).sum()),
+        -float((of_candidates * np.log(of_candidates + 1e-9)).sum()),
         np.log(none / (1 - none)),
     ]
     for name in _SCORES:

@@ -1,4 +1,7 @@
-"""The channels' raw scores of one spectrum's candidates as the ranker's numbers. Plain numpy."""
+"""Converts the channels' raw values of one candidate list into the input of the ranker. Plain numpy.
+
+Channels: docs/glossary.md.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from models_ml.evidence.analog_votes import N_STRENGTHS, N_VOTES, AnalogVotes
 
 Scores = NDArray[np.float32]
 
-# The precursor's mass error is left out on purpose: public records often hold the theoretical m/z, so it
-# would tell the formula there (blind hit@1 54.7 instead of 39 % in a trial) and mislead elsewhere.
+# The precursor's mass error is not a channel on purpose: public records often contain the theoretical m/z, so
+# there it would reveal the formula (blind hit@1 54.7 instead of 39 % in a trial), and mislead elsewhere.
 CHANNELS = ("fingerprint", "contrastive", "fragments", "predicted", "analogs")
 _WIDTHS = {
     "fingerprint": 2,
@@ -27,21 +30,21 @@ N_LIST_NUMBERS = 9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListEvidence:
-    """What each channel says of the C candidates of one spectrum. None: the channel has nothing to say."""
+    """Raw values of each channel for the C candidates of one spectrum. None: the channel has no value."""
 
     n_candidates: int  # C
     fingerprint: Scores | None = None  # (C,) log odds summed over the candidate's bits
     contrastive: Scores | None = None  # (C,) cosine
-    fragments: Scores | None = None  # (C,) of the fragment scorer
-    unexplained: Scores | None = None  # (C,) share of the spectrum that no fragment explains
-    possible: Scores | None = None  # (C,) share that some subformula has
-    predicted: Scores | None = None  # (C,) of the scorer of predicted peaks
-    likelihood: Scores | None = None  # (C,) log likelihood of the spectrum by the predicted shares, a mean
+    fragments: Scores | None = None  # (C,) output of the fragment scorer
+    unexplained: Scores | None = None  # (C,) 1 - fragment_coverage
+    possible: Scores | None = None  # (C,) share of the intensity whose m/z fits some subformula
+    predicted: Scores | None = None  # (C,) output of the scorer of predicted peaks
+    likelihood: Scores | None = None  # (C,) mean log likelihood of the peaks under the predicted shares
     analogs: AnalogVotes | None = None
 
 
 def without_channel(evidence: ListEvidence, channel: str) -> ListEvidence:
-    """As if that one of CHANNELS had nothing to say."""
+    """The evidence without one of CHANNELS. Raises ValueError for another name."""
     match channel:
         case "fingerprint":
             return replace(evidence, fingerprint=None)
@@ -53,11 +56,11 @@ def without_channel(evidence: ListEvidence, channel: str) -> ListEvidence:
             return replace(evidence, predicted=None, likelihood=None)
         case "analogs":
             return replace(evidence, analogs=None)
-    raise ValueError(f"No channel named {channel!r}; there are {', '.join(CHANNELS)}.")
+    raise ValueError(f"Unknown channel {channel!r}. Choose one of {', '.join(CHANNELS)}.")
 
 
 def ranker_numbers(evidence: ListEvidence) -> tuple[Scores, Scores]:
-    """(C, N_NUMBERS) of the candidates and (N_LIST_NUMBERS,) of the list."""
+    """Numbers of the candidates (C, N_NUMBERS) and of the whole list (N_LIST_NUMBERS,)."""
     n = evidence.n_candidates
     parts = {name: np.zeros((n, width), np.float32) for name, width in _WIDTHS.items()}
     if evidence.fingerprint is not None:
@@ -92,7 +95,7 @@ def ranker_numbers(evidence: ListEvidence) -> tuple[Scores, Scores]:
 
 
 def _list_numbers(evidence: ListEvidence, parts: dict[str, NDArray[np.float32]]) -> Scores:
-    """What tells whether any candidate is right: how good the best is in each channel's own units."""
+    """The best absolute value of each channel, (N_LIST_NUMBERS,): whether any candidate may be right."""
     return np.array(
         [
             np.log(evidence.n_candidates) / 4,
@@ -110,7 +113,7 @@ def _list_numbers(evidence: ListEvidence, parts: dict[str, NDArray[np.float32]])
 
 
 def _below(scores: Scores) -> Scores:
-    """How far below the best, 0 or less."""
+    """Difference to the best, 0 or less."""
     below: Scores = scores - scores.max()
     return below
 

@@ -1,4 +1,4 @@
-"""The learnt ranker: numbers of a list's candidates to a probability of each, and of none of them."""
+"""The trained ranker: numbers of a list's candidates to a probability of each and of "none of these"."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn import functional
 
 from models_ml.ranking.features import N_LIST_NUMBERS, N_NUMBERS, Scores
 
-# The share of questions whose molecule is not among the candidates that the stated probabilities assume: low,
-# for a library that is thought complete. `fuse` asks again at another prior before it says "none of these".
+# Assumed share of spectra whose molecule is not among the candidates. It is low, as for an almost complete
+# library. For the decision on "none of these", `fuse.abstains` uses a higher share.
 ABSENT_PRIOR = 0.03
 _HIDDEN = 48
 _LIST_HIDDEN = 16
 
 
 class Ranker(nn.Module):
-    """One score a candidate, and one for "none of these", which stands beside them in the softmax."""
+    """A softmax over one score for each candidate and one for "none of these"."""
 
     temperature: Tensor
 
@@ -38,18 +38,18 @@ class Ranker(nn.Module):
     def forward(self, numbers: Tensor, lists: Tensor, keep: Tensor) -> Tensor:
         """numbers (B, C, N_NUMBERS), lists (B, N_LIST_NUMBERS), keep (B, C) to log probabilities (B, C + 1).
 
-        The last place is "none of these"; padding has minus infinity.
+        The last column is "none of these". Padding has minus infinity.
         """
         scores = (self.candidate(numbers) + self.linear(numbers))[:, :, 0]
         scores = scores.masked_fill(~keep, -torch.inf)
         best = scores.amax(dim=1)
         second = scores.topk(min(2, scores.shape[1]), dim=1).values[:, -1].clamp(min=-50) - best
         none = self.none(torch.cat([lists, (best / 5)[:, None], (second / 5)[:, None]], dim=1))
-        together = torch.cat([scores, best[:, None] + none], dim=1) / self.temperature
-        return functional.log_softmax(together, dim=1)
+        logits = torch.cat([scores, best[:, None] + none], dim=1) / self.temperature
+        return functional.log_softmax(logits, dim=1)
 
     def shift_none(self, log_odds: float) -> None:
-        """Move "none of these" to another prior than the one it was trained at."""
+        """Change the prior of "none of these" from that of the training, by a difference of log odds."""
         last = self.none[2]
         if isinstance(last, nn.Linear):
             with torch.no_grad():
@@ -61,12 +61,12 @@ def odds(share: float) -> float:
 
 
 def pad_lists(lists: Sequence[tuple[Scores, Scores]]) -> tuple[Tensor, Tensor, Tensor]:
-    """What `ranker_numbers` made of each list, as the ranker's three arguments."""
-    most = max(len(candidates) for candidates, _ in lists)
-    padded = np.zeros((len(lists), most, N_NUMBERS), np.float32)
-    keep = np.zeros((len(lists), most), bool)
-    for place, (candidates, _) in enumerate(lists):
-        padded[place, : len(candidates)] = candidates
-        keep[place, : len(candidates)] = True
-    of_lists = np.stack([of_list for _, of_list in lists])
-    return torch.from_numpy(padded), torch.from_numpy(of_lists), torch.from_numpy(keep)
+    """The results of `ranker_numbers` for B lists as the three arguments of the ranker."""
+    n_candidates = max(len(candidates) for candidates, _ in lists)
+    padded = np.zeros((len(lists), n_candidates, N_NUMBERS), np.float32)
+    keep = np.zeros((len(lists), n_candidates), bool)
+    for row, (candidates, _) in enumerate(lists):
+        padded[row, : len(candidates)] = candidates
+        keep[row, : len(candidates)] = True
+    list_numbers = np.stack([of_list for _, of_list in lists])
+    return torch.from_numpy(padded), torch.from_numpy(list_numbers), torch.from_numpy(keep)

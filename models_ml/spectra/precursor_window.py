@@ -1,4 +1,4 @@
-"""From a spectrum to what can be asked about it, or to the reason why nothing can."""
+"""Prepares a spectrum for annotation: its precursor window and features, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from models_ml.spectra import adducts
 from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.spectrum import Spectrum
 
-NO_PEAKS = "The spectrum has no peak with a positive m/z and intensity. Export it again with its peaks."
+NO_PRECURSOR = CannotAnnotate(
+    "no_precursor",
+    "The spectrum has no precursor m/z, so its mass window is unknown. "
+    "Add it to the record (PEPMASS, PrecursorMZ) and submit again.",
+)
+NO_ADDUCT = CannotAnnotate(
+    "no_adduct",
+    "The spectrum has no adduct, so the mass of its molecule is unknown. Add it to the record "
+    "(ADDUCT, Precursor_type), or choose an adduct to assume when submitting.",
+)
+NO_PEAKS = CannotAnnotate(
+    "no_peaks", "The spectrum has no peak with a positive m/z and intensity. Export it again with its peaks."
+)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedSpectrum:
-    """A spectrum that can be annotated: its features, and the mass window to look in."""
+@dataclass(frozen=True, slots=True)
+class PrecursorWindow:
+    """The mass window in which `annotate` searches. It depends on the precursor only, not on the peaks."""
 
-    features: SpectrumFeatures
     precursor_mz: float
     adduct: str
     adduct_assumed: bool
     neutral_mass: float  # Da
-    tolerance_da: float  # of the neutral mass
+    tolerance_da: float  # half width of the window, of the neutral mass
 
     def mass_error_ppm(self, exact_mass: float) -> float:
         """(measured - theoretical) / theoretical, at the precursor's m/z."""
@@ -30,39 +41,26 @@ class PreparedSpectrum:
         return (self.precursor_mz - theoretical) / theoretical * 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class PrecursorWindow:
-    """Where a spectrum's molecule is looked for, as far as its precursor tells; its peaks are not asked."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedSpectrum:
+    """A spectrum that can be annotated."""
 
-    precursor_mz: float
-    adduct: str
-    adduct_assumed: bool
-    neutral_mass: float  # Da
-    tolerance_da: float  # of the neutral mass
+    features: SpectrumFeatures
+    window: PrecursorWindow
 
 
 def mass_window(spectrum: Spectrum, params: AnnotateParams) -> PrecursorWindow | CannotAnnotate:
-    """The window that `annotate` searches, so that a server can tell beforehand what it will need."""
+    """The window that `annotate` searches. It needs no peaks, so a server can compute it in advance."""
     precursor_mz = spectrum.precursor_mz
     if precursor_mz is None or not 0 < precursor_mz < float("inf"):
-        return CannotAnnotate(
-            "no_precursor",
-            "The spectrum names no precursor m/z, so no mass window can be drawn. "
-            "Add it to the record (PEPMASS, PrecursorMZ) and submit again.",
-        )
+        return NO_PRECURSOR
     adduct, assumed = _adduct(spectrum, params.assumed_adducts)
     if not adduct:
-        return CannotAnnotate(
-            "no_adduct",
-            "The spectrum names no adduct, so its molecule's mass is unknown. Add it to the record "
-            "(ADDUCT, Precursor_type), or choose an adduct to assume when submitting.",
-        )
-    if adducts.normalise(adduct) is None:
-        return CannotAnnotate(
-            "unsupported_adduct",
-            f"The adduct {adduct!r} is not understood. Write it like [M+H]+ or [M-2H]2-.",
-        )
-    ion = adducts.parse(adduct)
+        return NO_ADDUCT
+    try:
+        ion = adducts.parse(adduct)
+    except ValueError as error:
+        return CannotAnnotate("unsupported_adduct", str(error))
     neutral_mass = adducts.neutral_mass(precursor_mz, adduct)
     if neutral_mass <= 0:
         return CannotAnnotate(
@@ -87,29 +85,23 @@ def prepare_spectrum(
     if isinstance(window, CannotAnnotate):
         return window
     features = spectrum_features(spectrum, window.adduct, max_peaks=max_peaks)
-    if not len(features.mz):
-        return CannotAnnotate("no_peaks", NO_PEAKS)
-    return PreparedSpectrum(
-        features=features,
-        precursor_mz=window.precursor_mz,
-        adduct=window.adduct,
-        adduct_assumed=window.adduct_assumed,
-        neutral_mass=window.neutral_mass,
-        tolerance_da=window.tolerance_da,
-    )
+    return PreparedSpectrum(features, window) if len(features.mz) else NO_PEAKS
 
 
-def no_candidates(question: PreparedSpectrum, params: AnnotateParams) -> CannotAnnotate:
+def no_candidates(window: PrecursorWindow, params: AnnotateParams) -> CannotAnnotate:
     return CannotAnnotate(
         "no_candidates",
-        f"The library has no molecule of {question.neutral_mass:.4f} Da within "
-        f"{params.precursor_tolerance_ppm:g} ppm of the precursor ({question.adduct}). "
+        f"The library has no molecule of {window.neutral_mass:.4f} Da within "
+        f"{params.precursor_tolerance_ppm:g} ppm of the precursor ({window.adduct}). "
         "Check the adduct, widen the tolerance or use a larger library.",
     )
 
 
 def _adduct(spectrum: Spectrum, assumed: Mapping[str, str]) -> tuple[str, bool]:
-    """The spectrum's adduct, or the one to assume for its ion mode; empty if there is neither."""
+    """The spectrum's adduct, else the one to assume for its ion mode, and whether it is assumed.
+
+    Empty if there is neither.
+    """
     if spectrum.adduct:
         return spectrum.adduct, False
     mode = spectrum.ion_mode or ""

@@ -78,7 +78,7 @@ def test_probabilities_order_the_candidates_and_sum_to_one(
         assert known == sorted(known, reverse=True)
         assert sum(known) + outcome.confidence.p_absent == pytest.approx(1, abs=1e-3)
         assert outcome.confidence.p_right == known[0] <= outcome.confidence.p_close
-        assert set(outcome.candidates[0].evidence) == {"fingerprint", "fragments", "explained", "predicted"}
+        assert set(outcome.candidates[0].evidence) == {"fingerprint", "fragments", "fragment_coverage", "predicted"}
 
 
 def test_fragments_tell_isomers_apart(
