@@ -39,7 +39,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 USER 10001
 VOLUME /data
-# Healthy means working: a sign of life of this worker in the ledger, not a process that merely exists.
+# Healthy means working: the ledger has a recent heartbeat of this worker. A process that exists proves nothing.
 HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["python", "-m", "glmr_server.health", "worker"]
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "glmr_server.serve", "worker"]

@@ -8,7 +8,7 @@ _IMPORT = r"""(?P<matched>from\s+["'](?P<url>\./[^"']+)["'];)"""
 
 
 class HashedStaticFilesStorage(ManifestStaticFilesStorage):
-    """Also puts the hashed names into the imports of our own JavaScript modules.
+    """Also puts the hashed names into the imports of this project's JavaScript modules.
 
     Django can do this for all scripts (`support_js_module_import_aggregation`), but then a module of another
     package that imports a name without a file stops `collectstatic`.

@@ -28,7 +28,7 @@ from models_ml.spectra.features import SpectrumFeatures
 
 RANKING_FILE = "ranking.safetensors"
 # Prefix of absence classifiers in the file: their name when the format was made. Stored checkpoints have it.
-ABSENCE_KEY = "judge"
+ABSENCE_KEY = "judge"  # stored name
 _N_ABSENCE_KEY = f"{ABSENCE_KEY}s"
 _N_TABLES = 4
 _SCALE = "_scale"

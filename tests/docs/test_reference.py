@@ -54,7 +54,7 @@ def defaults_in_the_code() -> Iterator[tuple[str, Any]]:
                 continue
             source = ast.unparse(node.args[1])
             if re.fullmatch(r"[\d_ *]+|True|False|'[^']*'|\[\]", source):
-                yield str(name.value), eval(source)  # noqa: S307, a constant of our own source
+                yield str(name.value), eval(source)  # noqa: S307, a constant from our source
 
 
 def as_value(cell: str) -> object:

@@ -1,6 +1,6 @@
 """Ranks and probabilities of 500 test spectra by the shipped checkpoint, for the test that pins them.
 
-`python -m tests.pins.ranks` compares with what is pinned and prints each difference; `--write` pins anew.
+`python -m tests.pins.ranks` prints each difference from the pinned values; `--write` replaces them.
 """
 
 from __future__ import annotations
