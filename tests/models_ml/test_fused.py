@@ -1,4 +1,4 @@
-"""The fused ranking: its file, its order, its probabilities, and that a batch changes nothing."""
+"""The fused ranking with the shipped checkpoint: order, probabilities, and independence of the batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from models_ml.spectra.features import spectrum_features
 from models_ml.spectra.spectrum import Spectrum
 
 SHIPPED = Path(__file__).parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
-# Isomers of two formulas, so that every spectrum has something to choose from.
+# Isomers of two formulas, so that every spectrum has several candidates.
 ISOMERS = [
     "CC(=O)Oc1ccccc1C(=O)O",
     "COC(=O)c1ccccc1C(=O)O",
@@ -41,13 +41,13 @@ def model() -> GlmrModel:
 
 @pytest.fixture(scope="module")
 def library(model: GlmrModel) -> InMemoryLibrary:
-    molecules = [standardise(one) for one in ISOMERS]
-    return InMemoryLibrary(molecules, model.embed_molecules([one.smiles for one in molecules]))
+    molecules = [standardise(smiles) for smiles in ISOMERS]
+    return InMemoryLibrary(molecules, model.embed_molecules([molecule.smiles for molecule in molecules]))
 
 
 @pytest.fixture(scope="module")
 def spectra() -> list[Spectrum]:
-    return [fragment_spectrum(standardise(one).smiles) for one in ISOMERS]
+    return [fragment_spectrum(standardise(smiles).smiles) for smiles in ISOMERS]
 
 
 def run(
@@ -64,58 +64,57 @@ def run(
         params=AnnotateParams(method=method, max_tokens=24),
         references=references,
     )
-    return [one for one in outcomes if isinstance(one, Annotated)]
+    return [outcome for outcome in outcomes if isinstance(outcome, Annotated)]
 
 
-def test_probabilities_order_the_candidates_and_sum_to_one(
+def test_probabilities_sort_the_candidates_and_sum_to_one(
     model: GlmrModel, library: InMemoryLibrary, spectra: list[Spectrum]
 ) -> None:
     for outcome in run(spectra, model, library):
-        probabilities = [one.probability for one in outcome.candidates]
         assert outcome.confidence is not None
-        known = [one for one in probabilities if one is not None]
-        assert len(known) == len(outcome.candidates) == 3
-        assert known == sorted(known, reverse=True)
-        assert sum(known) + outcome.confidence.p_absent == pytest.approx(1, abs=1e-3)
-        assert outcome.confidence.p_right == known[0] <= outcome.confidence.p_close
-        assert set(outcome.candidates[0].evidence) == {"fingerprint", "fragments", "fragment_coverage", "predicted"}
+        stated = [candidate.probability for candidate in outcome.candidates]
+        probabilities = [probability for probability in stated if probability is not None]
+        assert len(probabilities) == len(outcome.candidates) == 3
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) + outcome.confidence.p_absent == pytest.approx(1, abs=1e-3)
+        assert outcome.confidence.p_right == probabilities[0] <= outcome.confidence.p_close
+        channels = {"fingerprint", "fragments", "fragment_coverage", "predicted"}
+        assert set(outcome.candidates[0].evidence) == channels
 
 
-def test_fragments_tell_isomers_apart(
+def test_fragments_distinguish_isomers(
     model: GlmrModel, library: InMemoryLibrary, spectra: list[Spectrum]
 ) -> None:
-    """Spectra computed from fragments are the easiest there are: most must be found."""
-    first = [one.candidates[0].smiles for one in run(spectra, model, library)]
-    right = sum(found == standardise(smiles).smiles for found, smiles in zip(first, ISOMERS, strict=True))
-    assert right >= 4
+    """Spectra computed from fragments are easy: most molecules must be ranked first."""
+    first = [outcome.candidates[0].smiles for outcome in run(spectra, model, library)]
+    assert sum(found == standardise(smiles).smiles for found, smiles in zip(first, ISOMERS, strict=True)) >= 4
 
 
-def test_a_batch_gives_what_its_spectra_give_alone(
+def test_a_batch_gives_the_same_as_its_spectra_alone(
     model: GlmrModel, library: InMemoryLibrary, spectra: list[Spectrum]
 ) -> None:
-    together = run(spectra, model, library)
-    alone = [run([one], model, library)[0] for one in spectra]
-    for left, right in zip(together, alone, strict=True):
-        assert [one.key for one in left.candidates] == [one.key for one in right.candidates]
-        for one, other in zip(left.candidates, right.candidates, strict=True):
-            assert one.probability == pytest.approx(other.probability, abs=1e-4)
+    for spectrum, in_batch in zip(spectra, run(spectra, model, library), strict=True):
+        (alone,) = run([spectrum], model, library)
+        for candidate, other in zip(in_batch.candidates, alone.candidates, strict=True):
+            assert candidate.key == other.key
+            assert candidate.probability == pytest.approx(other.probability, abs=1e-4)
 
 
-def test_references_speak_as_analogs(
+def test_reference_spectra_add_the_channel_analogs(
     model: GlmrModel, library: InMemoryLibrary, spectra: list[Spectrum]
 ) -> None:
-    molecules = [standardise(one) for one in ISOMERS]
+    molecules = [standardise(smiles) for smiles in ISOMERS]
     index = ReferenceIndex(
-        [spectrum_features(one, "[M+H]+") for one in spectra],
-        np.stack([np.frombuffer(one.fingerprint, np.uint8) for one in molecules]),
-        [one.inchikey_first_block for one in molecules],
+        [spectrum_features(spectrum, "[M+H]+") for spectrum in spectra],
+        np.stack([np.frombuffer(molecule.fingerprint, np.uint8) for molecule in molecules]),
+        [molecule.inchikey_first_block for molecule in molecules],
     )
     outcome = run(spectra[:1], model, library, index)[0]
     assert "analogs" in outcome.candidates[0].evidence
     assert outcome.candidates[0].smiles == molecules[0].smiles
 
 
-def test_the_papers_method_gives_no_probability(
+def test_method_glmr_gives_no_probabilities(
     model: GlmrModel, library: InMemoryLibrary, spectra: list[Spectrum]
 ) -> None:
     outcome = run(spectra[:1], model, library, method="glmr")[0]
@@ -123,7 +122,7 @@ def test_the_papers_method_gives_no_probability(
     assert outcome.candidates[0].probability is None
 
 
-def test_unknown_bins_are_no_bin() -> None:
+def test_bins_outside_the_vocabulary_become_no_bin() -> None:
     vocabulary = BinVocabulary((np.array([1000]), np.array([500]), np.array([5000]), np.array([2500])))
     tokens = vocabulary.tokens(np.array([100.05, 77.7], np.float32), np.array([150.06, 150.06]))
     assert tokens[0, 0] == 1
@@ -131,7 +130,7 @@ def test_unknown_bins_are_no_bin() -> None:
     assert len(vocabulary) == 5
 
 
-def test_a_molecule_explains_its_own_fragments() -> None:
+def test_a_molecule_explains_the_peaks_of_its_fragments() -> None:
     molecule = standardise(ISOMERS[3])
     spectrum = fragment_spectrum(molecule.smiles)
     features = spectrum_features(spectrum, "[M+H]+")
@@ -142,8 +141,8 @@ def test_a_molecule_explains_its_own_fragments() -> None:
     assert none.unexplained == 1.0
 
 
-def test_absence_is_weighed_against_the_first_candidate() -> None:
-    assert not abstains(p_right=0.9, p_absent=0.03)  # as likely absent as before the spectrum was seen
+def test_abstention_weighs_absence_against_rank_1() -> None:
+    assert not abstains(p_right=0.9, p_absent=0.03)  # absence is as likely as the prior
     assert not abstains(p_right=0.2, p_absent=0.01)
     assert abstains(p_right=0.2, p_absent=0.03)
     assert abstains(p_right=0.5, p_absent=0.2)

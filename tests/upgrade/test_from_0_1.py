@@ -1,7 +1,7 @@
 """A database that release 0.1 made is migrated, and everything in it is still there and still protected.
 
-`release-0.1.sql.gz` is a dump of a small database of that release: one project, a library of five molecules and
-a job with an annotation by `fused`, one by `glmr`, a failed item, a pending item and a verdict.
+`release-0.1.sql.gz` is a dump of a small database of that release: one project, a library of five molecules
+and a job with an annotation by `fused`, one by `glmr`, a failed item, a pending item and a verdict.
 """
 
 from __future__ import annotations
