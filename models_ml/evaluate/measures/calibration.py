@@ -39,7 +39,7 @@ def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
 def accuracy_at_coverage(confidence: Floats, right: Floats, coverage: float) -> float:
     """Share of right answers among the most confident spectra; `coverage` is their share of all spectra.
 
-    Spectra whose confidence equals the lowest included one count by their mean.
+    Spectra that tie at the lowest included confidence count with their mean.
     """
     n = max(round(len(confidence) * coverage), 1)
     order = np.argsort(-confidence, kind="stable")

@@ -26,7 +26,7 @@ class MeanMces:
 
 @dataclass(slots=True)
 class MCESDistances:
-    """Distances by pair of SMILES, kept in a file between runs."""
+    """Distances by pair of SMILES, stored in a file between runs."""
 
     file: Path | None = None
     known: dict[str, float] = field(default_factory=dict)

@@ -211,6 +211,7 @@ def table(report: Mapping[str, Any]) -> str:
     if report.get("mces") is not None:
         lines += [
             "",
-            f"MCES distance of the likeliest valid beam to the truth, default: {report['mces']}",
+            "Mean MCES distance of the likeliest valid beam to the truth, with the default constraints: "
+            f"{report['mces']}",
         ]
     return "\n".join(lines + report.get("signs", []))
