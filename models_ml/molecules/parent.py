@@ -7,12 +7,13 @@ import threading
 from rdkit import Chem
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-# A metal with a bond to a salt-forming atom is a counter-ion. A metal bound to N or C (chlorophyll,
-# cobalamin) is part of the measured molecule, so the structure stays whole.
-_METAL = Chem.MolFromSmarts("[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~*")
-_METAL_IN_MOLECULE = Chem.MolFromSmarts(
-    "[Li,Na,K,Rb,Cs,Be,Mg,Ca,Sr,Ba,Al,Zn,Fe,Cu,Mn,Ag,Bi,Co,Ni,Pb,Sn,Hg]~[#6,#7]"
+from models_ml.molecules.metals import (
+    contains_metal,
+    refuse_inorganic_metal,
+    refuse_lost_centre,
+    without_counter_metals,
 )
+
 # RDKit's normaliser draws sulfoxides with separate charges. PubChem and most libraries draw S=O, as we do.
 _CHARGED_SULFOXIDE = Chem.MolFromSmarts("[#16X3+:1](-[OX1-:2])([!O])[!O]")
 # Acids that lose their proton next to a permanent cation, strongest first.
@@ -27,7 +28,6 @@ class _Tools(threading.local):
     def __init__(self) -> None:
         parameters = rdMolStandardize.CleanupParameters()
         parameters.preferOrganic = True  # of [EMIM][PF6] the imidazolium, not the heavier anion
-        self.disconnect = rdMolStandardize.MetalDisconnector().Disconnect
         self.normalise = rdMolStandardize.Normalizer().normalize
         self.reionise = rdMolStandardize.Reionizer().reionize
         self.largest = rdMolStandardize.LargestFragmentChooser(parameters).choose
@@ -43,18 +43,21 @@ def parent_structure(mol: Chem.Mol) -> Chem.Mol:
 
     Uncharged single molecules are returned unchanged: nine of ten in a library, which saves two thirds of the
     time. After parsing, RDKit's clean-up changes nothing in an uncharged molecule except sulfoxides, and
-    these are to stay as they are.
+    these are to stay as they are. Raises UnusableStructure for a metal complex, see `metals`.
     """
-    whole = mol
-    if mol.HasSubstructMatch(_METAL) and not mol.HasSubstructMatch(_METAL_IN_MOLECULE):
-        whole = _tools.disconnect(mol)
+    has_metal = contains_metal(mol)
+    whole = without_counter_metals(mol) if has_metal else mol
     charged = _is_charged(whole)
     if charged:
         whole = _tools.reionise(_tools.normalise(whole))
     if len(Chem.GetMolFrags(whole)) > 1:
-        whole = _tools.largest(whole)
+        parts, whole = whole, _tools.largest(whole)
+        if has_metal:
+            refuse_lost_centre(parts, whole)
     if charged and _is_charged(whole):
         whole = _balanced(_neutral_sulfoxides(_tools.uncharge(whole)))
+    if has_metal:
+        refuse_inorganic_metal(whole)
     return whole
 
 

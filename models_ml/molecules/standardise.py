@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rdkit import Chem
 from rdkit.Chem import rdqueries
 
+from models_ml.molecules import metals
 from models_ml.molecules.fingerprint import morgan_fingerprint
 from models_ml.molecules.formula import exact_mass, hill_formula
 from models_ml.molecules.parent import parent_structure
@@ -17,9 +18,11 @@ from models_ml.molecules.structure_text import (
     UnusableStructure,
     parse_structure,
     refuse_unusable,
+    split_extension,
 )
 
 __all__ = [
+    "NOTE_TEXTS",
     "StandardMolecule",
     "StructureLimits",
     "UnusableStructure",
@@ -29,7 +32,9 @@ __all__ = [
     "standardise_many",
 ]
 
+_NOT_ORGANIC = "Remove it, or import the organic ligand instead if that is what was measured."
 _ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
+_MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,18 @@ class StandardMolecule:
     formula: str  # Hill order, with a permanent charge at the end
     exact_mass: float  # Da, monoisotopic; for permanent charges see `formula.exact_mass`
     fingerprint: bytes  # Morgan radius 2, 2048 bits, packed
-    # How the standard form differs from the drawing, or from a usual molecule: "fragments_removed",
-    # "isotopes_removed", "permanent_charge".
+    # How the standard form differs from the drawing, or from a usual molecule: keys of NOTE_TEXTS.
     notes: tuple[str, ...] = ()
+
+
+NOTE_TEXTS = {
+    "fragments_removed": "Counter-ions, solvents or smaller fragments were removed.",
+    "charges_changed": "Protons were added, removed or moved to give the neutral form or the zwitterion.",
+    "isotopes_removed": "Isotope labels were removed.",
+    "permanent_charge": "The molecule has a charge that no proton neutralises.",
+    "atom_maps_removed": "Atom map numbers were removed.",
+    "extension_removed": "The ChemAxon extension of the SMILES was removed.",
+}
 
 
 def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_LIMITS) -> StandardMolecule:
@@ -54,12 +68,16 @@ def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_
     Raises UnusableStructure. Sizes are checked before RDKit parses anything. A hostile structure can still
     kill the process, so uploaded files go through `standardised_rows`, which uses a child process.
     """
-    mol = _as_mol(structure, limits)
+    mol, notes = _without_maps(_as_mol(structure, limits))
+    if isinstance(structure, str) and "|" in structure and split_extension(structure)[1]:
+        notes += ("extension_removed",)
     drawn_smiles = Chem.MolToSmiles(mol)
     try:
         parent = parent_structure(mol)
         flat, smiles = _stereo_free(parent, source=structure)
     except (Chem.MolSanitizeException, RuntimeError, ValueError) as error:
+        if reason := metals.true_reason(mol):
+            raise UnusableStructure(reason[0], f"{reason[1]}.", _NOT_ORGANIC) from error
         raise UnusableStructure(
             "standardisation_failed",
             f"The structure cannot be neutralised ({error}).",
@@ -76,7 +94,7 @@ def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_
         formula=hill_formula(flat),
         exact_mass=exact_mass(flat),
         fingerprint=morgan_fingerprint(flat),
-        notes=_notes(mol, parent),
+        notes=notes + _notes(mol, parent),
     )
 
 
@@ -94,7 +112,8 @@ def standardise_many(
 def canonical_smiles(text: str, *, limits: StructureLimits = DEFAULT_LIMITS) -> str | None:
     """The standard SMILES of a text, or None if it is not a usable molecule. For generated strings."""
     try:
-        return _stereo_free(parent_structure(parse_structure(text, limits)))[1]
+        mol, _ = _without_maps(parse_structure(text, limits))
+        return _stereo_free(parent_structure(mol))[1]
     except (UnusableStructure, Chem.MolSanitizeException, RuntimeError, ValueError):
         return None
 
@@ -113,6 +132,17 @@ def _as_mol(structure: str | Chem.Mol, limits: StructureLimits) -> Chem.Mol:
     mol = Chem.RemoveHs(structure)
     refuse_unusable(mol, limits)
     return mol
+
+
+def _without_maps(mol: Chem.Mol) -> tuple[Chem.Mol, tuple[str, ...]]:
+    """The molecule without atom maps, which number the atoms of a reaction, and a note if it had some."""
+    mapped = mol.GetAtomsMatchingQuery(_MAPPED)
+    if not len(mapped):
+        return mol, ()
+    plain = Chem.Mol(mol)
+    for atom in plain.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return Chem.RemoveHs(plain), ("atom_maps_removed",)  # mapped hydrogens have become plain ones
 
 
 def _stereo_free(parent: Chem.Mol, source: object = None) -> tuple[Chem.Mol, str]:
@@ -144,6 +174,8 @@ def _stereo_free(parent: Chem.Mol, source: object = None) -> tuple[Chem.Mol, str
 def _inchikey(mol: Chem.Mol) -> str:
     key = str(Chem.MolToInchiKey(mol))
     if not key:
+        if reason := metals.true_reason(mol):
+            raise UnusableStructure(reason[0], f"{reason[1]}.", _NOT_ORGANIC)
         raise UnusableStructure(
             "inchi_failed",
             "No InChIKey can be computed for the structure, so it cannot be identified.",
@@ -156,11 +188,17 @@ def _notes(mol: Chem.Mol, parent: Chem.Mol) -> tuple[str, ...]:
     notes = []
     if parent.GetNumHeavyAtoms() < mol.GetNumHeavyAtoms():
         notes.append("fragments_removed")
+    elif parent is not mol and _charges(parent) != _charges(mol):
+        notes.append("charges_changed")
     if _has_isotopes(parent):
         notes.append("isotopes_removed")
     if Chem.GetFormalCharge(parent):
         notes.append("permanent_charge")
     return tuple(notes)
+
+
+def _charges(mol: Chem.Mol) -> list[int]:
+    return sorted(charge for atom in mol.GetAtoms() if (charge := atom.GetFormalCharge()))
 
 
 def _has_isotopes(mol: Chem.Mol) -> bool:

@@ -41,6 +41,26 @@ DEFAULT_LIMITS = StructureLimits()
 _SMILES_ATOM = re.compile(r"\[[^\]]*\]|Cl|Br|[BCNOPSFIbcnops*]")
 _HYDROGEN_ATOM = re.compile(r"\[\d*H\d*[+-]?\d*(?::\d+)?\]")
 _V3000_COUNTS = re.compile(r"^M\s+V30\s+COUNTS\s+(\d+)", re.MULTILINE)
+# ChemAxon extension of a SMILES: "CCO |$R1$| name".
+_EXTENDED = re.compile(r"(\S+)\s+\|([^|]*)\|\s*(.*)", re.DOTALL)
+_LABELS = re.compile(r"\$[^$]*\$|\([^()]*\)")  # atom labels and coordinates; they can hold any text
+# Parts of an extension without which the SMILES is another molecule: pattern, code, name, remedy.
+_COMPLETE = "Write one complete molecule."
+_CHANGING_PARTS = (
+    (re.compile(r"(?:^|,)Sg:(?!gen|c:|c\d*:|mix|f:)"), "polymer", "a polymer (Sg:)", _COMPLETE),
+    (re.compile(r"(?:^|,)LN:"), "link_node", "a link node, a part that repeats (LN:)", _COMPLETE),
+    (re.compile(r"(?:^|,)m:"), "variable_attachment", "a bond with several possible ends (m:)", _COMPLETE),
+    (re.compile(r"(?:^|,)(?:RG|LOG):"), "query_atoms", "R groups (RG:)", _COMPLETE),
+    (re.compile(r"(?:^|,)(?:u|s|rb):"), "query_atoms", "query conditions (u:, s:, rb:)", _COMPLETE),
+    (re.compile(r"(?:^|,)[CHZ]:"), "unusual_bonds", "bonds that are not covalent (C:, H:, Z:)",
+     "Draw the molecule with covalent bonds only."),
+)  # fmt: skip
+_ATTACHMENT_POINT = re.compile(r"_AP\d*")
+_POLYMER_TYPES = r"SRU|MON|COP|MER|CRO|MOD|GRA|ANY"
+_V2000_POLYMER = re.compile(rf"^M  STY.*\s({_POLYMER_TYPES})\b", re.MULTILINE | re.IGNORECASE)
+_V3000_POLYMER = re.compile(rf"^M  V30 +\d+ +({_POLYMER_TYPES}) ", re.MULTILINE | re.IGNORECASE)
+_ATTACHMENTS = re.compile(r"^M  APO |^M  V30 .*\bATTCHPT=", re.MULTILINE)
+_VARIABLE_BOND = re.compile(r"^M  V30 .*\bENDPTS=.*\bATTACH=ANY", re.MULTILINE)
 _PLACEHOLDER = Chem.MolFromSmarts("[#0]")
 _MAX_QUOTED = 60  # characters of a bad structure in a message
 
@@ -55,7 +75,13 @@ def text_format(text: str) -> str:
 def parse_structure(text: str, limits: StructureLimits = DEFAULT_LIMITS) -> Chem.Mol:
     """Sanitised molecule without explicit hydrogens. Raises UnusableStructure."""
     kind = text_format(text)
-    if kind != "molfile":
+    if kind == "smiles":
+        text, extension, _ = split_extension(text)
+        _refuse_changing_extension(extension)
+    elif kind == "molfile":
+        if len(text) <= limits.max_molfile_length:
+            _refuse_molfile_groups(text)
+    else:
         text = text.strip()
     _refuse_oversized(text, kind, limits)
     mol = _READERS[kind](text, True)
@@ -63,6 +89,13 @@ def parse_structure(text: str, limits: StructureLimits = DEFAULT_LIMITS) -> Chem
         raise _why_unparsable(text, kind)
     refuse_unusable(mol, limits)
     return mol
+
+
+def split_extension(text: str) -> tuple[str, str, str]:
+    """SMILES, ChemAxon extension without its bars, and the name after it. Often only the first is there."""
+    text = text.strip()
+    match = _EXTENDED.fullmatch(text) if "|" in text else None
+    return (match[1], match[2], match[3]) if match else (text, "", "")
 
 
 def refuse_unusable(mol: Chem.Mol, limits: StructureLimits) -> None:
@@ -79,6 +112,47 @@ def refuse_unusable(mol: Chem.Mol, limits: StructureLimits) -> None:
             "The structure has placeholder atoms or bonds (*, R, A, Q), so its formula is not defined.",
             "Draw one complete molecule in each row.",
         )
+
+
+def _refuse_changing_extension(extension: str) -> None:
+    if not extension:
+        return
+    labels = _LABELS.findall(extension)
+    if any(_ATTACHMENT_POINT.search(label) for label in labels):
+        raise _attachment_point()
+    rest = _LABELS.sub("", extension)
+    for pattern, code, name, remedy in _CHANGING_PARTS:
+        if pattern.search(rest):
+            raise UnusableStructure(
+                code, f"The extension of the SMILES states {name}, so the formula is not defined.", remedy
+            )
+
+
+def _refuse_molfile_groups(text: str) -> None:
+    """Refuse what a molfile states beside its atoms and RDKit ignores: repeating units, open bonds."""
+    if match := _V2000_POLYMER.search(text) or _V3000_POLYMER.search(text):
+        raise UnusableStructure(
+            "polymer",
+            f"The drawing is a polymer: it has a repeating unit ({match[1].upper()}), so its formula is not "
+            "defined.",
+            "Draw one molecule with a fixed number of units.",
+        )
+    if _ATTACHMENTS.search(text):
+        raise _attachment_point()
+    if _VARIABLE_BOND.search(text):
+        raise UnusableStructure(
+            "variable_attachment",
+            "The drawing has a bond with several possible ends, so it is more than one molecule.",
+            "Draw one complete molecule in each row.",
+        )
+
+
+def _attachment_point() -> UnusableStructure:
+    return UnusableStructure(
+        "attachment_point",
+        "The structure has an attachment point, so it is a part of a molecule.",
+        "Draw one complete molecule in each row.",
+    )
 
 
 def _has_query(mol: Chem.Mol) -> bool:
@@ -146,6 +220,7 @@ def _read_smiles(text: str, sanitize: bool) -> Chem.Mol | None:
     parameters = Chem.SmilesParserParams()
     parameters.sanitize = sanitize
     parameters.parseName = False
+    parameters.allowCXSMILES = False
     return Chem.MolFromSmiles(text, parameters)
 
 

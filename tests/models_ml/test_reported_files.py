@@ -22,7 +22,7 @@ SPECTRA: dict[str, tuple[list[tuple[int, float | None, int | None, str | None]],
     "mgf_charge_minus1minus.mgf": ([(4, 813.5011, None, None)], ["unknown_charge"]),
     "mgf_cp1252_title.mgf": ([(4, 200.1, None, None)], []),
     "mgf_ion_field_mzmine.mgf": ([(4, 331.2853, 1, None), (4, 353.2672, 1, None)], ["not_ms2"]),
-    "mgf_old_mac_cr.mgf": ([], ["unfinished_record"]),
+    "mgf_old_mac_cr.mgf": ([(4, 200.1, 1, None), (4, 250.1, 1, None)], []),  # CR is a line break
     "mgf_peak_annotation_with_equals.mgf": ([(1, 281.2, None, None)], []),
     "mgf_pepmass_decimal_comma_with_intensity.mgf": ([(4, 281.0, 1, None)], []),
     "mgf_pepmass_thousands.mgf": ([(4, 1.0, None, None)], []),
@@ -39,11 +39,17 @@ SPECTRA: dict[str, tuple[list[tuple[int, float | None, int | None, str | None]],
 }
 # Per file: the SMILES of each row, or the code of its issue.
 STRUCTURES: dict[str, list[str]] = {
-    "lib_csv_cxsmiles_quoted.csv": ["CCO", "unparsable", "CC(=O)Oc1ccccc1C(=O)O"],
-    "lib_csv_no_header.csv": ["Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CCO"],
-    "lib_csv_unclosed_quote.csv": ["CC(=O)Oc1ccccc1C(=O)O", "empty"],
-    "lib_sdf_polymer_sru.sdf": ["COCCOC"],
-    "lib_smi_atom_maps.smi": ["[CH3:1][CH2:2][OH:3]", "CCO"],
+    "lib_csv_cxsmiles_quoted.csv": ["CCO", "CC(C)C", "CC(=O)Oc1ccccc1C(=O)O"],
+    "lib_csv_no_header.csv": ["CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CCO"],
+    "lib_csv_unclosed_quote.csv": [
+        "CC(=O)Oc1ccccc1C(=O)O",
+        "bad_row",
+        "OCC1OC(O)C(O)C(O)C1O",
+        "CC(=O)Oc1ccccc1C(=O)O",
+        "CCO",
+    ],
+    "lib_sdf_polymer_sru.sdf": ["polymer"],
+    "lib_smi_atom_maps.smi": ["CCO", "CCO"],
 }
 
 

@@ -2,6 +2,7 @@
 
 from models_ml.molecules.readers.read import read_structures
 from models_ml.molecules.readers.rows import (
+    ImportNote,
     StandardRow,
     StructureFileLimits,
     StructureIssue,
@@ -10,6 +11,7 @@ from models_ml.molecules.readers.rows import (
 from models_ml.molecules.readers.standardised import standardised_rows
 
 __all__ = [
+    "ImportNote",
     "StandardRow",
     "StructureFileLimits",
     "StructureIssue",

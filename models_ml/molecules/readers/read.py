@@ -14,7 +14,12 @@ from models_ml.molecules.readers.rows import (
 from models_ml.molecules.readers.sdf import read_sdf
 from models_ml.molecules.readers.smiles_file import read_smiles_file, split_smiles_line
 from models_ml.molecules.readers.source import read_head, read_lines
-from models_ml.molecules.readers.table import TableLayout, find_layout, read_table
+from models_ml.molecules.readers.table import (
+    TableLayout,
+    find_layout_by_content,
+    find_named_layout,
+    read_table,
+)
 from models_ml.molecules.structure_text import UnusableStructure, parse_structure
 from models_ml.unreadable import UnreadableFile
 
@@ -30,13 +35,14 @@ def read_structures(
     Raises UnreadableFile if nothing can be read, or after some rows if the file is cut off. Uploaded files
     are not trusted: servers read them in a child process, see `standardised_rows`.
     """
-    head = read_head(path)
+    head, is_whole = read_head(path)
     lines = read_lines(path, limits)
     rows: Iterator[StructureRow | StructureIssue]
     if _is_sdf(head):
         rows = read_sdf(lines, limits)
     else:
-        layout = _layout(head, path.name)
+        complete = head if is_whole or len(head) == 1 else head[:-1]  # the head can end inside a line
+        layout = _layout(complete, path.name)
         rows = read_smiles_file(lines) if layout is None else read_table(lines, layout)
     first = next(rows, None)
     if first is None:
@@ -47,25 +53,29 @@ def read_structures(
     yield from rows
 
 
-def _is_sdf(head: str) -> bool:
-    lines = [line.rstrip() for line in head.splitlines()]
+def _is_sdf(head: list[str]) -> bool:
+    lines = [line.rstrip() for line in head]
     return "$$$$" in lines or "M  END" in lines or (len(lines) > 3 and lines[3].endswith(("V2000", "V3000")))
 
 
-def _layout(head: str, name: str) -> TableLayout | None:
+def _layout(lines: list[str], name: str) -> TableLayout | None:
     """Layout of a table; None for a SMILES file. Raises UnreadableFile for anything else."""
-    lines = head.splitlines()
-    if len(lines) > 1 and not head.endswith("\n"):
-        lines = lines[:-1]  # the head can end inside a line
-    layout = find_layout(lines)
-    if layout is not None and layout.columns.has_structure and not _reads_as_smiles(lines[:1]):
+    named = find_named_layout(lines)
+    if named is not None and named.width > 1:
+        return named
+    layout = find_layout_by_content(lines)
+    if layout is not None and layout.columns.has_structure and layout.delimiter == "\t":
         return layout
     if _reads_as_smiles(lines):
         return None
-    if any(mark.lower() in head.lower() for mark in _SPECTRUM_MARKS):
+    if layout is not None and layout.columns.has_structure:
+        return layout
+    if named is not None:
+        return named
+    if any(mark.lower() in line.lower() for line in lines for mark in _SPECTRUM_MARKS):
         raise UnreadableFile("The file holds spectra, not structures", name, "Upload it as a spectrum file.")
     if layout is not None:
-        columns = ", ".join(repr(column) for column in layout.header[:20])
+        columns = ", ".join(repr(column) for column in layout.first_row[:20])
         raise UnreadableFile(
             f"No column holds structures; the columns are {columns}",
             f"{name}, line 1",

@@ -12,6 +12,14 @@ StructureFormat = Literal["smiles", "inchi", "molfile"]
 
 
 @dataclass(frozen=True, slots=True)
+class ImportNote:
+    """What was changed or assumed when a row was read. Unlike an issue, it rejects nothing."""
+
+    code: str
+    text: str  # one sentence, the same for all rows with the code, so that reports can count it
+
+
+@dataclass(frozen=True, slots=True)
 class StructureRow:
     """One structure as written in the file, not yet parsed."""
 
@@ -23,6 +31,8 @@ class StructureRow:
     format: StructureFormat
     source_id: str = ""  # identifier in the file
     name: str = ""
+    second_structure: str = ""  # the InChI of a row that has a SMILES too
+    notes: tuple[ImportNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class StandardRow:
     molecule: StandardMolecule
     source_id: str = ""
     name: str = ""
+    notes: tuple[ImportNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class StructureIssue:
     reason: str
     remedy: str
     source_id: str = ""
+    notes: tuple[ImportNote, ...] = ()  # about the whole file, on its first row
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class StructureFileLimits:
     """Maximum sizes of a structure file and its parts."""
 
     max_decompressed_bytes: int = 4 * 1024**3
-    max_line_length: int = 1_000_000  # characters
+    max_line_length: int = 1_000_000  # bytes
     max_record_length: int = 1_000_000  # characters of one SDF record with its properties
     structure: StructureLimits = field(default_factory=StructureLimits)
 

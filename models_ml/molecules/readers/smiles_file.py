@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from models_ml.molecules.readers.columns import is_structure_header
 from models_ml.molecules.readers.rows import StructureFormat, StructureRow
 from models_ml.molecules.readers.source import Line
+
+_EXTENSION = re.compile(r"(\S+)\s+(\|[^|]*\|)\s*(.*)", re.DOTALL)
 
 
 def read_smiles_file(lines: Iterable[Line]) -> Iterator[StructureRow]:
@@ -24,12 +27,16 @@ def read_smiles_file(lines: Iterable[Line]) -> Iterator[StructureRow]:
 
 
 def split_smiles_line(text: str) -> list[str]:
-    """Structure, identifier and name, separated by tabs or the first blank. Empty for a blank or comment."""
+    """Structure, identifier and name, separated by tabs or the first blank. Empty for a blank or comment.
+
+    A ChemAxon extension stays with the structure: it can say that the SMILES is not the whole molecule.
+    """
     text = text.strip()
     if not text or text.startswith("#"):
         return []
+    if "|" in text and (match := _EXTENSION.fullmatch(text)):
+        smiles, extension, rest = match.groups()
+        identity = rest.split("\t") if "\t" in rest else [rest]
+        return [f"{smiles} {extension}", *(field.strip() for field in identity if rest)]
     fields = text.split("\t") if "\t" in text else text.split(None, 1)
-    fields = [field.strip() for field in fields]
-    if len(fields) > 1 and fields[1].startswith("|"):  # ChemAxon extensions between SMILES and name
-        fields[1] = fields[1].rpartition("|")[2].strip()
-    return fields
+    return [field.strip() for field in fields]

@@ -1,8 +1,7 @@
-"""Opens a structure file as text lines of limited length. Detects gzip and the encoding by content."""
+"""Opens a structure file as text lines of limited length. Detects gzip by content. See `text_lines`."""
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
 import zlib
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from models_ml.molecules.readers.rows import StructureFileLimits
+from models_ml.text_lines import UTF16_MARKS, LineTooLong, as_utf8, decode, split_lines
 from models_ml.unreadable import UnreadableFile
 
 _SNIFFED_BYTES = 65_536
@@ -23,7 +23,6 @@ _FOREIGN = {
     b"\xfd7zXZ": ("The file is compressed with xz", "Unpack it, or compress it with gzip."),
     b"\xd0\xcf\x11\xe0": ("The file is an old Office document", "Save the sheet as CSV."),
 }
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,12 @@ class Line:
     text: str
 
 
-def read_head(path: Path) -> str:
-    """The first 64 kB as text, to detect the format. Raises UnreadableFile."""
+def read_head(path: Path) -> tuple[list[str], bool]:
+    """The lines of the first 64 kB, and whether these are the whole file. Raises UnreadableFile."""
     try:
         with _open_bytes(path) as stream:
             head = stream.read(_SNIFFED_BYTES)
+            is_whole = len(head) < _SNIFFED_BYTES
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path.name, 0) from error
     except OSError as error:
@@ -50,13 +50,15 @@ def read_head(path: Path) -> str:
     for magic, (what, remedy) in _FOREIGN.items():
         if head.startswith(magic):
             raise UnreadableFile(what, path.name, remedy)
-    if b"\0" in head and not head.startswith(_UTF16):
+    if b"\0" in head.rstrip(b"\0") and not head.startswith(UTF16_MARKS):
         raise UnreadableFile(
             "The file is binary",
             path.name,
             "Structures are read from SMILES, CSV, TSV or SDF, plain or gzipped.",
         )
-    return head.decode(_encoding(head), errors="replace")
+    if head.startswith(UTF16_MARKS):
+        head = as_utf8(io.BufferedReader(io.BytesIO(head))).read()
+    return [decode(line) for _, line in split_lines(io.BytesIO(head), len(head))], is_whole
 
 
 def read_lines(path: Path, limits: StructureFileLimits) -> Iterator[Line]:
@@ -64,20 +66,16 @@ def read_lines(path: Path, limits: StructureFileLimits) -> Iterator[Line]:
     number = 0
     try:
         with _open_bytes(path) as opened:
-            head = opened.read(_SNIFFED_BYTES)
-        with _open_bytes(path) as opened:
             bounded = _Bounded(opened, limits.max_decompressed_bytes, path.name)
-            buffered = io.BufferedReader(bounded, _SNIFFED_BYTES)
-            text = io.TextIOWrapper(buffered, encoding=_encoding(head), errors="replace")
-            while line := text.readline(limits.max_line_length + 1):
-                number += 1
-                if len(line) > limits.max_line_length:
-                    raise UnreadableFile(
-                        f"A line is longer than {limits.max_line_length:,} characters",
-                        f"{path.name}, line {number}",
-                        "Write one structure on each line.",
-                    )
-                yield Line(number, line.rstrip("\r\n").replace("\0", ""))
+            stream = as_utf8(io.BufferedReader(bounded, _SNIFFED_BYTES))
+            for number, line in split_lines(stream, limits.max_line_length):
+                yield Line(number, decode(line))
+    except LineTooLong as error:
+        raise UnreadableFile(
+            f"A line is longer than {error.limit:,} bytes",
+            f"{path.name}, line {error.number}",
+            "Write one structure on each line.",
+        ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path.name, number) from error
 
@@ -86,19 +84,6 @@ def _open_bytes(path: Path) -> IO[bytes]:
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP
     return cast(IO[bytes], gzip.open(path, "rb")) if compressed else path.open("rb")
-
-
-def _encoding(head: bytes) -> str:
-    """UTF-16 with a byte order mark, UTF-8 if the bytes are valid, else the Western Windows code page."""
-    if head.startswith(_UTF16):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(
-            head
-        )  # incremental: the head can end inside a character
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
 
 
 def _damaged(name: str, number: int) -> UnreadableFile:

@@ -10,23 +10,30 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from rdkit import Chem
+
 from models_ml.isolation import MIB, IsolationError, run_bounded
 from models_ml.molecules.readers.read import read_structures
 from models_ml.molecules.readers.rows import (
     DEFAULT_FILE_LIMITS,
+    ImportNote,
     StandardRow,
     StructureFileLimits,
     StructureIssue,
     StructureRow,
 )
-from models_ml.molecules.standardise import standardise
-from models_ml.molecules.structure_text import UnusableStructure
+from models_ml.molecules.standardise import NOTE_TEXTS, StandardMolecule, standardise
+from models_ml.molecules.structure_text import UnusableStructure, split_extension
 from models_ml.unreadable import UnreadableFile
 
 _MEMORY_BYTES = 1024 * MIB
 _SECONDS_PER_ROW = 30.0  # a drug takes a millisecond; RDKit does not finish on some symmetric cages
 _MAX_DEATHS = 50  # each costs the start of a new child, or the whole time of a row
 _MAX_CONSECUTIVE_DEATHS = 5
+# Codes of a structure that is written wrongly. Then the InChI beside it is used.
+_MISSPELT = ("unparsable", "impossible_chemistry", "empty", "standardisation_failed")
+_INCHI_USED = ImportNote("inchi_used", "The SMILES cannot be read, so the InChI of the row was used.")
+_SMILES_USED = ImportNote("inchi_unreadable", "The InChI cannot be read, so only the SMILES was used.")
 
 
 def standardised_rows(
@@ -78,13 +85,52 @@ def standardise_file(
 
 
 def _standard_row(row: StructureRow, limits: StructureFileLimits) -> StandardRow | StructureIssue:
+    """The row in the standard form. A row with a SMILES and an InChI must have one molecule.
+
+    If only one of them can be read, it is used, with a note.
+    """
+
+    def issue(code: str, reason: str, remedy: str) -> StructureIssue:
+        return StructureIssue(row.row_number, row.position, code, reason, remedy, row.source_id, row.notes)
+
+    molecule = _standardised(row.structure, limits)
+    notes, second = row.notes, row.second_structure
+    if isinstance(molecule, UnusableStructure):
+        if not second or molecule.code not in _MISSPELT:
+            return issue(molecule.code, molecule.reason, molecule.remedy)
+        first_refusal, molecule = molecule, _standardised(second, limits)
+        if isinstance(molecule, UnusableStructure):
+            return issue(
+                first_refusal.code, f"{first_refusal.reason} {molecule.reason}", first_refusal.remedy
+            )
+        notes += (_INCHI_USED,)
+    elif second and not _is_inchi_of(second, molecule):
+        other = _standardised(second, limits)
+        if isinstance(other, UnusableStructure):
+            notes += (_SMILES_USED,)
+        elif other.inchikey_first_block != molecule.inchikey_first_block:
+            return issue(
+                "contradiction",
+                f"The SMILES is {molecule.formula} ({molecule.inchikey_first_block}), but the InChI is "
+                f"{other.formula} ({other.inchikey_first_block}).",
+                "Correct the one that is wrong, or empty its cell.",
+            )
+    notes += tuple(ImportNote(code, NOTE_TEXTS[code]) for code in molecule.notes)
+    name = row.name or (split_extension(row.structure)[2] if row.format == "smiles" else "")
+    return StandardRow(row.row_number, row.position, molecule, row.source_id, name, notes)
+
+
+def _standardised(text: str, limits: StructureFileLimits) -> StandardMolecule | UnusableStructure:
     try:
-        molecule = standardise(row.structure, limits=limits.structure)
+        return standardise(text, limits=limits.structure)
     except UnusableStructure as refusal:
-        return StructureIssue(
-            row.row_number, row.position, refusal.code, refusal.reason, refusal.remedy, row.source_id
-        )
-    return StandardRow(row.row_number, row.position, molecule, row.source_id, row.name)
+        return refusal
+
+
+def _is_inchi_of(inchi: str, molecule: StandardMolecule) -> bool:
+    """Whether the hash of an InChI is the key of the molecule. Takes microseconds; nothing is parsed."""
+    key = str(Chem.InchiToInchiKey(inchi)) if inchi.startswith("InChI=") else ""
+    return key[:14] in (molecule.inchikey[:14], molecule.inchikey_first_block)
 
 
 def _fatal_issue(

@@ -1,161 +1,198 @@
-"""Tables with a heading, separated by commas, tabs, semicolons or bars. Finds columns by name or content."""
+"""Tables separated by commas, tabs, semicolons or bars. Finds columns by heading, else by content."""
 
 from __future__ import annotations
 
-import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from models_ml.molecules.readers.columns import Columns, find_columns
-from models_ml.molecules.readers.rows import StructureFormat, StructureIssue, StructureRow
+from models_ml.molecules.readers.cells import CellRow, split_cells, split_rows
+from models_ml.molecules.readers.columns import (
+    Columns,
+    columns_without_heading,
+    find_columns,
+    is_heading,
+    resembles_structure,
+    structure_columns,
+)
+from models_ml.molecules.readers.rows import ImportNote, StructureFormat, StructureIssue, StructureRow
 from models_ml.molecules.readers.source import Line
-from models_ml.molecules.structure_text import UnusableStructure, parse_structure
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _SAMPLED_ROWS = 50
-_MIN_SHARE_READABLE = 0.8  # of the sampled cells, for a column of structures without a known name
+# "CCO |$R1$| name": these bars, and a tab before them, separate no columns.
+_CX_LINE = {"|": re.compile(r"\S+\s+\|[^\s|]"), "\t": re.compile(r"\S+\t\s*\|[^\s|]")}
+_MAX_QUOTED = 40
 
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Delimiter, heading and columns of a table."""
+    """Delimiter, first row and columns of a table."""
 
     delimiter: str
-    header: tuple[str, ...]
+    first_row: tuple[str, ...]
     columns: Columns
+    has_heading: bool
+
+    @property
+    def width(self) -> int:
+        return len(self.first_row)
 
 
-def find_layout(head_lines: Sequence[str]) -> TableLayout | None:
-    """Layout of a table from its first lines; None if they are not a table with a heading.
+def find_named_layout(lines: Sequence[str]) -> TableLayout | None:
+    """Layout of a table whose heading names a column of structures; None if there is none."""
+    lines = [line for line in lines if line.strip() and not is_comment(line)]
+    layouts: list[TableLayout] = []
+    for delimiter in _DELIMITERS if lines else ():
+        header = _split(lines[0], delimiter)
+        if is_heading(header):
+            layouts.append(TableLayout(delimiter, tuple(header), find_columns(header), has_heading=True))
+    return max(layouts, key=lambda layout: layout.width, default=None)
+
+
+def find_layout_by_content(lines: Sequence[str]) -> TableLayout | None:
+    """Layout of a table whose columns only content explains; None if the lines are not a table.
 
     A layout without a structure column is returned as well, so that the error can list the columns.
     """
-    lines = [line for line in head_lines if line.strip()]
-    if not lines:
-        return None
-    layouts = [_layout(lines, delimiter) for delimiter in _DELIMITERS]
-    by_name = [layout for layout in layouts if layout.columns.has_structure]
-    if by_name:
-        return max(by_name, key=lambda layout: len(layout.header))
-    several = [layout for layout in layouts if len(layout.header) > 1 and _is_regular(lines, layout)]
-    if not several:
-        return None
-    widest = max(several, key=lambda layout: len(layout.header))
-    return replace(widest, columns=_columns_by_content(lines, widest))
+    lines = [line for line in lines if line.strip() and not is_comment(line)][: _SAMPLED_ROWS + 1]
+    widest: TableLayout | None = None
+    for delimiter in _DELIMITERS:
+        extension = _CX_LINE.get(delimiter)
+        if not lines or (extension and any(map(extension.match, lines))):
+            continue
+        rows = [_split(line, delimiter) for line in lines]
+        if len(rows[0]) < 2 or not _is_regular(rows):
+            continue
+        layout = _layout_by_content(rows, delimiter)
+        if layout.columns.has_structure:
+            return layout
+        if widest is None or layout.width > widest.width:
+            widest = layout
+    return widest
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment, not the heading "#SMILES" or "#,SMILES"."""
+    return line.startswith("#") and not any(is_heading(_split(line, other)) for other in _DELIMITERS)
 
 
 def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[StructureRow | StructureIssue]:
-    """One row or issue for each data row below the heading. Quoted cells can hold delimiters."""
-    source = _Lines(lines)
-    reader = csv.reader(source, delimiter=layout.delimiter)
-    header_seen = False
-    row_number = 0
-    while True:
-        first_line = source.last_number + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            row_number += 1
-            yield StructureIssue(
-                row_number,
-                f"line {first_line:,}",
-                "bad_row",
-                f"The row cannot be split into cells ({error}).",
-                "Close each quotation mark, or remove all of them.",
-            )
-            continue
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not header_seen:
-            header_seen = True
-            continue
-        row_number += 1
-        yield _row(row_number, f"line {first_line:,}", cells, layout)
+    """One row or issue for each data row. Quoted cells can hold delimiters, and short ones line breaks."""
+    data = _after_heading(lines) if layout.has_heading else _without_leading_comments(lines)
+    notes = () if layout.has_heading else (_no_heading_note(layout),)
+    rows = split_rows(data, layout.delimiter, layout.width, lambda cells: _holds_row(cells, layout))
+    for row_number, row in enumerate(rows, start=1):
+        yield _row(row_number, row, layout, notes if row_number == 1 else ())
 
 
-class _Lines(Iterator[str]):
-    """Lines for the csv reader, with the number of the last line: a quoted row can span several lines."""
+def _layout_by_content(rows: list[list[str]], delimiter: str) -> TableLayout:
+    first, *rest = rows
+    columns = structure_columns(rest or rows)
+    if not columns.has_structure:
+        columns = structure_columns(rows, min_atoms=1)
+        if not columns.has_structure or not _resembles_row(first, columns):
+            return TableLayout(delimiter, tuple(first), find_columns(first), has_heading=True)
+    if _resembles_row(first, columns):
+        return TableLayout(delimiter, tuple(first), columns_without_heading(rows, columns), has_heading=False)
+    named = find_columns(first)
+    columns = Columns(columns.smiles, columns.inchi, named.source_id, named.name)
+    return TableLayout(delimiter, tuple(first), columns, has_heading=True)
 
-    def __init__(self, lines: Iterable[Line]) -> None:
-        self._lines = iter(lines)
-        self.last_number = 0
 
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.last_number = line.number
-        return line.text + "\n"
+def _resembles_row(cells: Sequence[str], columns: Columns) -> bool:
+    return resembles_structure(_cell(cells, columns.smiles) or _cell(cells, columns.inchi))
+
+
+def _holds_row(cells: Sequence[str], layout: TableLayout) -> bool:
+    """Whether a line is a row by itself: the right number of cells with a structure in its column."""
+    return len(cells) == layout.width and _resembles_row(cells, layout.columns)
+
+
+def _after_heading(lines: Iterable[Line]) -> Iterator[Line]:
+    data = _without_leading_comments(lines)
+    next(data, None)
+    return data
+
+
+def _without_leading_comments(lines: Iterable[Line]) -> Iterator[Line]:
+    started = False
+    for line in lines:
+        started = started or bool(line.text.strip() and not is_comment(line.text))
+        if started:
+            yield line
+
+
+def _no_heading_note(layout: TableLayout) -> ImportNote:
+    roles = (
+        ("SMILES", layout.columns.smiles),
+        ("InChI", layout.columns.inchi),
+        ("identifiers", layout.columns.source_id),
+        ("names", layout.columns.name),
+    )
+    used = ", ".join(f"column {index + 1} as {role}" for role, index in roles if index is not None)
+    return ImportNote(
+        "no_heading",
+        f"The table has no heading. By their content, the import took {used}. "
+        "If this is wrong, add a heading such as SMILES, ID, Name.",
+    )
 
 
 def _row(
-    row_number: int, position: str, cells: Sequence[str], layout: TableLayout
+    row_number: int, row: CellRow, layout: TableLayout, notes: tuple[ImportNote, ...]
 ) -> StructureRow | StructureIssue:
-    width = len(layout.header)
-    columns = layout.columns
+    position, cells, columns = f"line {row.number:,}", row.cells, layout.columns
     source_id = _cell(cells, columns.source_id)
-    if any(cell.strip() for cell in cells[width:]):
-        return StructureIssue(
-            row_number,
-            position,
+
+    def issue(code: str, reason: str, remedy: str, source_id: str = source_id) -> StructureIssue:
+        return StructureIssue(row_number, position, code, reason, remedy, source_id, notes)
+
+    if row.unclosed:
+        return issue(
+            "bad_row",
+            f"The quotation mark in {_shortened(row.unclosed)!r} is not closed, so its cells are unknown.",
+            "Close the quotation mark, or double it if it is part of the text.",
+        )
+    if any(cell.strip() for cell in cells[layout.width :]):
+        return issue(
             "too_many_cells",
-            f"The row has {len(cells)} cells; the heading has {width}.",
+            f"The row has {len(cells)} cells; the {'heading' if layout.has_heading else 'first row'} has "
+            f"{layout.width}.",
             "Put cells that contain the delimiter, such as an InChI with commas, in quotation marks.",
             source_id if columns.source_id == 0 else "",
         )
-    structure, kind = _cell(cells, columns.smiles), "smiles"
-    if not structure:
-        structure, kind = _cell(cells, columns.inchi), "inchi"
-    if not structure:
-        return StructureIssue(
-            row_number,
-            position,
-            "empty",
-            "The row has no structure.",
-            "Fill in the cell or remove the row.",
-            source_id,
-        )
-    shape: StructureFormat = "inchi" if kind == "inchi" or structure.startswith("InChI=") else "smiles"
-    return StructureRow(row_number, position, structure, shape, source_id, _cell(cells, columns.name))
+    smiles, inchi = _cell(cells, columns.smiles), _cell(cells, columns.inchi)
+    if not smiles and not inchi:
+        return issue("empty", "The row has no structure.", "Fill in the cell or remove the row.")
+    structure = smiles or inchi
+    shape: StructureFormat = "inchi" if not smiles or structure.startswith("InChI=") else "smiles"
+    return StructureRow(
+        row_number,
+        position,
+        structure,
+        shape,
+        source_id,
+        _cell(cells, columns.name),
+        inchi if smiles else "",
+        notes,
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _cell(cells: Sequence[str], index: int | None) -> str:
     return cells[index].strip() if index is not None and index < len(cells) else ""
 
 
-def _layout(lines: Sequence[str], delimiter: str) -> TableLayout:
-    header = tuple(cell.strip() for cell in _split(lines[0], delimiter))
-    return TableLayout(delimiter, header, find_columns(header))
-
-
 def _split(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []
+    cells, opened = split_cells(line, delimiter)
+    return [cell.strip() for cell in (cells if opened is None else line.split(delimiter))]
 
 
-def _is_regular(lines: Sequence[str], layout: TableLayout) -> bool:
-    """Whether at least half of the sampled rows have as many cells as the heading. Prose does not."""
-    widths = Counter(len(_split(line, layout.delimiter)) for line in lines[1 : _SAMPLED_ROWS + 1])
-    return bool(widths) and widths[len(layout.header)] >= 0.5 * widths.total()
-
-
-def _columns_by_content(lines: Sequence[str], layout: TableLayout) -> Columns:
-    """The first column in which most cells are structures, for tables with unknown column names."""
-    rows = [_split(line, layout.delimiter) for line in lines[1 : _SAMPLED_ROWS + 1]]
-    for index in range(len(layout.header)):
-        cells = [cell for row in rows if (cell := _cell(row, index))]
-        readable = [size for cell in cells if (size := _heavy_atoms(cell))]
-        # Short names such as "CO" or "Sn" are valid SMILES too, so at least one structure must be larger.
-        if len(readable) >= max(1, _MIN_SHARE_READABLE * len(cells)) and max(readable) > 4:
-            return replace(layout.columns, smiles=index)
-    return layout.columns
-
-
-def _heavy_atoms(text: str) -> int:
-    try:
-        return int(parse_structure(text).GetNumHeavyAtoms())
-    except UnusableStructure:
-        return 0
+def _is_regular(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether at least half of the rows below the first have as many cells as it. Those of prose have not."""
+    widths = Counter(len(row) for row in rows[1:])
+    return not widths or widths[len(rows[0])] >= 0.5 * widths.total()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from models_ml.spectra.formats.items import LimitReached, ReadLimits
-from models_ml.spectra.formats.source import Readable
+from models_ml.text_lines import Readable
 from models_ml.unreadable import UnreadableFile
 
 _TAR_MAGIC = b"ustar"

@@ -13,7 +13,8 @@ from models_ml.spectra.formats.peak_text import (
     put_peaks,
     unfinished,
 )
-from models_ml.spectra.formats.source import Source, decode
+from models_ml.spectra.formats.source import Source
+from models_ml.text_lines import decode
 
 # Tags whose value starts with a field name: "AC$MASS_SPECTROMETRY: MS_TYPE MS2" is the field MS_TYPE.
 _GROUPS = frozenset(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from models_ml.spectra.formats.items import RawRecord
 from models_ml.spectra.formats.peak_text import PeakLines, put_field, put_peak_line, put_peaks, unfinished
-from models_ml.spectra.formats.source import Source, decode
+from models_ml.spectra.formats.source import Source
+from models_ml.text_lines import decode
 
 _COMMENT = b"#;!/"
 _DIGITS = b"0123456789.+-"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from models_ml.spectra.formats.field_names import field_key
 from models_ml.spectra.formats.items import RawRecord
 from models_ml.spectra.formats.peak_text import PeakLines, check_count, put_field, put_peaks, unfinished
-from models_ml.spectra.formats.source import Source, decode
+from models_ml.spectra.formats.source import Source
+from models_ml.text_lines import decode
 
 _HEADER = re.compile(rb"^[A-Za-z$][^:\t]{0,80}:(?!\d)")
 _NUM_PEAKS = re.compile(rb"^num[ _]?peaks\s*:\s*(\S*)", re.I)

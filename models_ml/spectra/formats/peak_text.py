@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits
-from models_ml.spectra.formats.source import decode
+from models_ml.text_lines import decode
 
 PeakLines = list[tuple[int, bytes]]  # line number, "mz intensity [anything]"
 

@@ -26,8 +26,9 @@ from models_ml.spectra.formats.mgf import read_mgf
 from models_ml.spectra.formats.msp import read_msp
 from models_ml.spectra.formats.mzml import read_mzml
 from models_ml.spectra.formats.mzxml import read_mzxml
-from models_ml.spectra.formats.source import Budget, Readable, Source, gunzip_if_needed
+from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
+from models_ml.text_lines import Readable
 from models_ml.unreadable import UnreadableFile
 
 Item = RawRecord | SpectrumIssue

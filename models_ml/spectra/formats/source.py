@@ -8,19 +8,15 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
 
 from models_ml.spectra.formats.items import LimitReached, ReadLimits
+from models_ml.text_lines import LineTooLong, Readable, as_utf8, normalise_breaks, split_lines
 from models_ml.unreadable import UnreadableFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 65_536
 _BUFFER_BYTES = 262_144
 DAMAGE = (EOFError, zlib.error, OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
-
-
-class Readable(Protocol):
-    def read1(self, size: int = -1, /) -> bytes: ...
 
 
 class Budget:
@@ -78,7 +74,7 @@ class Source:
         self.limits = limits
         self.member = member
         self._counted = _Counted(inner, budget, f"member {member}" if member else "")
-        self.stream = io.BufferedReader(self._counted, _BUFFER_BYTES)
+        self.stream = as_utf8(io.BufferedReader(self._counted, _BUFFER_BYTES))
 
     @property
     def broken(self) -> str:
@@ -90,24 +86,21 @@ class Source:
         return f"{position} in member {self.member}" if self.member else position
 
     def head(self) -> bytes:
-        """The first bytes, without consuming them. At most HEAD_BYTES."""
-        return self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        """The first bytes with LF as line break, without consuming them. At most HEAD_BYTES."""
+        head = self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        return head if b"\0" in head else normalise_breaks(head)  # binary data have no lines
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line number and stripped line. Accepts LF, CRLF and a UTF-8 byte order mark."""
-        limit = self.limits.max_line_length
-        number = 0
-        while line := self.stream.readline(limit + 1):
-            number += 1
-            if len(line) > limit:
-                raise UnreadableFile(
-                    f"A line is longer than {limit:,} bytes",
-                    self.at(f"line {number}"),
-                    "Check that this is a text file with one peak on each line.",
-                )
-            if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]
-            yield number, line.strip()
+        """Line number and stripped line. For line breaks and encodings see `text_lines`."""
+        try:
+            for number, line in split_lines(self.stream, self.limits.max_line_length):
+                yield number, line.strip()
+        except LineTooLong as error:
+            raise UnreadableFile(
+                f"A line is longer than {error.limit:,} bytes",
+                self.at(f"line {error.number}"),
+                "Check that this is a text file with one peak on each line.",
+            ) from error
 
 
 def gunzip_if_needed(stream: Readable) -> Readable:
@@ -118,11 +111,3 @@ def gunzip_if_needed(stream: Readable) -> Readable:
     except DAMAGE:
         return buffered  # reading fails again, and that is reported
     return gzip.GzipFile(fileobj=buffered) if magic == GZIP_MAGIC else buffered
-
-
-def decode(line: bytes) -> str:
-    """As UTF-8, or else Latin-1: old vendor exports write µ and ° in one byte."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin-1")

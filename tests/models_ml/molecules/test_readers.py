@@ -72,9 +72,10 @@ def test_names_keep_their_letters_in_every_encoding(write: Write, encoding: str)
 
 
 def test_the_rest_of_a_line_after_a_blank_is_the_identifier(write: Write) -> None:
+    # The ChemAxon extension stays until the structure is parsed: it can state that this is a polymer.
     assert summary(write(f"{ASPIRIN} acetylsalicylic acid\n{CAFFEINE} |r| caff\nCCO\n")) == [
         (ASPIRIN, "acetylsalicylic acid", ""),
-        (CAFFEINE, "caff", ""),
+        (f"{CAFFEINE} |r|", "caff", ""),
         ("CCO", "", ""),
     ]
 
@@ -94,12 +95,84 @@ def test_an_empty_smiles_cell_falls_back_to_the_inchi(write: Write) -> None:
     assert [row[0] for row in summary(path)] == [ASPIRIN, CAFFEINE_INCHI]
 
 
-def test_an_open_quotation_mark_loses_rows_but_not_the_file(write: Write) -> None:
+def test_an_open_quotation_mark_costs_its_own_line_only(write: Write) -> None:
     filler = "\n".join(f"{CAFFEINE},x{number}" for number in range(6000))
     rows = summary(write(f'smiles,id\n{ASPIRIN},A1\n"{ASPIRIN},A2\n{filler}\n'))
     assert rows[0] == (ASPIRIN, "A1", "")
     assert rows[1][0] == "bad_row"
-    assert rows[-1] == (CAFFEINE, "x5999", "")
+    assert rows[2:] == [(CAFFEINE, f"x{number}", "") for number in range(6000)]
+
+
+def test_quotation_marks_and_apostrophes_in_names(write: Write) -> None:
+    content = (
+        "smiles,name\n"
+        'CCO,5" nail\n'
+        "CCN,5'-AMP\n"
+        'CCC,"two ""inches"" long"\n'
+        'CCCC,"first\nsecond"\n'
+        'CCCO,"never closed\n'  # the next line has a mark at its end, but is a row by itself
+        'CCCN,closed"\n'
+        "CCCCC,end\n"
+    )
+    assert [(row[0], row[2]) for row in summary(write(content))] == [
+        ("CCO", '5" nail'),
+        ("CCN", "5'-AMP"),
+        ("CCC", 'two "inches" long'),
+        ("CCCC", "first\nsecond"),
+        ("bad_row", ""),
+        ("CCCN", 'closed"'),
+        ("CCCCC", "end"),
+    ]
+    tabs = f'smiles\tid\tname\n{ASPIRIN}\tA1\t"5 inch\nCCO\tE1\tethanol\n'
+    assert summary(write(tabs)) == [(ASPIRIN, "A1", '"5 inch'), ("CCO", "E1", "ethanol")]
+
+
+def test_many_open_quotation_marks_take_linear_time(write: Write) -> None:
+    rows = summary(write("smiles,name\n" + 'CCO,"a ""b\n' * 20_000))
+    assert len(rows) == 20_000
+    assert {row[0] for row in rows} == {"bad_row"}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{0},asp,X1\n{1},caf,X2\nCCO,ethanol,X3\n", [("X1", "asp"), ("X2", "caf"), ("X3", "ethanol")]),
+        ("X1\tasp\t{0}\nX2\tcaf\t{1}\n", [("X1", "asp"), ("X2", "caf")]),
+        ("{0};180.04;50-78-2;aspirin\n{1};194.08;58-08-2;caffeine\n",
+         [("50-78-2", "aspirin"), ("58-08-2", "caffeine")]),
+        ("{0},aspirin\n", [("", "aspirin")]),
+        ("{0}\taspirin, 99 %\tcaf\nCCO\tethanol\tX\n", [("caf", "aspirin, 99 %"), ("X", "ethanol")]),
+        ("# list\n{0},asp,X1\n{1},caf,X2\n", [("X1", "asp"), ("X2", "caf")]),
+    ],
+)  # fmt: skip
+def test_a_table_without_heading_keeps_its_first_row_and_names(
+    write: Write, content: str, expected: list[tuple[str, str]]
+) -> None:
+    path = write(content.format(ASPIRIN, CAFFEINE))
+    rows = summary(path)
+    assert rows[0][0] == ASPIRIN
+    assert [row[1:] for row in rows] == expected
+    first, *others = read_structures(path)
+    assert [note.code for note in first.notes] == ["no_heading"]
+    assert "as SMILES" in first.notes[0].text
+    assert not any(row.notes for row in others)
+
+
+def test_a_wrong_structure_in_the_first_row_is_not_a_heading(write: Write) -> None:
+    rows = summary(write(f"C1CC,broken,X1\n{CAFFEINE},caf,X2\n{ASPIRIN},asp,X3\n"))
+    assert [row[0] for row in rows] == ["C1CC", CAFFEINE, ASPIRIN]
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_every_line_break_is_understood(write: Write, line_break: str) -> None:
+    content = line_break.join(["smiles,id,name", f"{CAFFEINE},C1,caffeine", f"{ASPIRIN},A1,aspirin", ""])
+    assert summary(write(content)) == [(CAFFEINE, "C1", "caffeine"), (ASPIRIN, "A1", "aspirin")]
+
+
+def test_each_line_has_its_own_encoding(write: Write) -> None:
+    head = "smiles,name\n" + f"{CAFFEINE},caffeine\n" * 3000  # more than 64 kB
+    rows = summary(write(head.encode() + "CCO,Säure\n".encode("cp1252") + "CCN,Säure €\n".encode()))
+    assert [row[2] for row in rows[-2:]] == ["Säure", "Säure €"]
 
 
 def sd_record(smiles: str, title: str = "", properties: str = "", v3000: bool = False) -> str:

@@ -26,6 +26,47 @@ def test_rows_and_issues_are_in_file_order(tmp_path: Path) -> None:
     assert all(row.reason and row.remedy for row in rows if isinstance(row, StructureIssue))
 
 
+ETHANOL_INCHI = "InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3"
+PROPANOL_INCHI = "InChI=1S/C3H8O/c1-2-3-4/h4H,2-3H2,1H3"
+
+
+def test_an_inchi_beside_a_smiles_is_compared_and_used(tmp_path: Path) -> None:
+    path = tmp_path / "list.tsv"
+    rows = [
+        ("CCO", ETHANOL_INCHI),
+        ("C1CC", ETHANOL_INCHI),
+        ("CCO", "InChI=1S/nonsense"),
+        ("CCO", PROPANOL_INCHI),
+        ("C1CC", "InChI=1S/nonsense"),
+        ("C[N+](C)(C)CC(=O)O", "InChI=1S/C5H11NO2/c1-6(2,3)4-5(7)8/h4H2,1-3H3"),  # betaine, both drawings
+        ("[O-]CC.[Na+]", "InChI=1S/C2H5O.Na/c1-2-3;/h2H2,1H3;/q-1;+1"),
+    ]
+    path.write_text("smiles\tinchi\n" + "".join(f"{smiles}\t{inchi}\n" for smiles, inchi in rows))
+    results = list(standardised_rows(path))
+    assert [row.molecule.smiles if isinstance(row, StandardRow) else row.code for row in results] == [
+        "CCO", "CCO", "CCO", "contradiction", "unparsable", "C[N+](C)(C)CC(=O)[O-]", "CCO",
+    ]  # fmt: skip
+    assert [note.code for note in results[1].notes] == ["inchi_used"]
+    assert [note.code for note in results[2].notes] == ["inchi_unreadable"]
+    contradiction = results[3]
+    assert isinstance(contradiction, StructureIssue)
+    assert "C2H6O (LFQSCWFLJHTTHZ)" in contradiction.reason
+    assert "C3H8O (BDERNNFJNOPAEC)" in contradiction.reason
+
+
+@pytest.mark.parametrize("name", ["list.smi", "list.csv"])
+def test_chemaxon_extensions_are_read_alike_in_every_format(tmp_path: Path, name: str) -> None:
+    structures = ["CCO |$R1$|", "CCN |(0,0,;1,0,;2,0,)| amine", "CCC |Sg:n:0,1:1:ht|", "CCF |$;_AP1$|"]
+    path = tmp_path / name
+    cells = [f'"{text}"' for text in structures] if name.endswith("csv") else structures
+    path.write_text("SMILES\n" + "".join(f"{cell}\n" for cell in cells))
+    results = list(standardised_rows(path))
+    assert [row.molecule.smiles if isinstance(row, StandardRow) else row.code for row in results] == [
+        "CCO", "CCN", "polymer", "attachment_point",
+    ]  # fmt: skip
+    assert [note.code for row in results for note in row.notes] == ["extension_removed"] * 2
+
+
 def test_a_row_that_kills_the_child_does_not_affect_other_rows(tmp_path: Path) -> None:
     path = tmp_path / "hostile.smi"
     before = "".join(f"{'C' * number}O a{number}\n" for number in range(1, 101))

@@ -36,7 +36,7 @@ def write(tmp_path: Path, data: bytes | str, name: str = "file.dat") -> Path:
         (b"%PDF-1.7 ...", "PDF"),
         (b"BZh91AY&SY", "bzip2"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        ("BEGIN IONS".encode("utf-16"), "UTF-16"),
+        ("<mzML".encode("utf-16"), "UTF-16"),  # text in UTF-16 is read
         (b"<html><body>", "web page"),
         (b"<?xml version='1.0'?><mzData version='1.05'>", "mzData"),
         (b"<svg></svg>", "XML of an unknown format"),
