@@ -100,9 +100,7 @@ class UploadView(View):
     @extend_schema(operation_id="get_upload", responses={200: UploadSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, pk: int) -> Response:
         """Show what was found in an uploaded file."""
-        uploads = Upload.objects.in_projects(projects(request)).select_related(
-            "project", "uploaded_by"
-        )
+        uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
         upload = get_object_or_404(uploads, pk=pk)
         return Response(UploadSerializer(upload, context={"request": request}).data)
 
