@@ -35,7 +35,6 @@ Issue = SpectrumIssue | FoundIssue  # as stored, or as just found
 
 JSON_NAME = "spectra.json"
 MAX_ISSUES = 1000
-COUNTS = ("found", "ms2", "usable", "repaired", "rejected", "skipped")
 # The field of a spectrum in a JSON body that each issue of the reader is about.
 FIELDS = {
     "no_peaks": "/peaks",
@@ -121,14 +120,14 @@ def dry_run(request: Request) -> dict[str, Any]:
     found = ingest.preflight(submission.source)
     if found.refusal:
         raise fault("file", found.refusal)
-    counts = {f"n_{name}": getattr(found, name) for name in COUNTS}
+    counts = {f"n_{name}": getattr(found, name) for name in ingest.COUNTS}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
     return dict(ReportSerializer({"format": found.format, "issues": issues[:MAX_ISSUES], **counts}).data)
 
 
 def report_of(upload: Upload) -> dict[str, Any]:
     """The report of a stored upload, as `dry_run` gives it."""
-    counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in COUNTS}
+    counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in ingest.COUNTS}
     rows = upload.issues.order_by("source_index", "pk")[:MAX_ISSUES]
     issues = pointed(((issue.source_index, issue) for issue in rows), upload.format)
     return {"format": upload.format, "issues": issues, **counts}

@@ -74,9 +74,7 @@ def submit(
             params=parameters.to_json(params),
             params_sha256=parameters.sha256(params),
         )
-        items = (JobItem(job=job, spectrum_id=pk, position=n) for n, pk in enumerate(ids))
-        while chunk := list(islice(items, ITEMS_PER_INSERT)):
-            JobItem.objects.bulk_create(chunk)
+        _create_items(job, ids)
         if embed.request_embedding(library_version, model_version).finished_at is None:
             windows.store_windows(job, params)
         transaction.on_commit(ring)
@@ -101,6 +99,13 @@ def _spectrum_ids(project: Project, spectra: Iterable[int] | QuerySet[Spectrum])
             "Choose spectra of the project.",
         )
     return ids
+
+
+def _create_items(job: Job, spectrum_ids: Iterable[int]) -> None:
+    """In chunks, because `bulk_create` holds all objects of a call in memory."""
+    items = (JobItem(job=job, spectrum_id=pk, position=position) for position, pk in enumerate(spectrum_ids))
+    while chunk := list(islice(items, ITEMS_PER_INSERT)):
+        JobItem.objects.bulk_create(chunk)
 
 
 def cancel(job: Job, user: User) -> None:

@@ -158,8 +158,6 @@ class JobItem(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    FINAL = (State.DONE, State.FAILED, State.CANCELLED)
-
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items", db_index=False)
     spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="job_items")
     position = models.PositiveIntegerField(help_text="Order of submission within the job, from 0.")

@@ -40,7 +40,7 @@ class NotSelectable(Exception):
 
 
 def select_library_version(project: Project, name: str, number: int | None = None) -> LibraryVersion:
-    """The version with the number, or the newest ready version. Raises NotSelectable."""
+    """The version of the library with the number, or its newest ready version. Raises NotSelectable."""
     libraries = Library.objects.usable_in(project)
     library = libraries.filter(name=name).first()
     if library is None:
@@ -52,9 +52,9 @@ def select_library_version(project: Project, name: str, number: int | None = Non
 def select_reference_version(
     project: Project, name: str = "", number: int | None = None
 ) -> ReferenceVersion | None:
-    """The version of the collection; without a name the default one, None for `NO_REFERENCES`.
+    """The version of the collection with the number, or its newest ready version.
 
-    Also None without a name where the project has no ready collection. Raises NotSelectable.
+    Without a name the default version, if there is any. None for `NO_REFERENCES`. Raises NotSelectable.
     """
     if number is not None and name in ("", NO_REFERENCES):
         raise NotSelectable(
@@ -74,9 +74,9 @@ def select_reference_version(
 
 
 def select_model_version(name: str = "") -> ModelVersion:
-    """The model with the name, or whose checkpoint's SHA-256 starts so; without a name the default model.
+    """The model with this name, or whose checkpoint has a SHA-256 that starts with it.
 
-    Raises NotSelectable.
+    Without a name the default model. Raises NotSelectable.
     """
     if not name:
         default = ModelVersion.objects.default()
@@ -113,7 +113,7 @@ def _version_of(
     if number is None:
         newest = ready.first()
         if newest is None:
-            raise NotSelectable(field, f"{owner} has no ready version. Wait for an import to end.")
+            raise NotSelectable(field, f"{owner} has no ready version. Wait for its import to end.")
         return newest
     version = versions.filter(number=number).first()
     if version is None:

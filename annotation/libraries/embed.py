@@ -36,12 +36,6 @@ def request_embedding(version: LibraryVersion, model_version: ModelVersion) -> L
     return run
 
 
-def is_embedded(version: LibraryVersion, model_version: ModelVersion) -> bool:
-    return LibraryEmbedding.objects.filter(
-        version=version, model_version=model_version, finished_at__isnull=False
-    ).exists()
-
-
 def embed_chunk(run: LibraryEmbedding, embed_molecules: EmbedMolecules, *, limit: int) -> int | None:
     """Embed up to `limit` molecules, lightest first. Returns their number, 0 once the run is complete.
 

@@ -15,7 +15,7 @@ WORTH_IT_FROM = 20_000
 def build_missing() -> ModelVersion | None:
     """Build the index of one model version that is large enough. None if every such index exists.
 
-    Waits until no library is being embedded for the model, because the next chunk would drop the index again.
+    Skips a model while a library is being embedded for it, because the next chunk would drop the index again.
     Writers of embeddings wait during the build (a minute or two for half a million molecules), readers do
     not.
     """

@@ -26,6 +26,15 @@ from models_ml.isolation import IsolationError, run_bounded
 from models_ml.spectra import formats
 from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally
 
+# The counts of a report and their labels. They are fields of `PreflightReport` and, after "n_", of `Upload`.
+COUNTS = {
+    "found": "found",
+    "ms2": "MS2",
+    "usable": "usable",
+    "repaired": "repaired",
+    "rejected": "rejected",
+    "skipped": "skipped",
+}
 ROWS_PER_INSERT = 500
 # A survey run has about 100,000 MS1 scans. All are counted, but only this many of a severity are stored.
 MAX_STORED_ISSUES = 5_000
@@ -97,12 +106,7 @@ def preflight(source: Source) -> PreflightReport:
     report = tally.report
     return PreflightReport(
         format=file_format,
-        found=report.found,
-        ms2=report.ms2,
-        usable=report.usable,
-        repaired=report.repaired,
-        rejected=report.rejected,
-        skipped=report.skipped,
+        **{count: getattr(report, count) for count in COUNTS},
         issues=tuple(issues.kept),
         refusal=refusal,
     )
@@ -164,7 +168,7 @@ def _store_content(upload: Upload) -> None:
     while chunk := list(islice(spectra, ROWS_PER_INSERT)):
         Spectrum.objects.bulk_create(chunk)
     report = tally.report
-    for count in ("found", "ms2", "usable", "repaired", "rejected", "skipped"):
+    for count in COUNTS:
         setattr(upload, f"n_{count}", getattr(report, count))
     if refusal := _no_spectra(report, issues):
         raise _Refusal(refusal)
@@ -234,7 +238,7 @@ def _too_large(n_bytes: int) -> str:
 
 def _refuse(upload: Upload, reason: str) -> Upload:
     upload.state, upload.refusal = Upload.State.REFUSED, clean(reason)
-    for count in ("found", "ms2", "usable", "repaired", "rejected", "skipped"):
+    for count in COUNTS:
         setattr(upload, f"n_{count}", 0)
     upload.save()
     return upload

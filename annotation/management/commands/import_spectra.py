@@ -8,18 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.management import lookups
-from annotation.spectra.ingest import preflight, store_upload
+from annotation.spectra.ingest import COUNTS, preflight, store_upload
 from annotation.spectra.models import Upload
-
-# The counts of a report and their labels.
-_COUNTS = {
-    "found": "found",
-    "ms2": "MS2",
-    "usable": "usable",
-    "repaired": "repaired",
-    "rejected": "rejected",
-    "skipped": "skipped",
-}
 
 
 class Command(BaseCommand):
@@ -35,12 +25,12 @@ class Command(BaseCommand):
         path = lookups.readable_file(options["path"])
         if options["dry_run"]:
             report = preflight(path)
-            counts = [getattr(report, name) for name in _COUNTS]
+            counts = [getattr(report, name) for name in COUNTS]
             self._show(path.name, report.format, counts, report.issues, report.refusal)
             return
         project = lookups.project(options["project"])
         upload = store_upload(project, lookups.person(options["user"], project), path, path.name)
-        counts = [getattr(upload, f"n_{name}") for name in _COUNTS]
+        counts = [getattr(upload, f"n_{name}") for name in COUNTS]
         refusal = upload.refusal if upload.state == Upload.State.REFUSED else ""
         self._show(path.name, upload.format, counts, upload.issues.all(), refusal)
         self.stdout.write(f"Stored as upload {upload.pk} in {project}.")
@@ -51,5 +41,5 @@ class Command(BaseCommand):
         for issue in issues:
             if issue.severity != "skipped":
                 self.stderr.write(f"  {issue.position}: {issue.severity}: {issue.reason} {issue.remedy}")
-        listed = ", ".join(f"{n} {label}" for n, label in zip(counts, _COUNTS.values(), strict=True))
+        listed = ", ".join(f"{n} {label}" for n, label in zip(counts, COUNTS.values(), strict=True))
         self.stdout.write(f"{name} ({file_format}): {listed}.")

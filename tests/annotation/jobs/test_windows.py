@@ -118,7 +118,7 @@ def test_the_rest_of_the_library_follows_and_the_run_is_finished(
         embed.embed_chunk(run, fake_vectors, limit=10)
 
     assert MoleculeEmbedding.objects.count() == LibraryEmbedding.objects.get().n_embedded == 5
-    assert embed.is_embedded(version, model)
+    assert LibraryEmbedding.objects.get().finished_at is not None
 
 
 def test_the_job_with_the_fewest_windows_comes_first(version: LibraryVersion, model: ModelVersion) -> None:

@@ -102,7 +102,7 @@ def test_a_file_without_structures_fails_only_its_version(
     assert (good.state, good.entries.count()) == ("ready", 2)
 
 
-def test_too_many_rows(smiles_file: Path, settings: object) -> None:
+def test_too_many_rows_fail_the_version(smiles_file: Path, settings: object) -> None:
     settings.GLMR_MAX_LIBRARY_ROWS = 3  # type: ignore[attr-defined]
 
     failed = import_library("drugs", smiles_file)
