@@ -15,7 +15,14 @@ from annotation.jobs.heartbeat import Heartbeat
 from annotation.jobs.progress import progress
 from annotation.libraries.load import import_library
 from annotation.libraries.register_checkpoint import register_checkpoint
-from annotation.models import Annotation, Job, LibraryEmbedding, ModelVersion, WorkerHeartbeat
+from annotation.models import (
+    Annotation,
+    GeneratedMolecule,
+    Job,
+    LibraryEmbedding,
+    ModelVersion,
+    WorkerHeartbeat,
+)
 from annotation.references.load import import_references
 from annotation.spectra.ingest import store_upload
 from annotation.web.evidence import FUSED_CHANNELS, OPTIONAL_CHANNELS, SIMILARITIES
@@ -214,6 +221,14 @@ def test_the_shipped_model_states_its_confidence(files: Path, settings: Settings
     known = {channel.name for channel in (*SIMILARITIES, *FUSED_CHANNELS, *OPTIONAL_CHANNELS)}
     assert {"fingerprint", "fragments"} <= set(first.evidence) <= known - {"analogs"}
     assert shipped.ranking_sha256
+
+    # The stored library membership of generated molecules is that of the whole library version.
+    library = set(job.library_version.entries.values_list("molecule__inchikey_first_block", flat=True))
+    generated = GeneratedMolecule.objects.filter(annotation__job=job).exclude(smiles="")
+    assert generated.exists()
+    for molecule in generated:
+        assert molecule.in_library == (molecule.inchikey_first_block in library)
+        assert not (molecule.in_library and molecule.is_proposed)
 
 
 def test_worker_without_the_checkpoint_reports_it_and_costs_no_attempt(
