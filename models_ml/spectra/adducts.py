@@ -8,34 +8,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
-from rdkit.Chem import GetPeriodicTable
+from models_ml.spectra.adduct_groups import (
+    ACIDS,
+    Composition,
+    Term,
+    charges_of,
+    compose,
+    formula_of,
+    is_ion,
+    mark_isotopes,
+    mass,
+    read_group,
+    restore_isotopes,
+    written_name,
+)
 
 ELECTRON_MASS_DA = 5.48579909065e-4  # CODATA 2018
-DEUTERIUM_MASS_DA = 2.01410177812  # AME 2020
-
-# Only elements of adducts. With the full periodic table "Ac" (acetate) would be actinium.
-_ELEMENTS = frozenset({
-    "H", "D", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I", "Si", "B", "Na", "K", "Li", "Rb", "Cs", "Ca",
-    "Mg", "Ba", "Sr", "Zn", "Cu", "Fe", "Co", "Ni", "Mn", "Ag", "Al", "Cr", "Se",
-})  # fmt: skip
-# Names of solvents and acids that chemists write inside the brackets.
-_NAMED = {
-    "ACN": "C2H3N", "ACETONITRILE": "C2H3N", "CAN": "C2H3N",
-    "MEOH": "CH4O", "METHANOL": "CH4O", "ETOH": "C2H6O",
-    "DMSO": "C2H6OS", "IPA": "C3H8O", "ISOPROP": "C3H8O", "ISOPROPANOL": "C3H8O",
-    "FA": "CH2O2", "HCOOH": "CH2O2", "FORMICACID": "CH2O2",
-    "HAC": "C2H4O2", "ACOH": "C2H4O2", "HOAC": "C2H4O2", "AA": "C2H4O2",
-    "OAC": "C2H3O2", "ACETATE": "C2H3O2", "FORMATE": "CHO2",
-    "TFA": "C2HF3O2", "TEA": "C6H15N", "WATER": "H2O", "PROTON": "H",
-}  # fmt: skip
-_CARRIER_CHARGE = {
-    "H": 1, "D": 1, "Na": 1, "K": 1, "Li": 1, "Rb": 1, "Cs": 1, "Ag": 1, "NH4": 1, "H4N": 1, "C6H16N": 1,
-    "Ca": 2, "Mg": 2, "Zn": 2, "Cu": 1, "Fe": 2, "Co": 2, "Ni": 2, "Mn": 2, "Al": 3,
-    "Cl": -1, "Br": -1, "I": -1, "F": -1, "HCOO": -1, "HCO2": -1, "CHO2": -1, "CHOO": -1, "OH": -1,
-    "CH3COO": -1, "C2H3O2": -1, "CH3CO2": -1, "C2H3OO": -1, "CF3COO": -1, "C2F3O2": -1, "NO3": -1, "HSO4": -1,
-}  # fmt: skip
-_ACIDS = frozenset({"CH2O2", "C2H4O2", "C2HF3O2"})
 
 # The notation of each ion that has several common names. The first ten are those of the training data.
 _CANONICAL = tuple(
@@ -49,23 +39,24 @@ _CANONICAL = tuple(
     """.split()  # noqa: SIM905  (a table reads better)
 )
 
-_TEXT_FIXES = str.maketrans({
+_SIGN_FIXES = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "⁺": "+", "⁻": "-", "²": "2", "³": "3", "⁴": "4", "₂": "2",
-    "₃": "3", "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*", "(": "[", ")": "]", "{": "[",
-    "}": "]",
+    "₃": "3", "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*",
 })  # fmt: skip
+_BRACKET_FIXES = str.maketrans({"(": "[", ")": "]", "{": "[", "}": "]"})
 _CHARGE = re.compile(r"^\^?\[?(?:(\d*)([+-]+)|([+-])(\d+))\]?$")
-_BODY = re.compile(r"^(\d*)(?:M|Cat)((?:[+-]\d*[A-Za-z][A-Za-z0-9]*)*)$")
-_TERM = re.compile(r"([+-])(\d*)([A-Za-z][A-Za-z0-9]*)")
-_ATOM = re.compile(r"([A-Z][a-z]?)(\d*)")
+_MOLECULE = re.compile(r"^(\d*)(?:M|Cat)(?=[+-]|$)")
+_JOINED = re.compile(r"^(\d*M)(?:H(\d?)|(Na|K|Li|NH4|Cl))(?=[+-]|$)")  # "MH" is "M+H"
+_TERM = re.compile(r"([+-])(\d*)([~A-Za-z][~A-Za-z0-9]*)")
+_INNER_MOLECULE = re.compile(r"\((\d*M[^()]*)\)(?=[+-]\d*[A-Za-z(])")  # "[(M+NH3)+H]+"
+_INNER_GROUP = re.compile(r"([+-]\d*)\(([A-Za-z0-9~]+)\)(\d*)")  # "[M-(H2O)+H]+"
+_ELECTRON = re.compile(r"([+-]\d*e)-(?=[\])+-]|$)")  # "[M-e-]+"
 _BARE_TAIL = re.compile(r"^(.*?[A-Za-z])(\d*)([+-]+)$")
 _MAX_TEXT = 80
 _MAX_MULTIMER = 9
 _MAX_CHARGE = 20
 _MAX_COUNT = 12
-
-Composition = tuple[tuple[str, int], ...]
-Term = tuple[int, str]  # signed count, group as written: (-2, "H")
+_MAX_ELECTRONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +105,26 @@ def precursor_mz(exact_mass: float, adduct: str) -> float:
 def _understand(text: str, ion_mode: str | None) -> Adduct | None:
     if len(text) > _MAX_TEXT:
         return None
-    cleaned = re.sub(r"\s+", "", text).translate(_TEXT_FIXES)
-    for body, charge in _split_charge(cleaned):
+    for body, charge in _split_charge(_clean(text)):
         ion = _read_ion(body, charge, ion_mode)
         if ion is not None:
             return ion
     return None
+
+
+def _clean(text: str) -> str:
+    """One kind of brackets, without inner parentheses."""
+    text = mark_isotopes(re.sub(r"\s+", "", text).translate(_SIGN_FIXES))
+    text = _ELECTRON.sub(r"\1", text)
+    text = _INNER_GROUP.sub(_without_parentheses, _INNER_MOLECULE.sub(r"\1", text))
+    return text.translate(_BRACKET_FIXES)
+
+
+def _without_parentheses(match: re.Match[str]) -> str:
+    before, group, number = match.groups()
+    if number and before[1:]:  # "2(H2O)2"
+        return match[0]
+    return before + number + group
 
 
 def _split_charge(text: str) -> list[tuple[str, int | None]]:
@@ -130,7 +135,7 @@ def _split_charge(text: str) -> list[tuple[str, int | None]]:
         if not tail:  # "[M+H+]" and "[M+H]"
             return _split_bare(body)
         charge = _read_charge(tail)
-        return [(body, charge)] if charge else []
+        return [(body.rstrip("+-"), charge)] if charge else []  # "[M+HCOO-]-"
     return _split_bare(text)
 
 
@@ -145,7 +150,7 @@ def _split_bare(text: str) -> list[tuple[str, int | None]]:
             return []
         if digits and len(signs) == 1:  # "M+2H2+": the last 2 is a charge only if the groups add up to it
             read = _read_terms(body)
-            if read and sum(_charge_of(*term) for term in read[1]) == sign * int(digits):
+            if read and _usual_charge(read[1]) == sign * int(digits):
                 ways.append((body, sign * int(digits)))
         ways.append((body + digits, sign * len(signs)))
     else:
@@ -168,18 +173,25 @@ def _read_charge(tail: str) -> int | None:
 
 
 def _read_terms(body: str) -> tuple[int, list[Term]] | None:
-    parts = _BODY.match(body)
-    if not parts:
+    body = _JOINED.sub(lambda match: f"{match[1]}+{match[2] or ''}{match[3] or 'H'}", body)
+    molecule = _MOLECULE.match(body)
+    if not molecule:
         return None
-    multimer = int(parts[1] or 1)
+    multimer = int(molecule[1] or 1)
     if not 0 < multimer <= _MAX_MULTIMER:
         return None
+    rest = body[molecule.end() :]
+    found = _TERM.findall(rest)
+    if "".join(sign + count + group for sign, count, group in found) != rest:
+        return None
     terms: list[Term] = []
-    for sign, count, group in _TERM.findall(parts[2]):
-        number = int(count or 1)
-        if not 0 < number <= _MAX_COUNT:  # also refuses isotopes: "+13C" is not 13 carbons
+    for sign, digits, name in found:
+        if len(digits) > 3:
             return None
-        terms.append((number if sign == "+" else -number, group))
+        count, group = read_group(digits, name)
+        if not 0 < count <= _MAX_COUNT:
+            return None
+        terms.append((count if sign == "+" else -count, group))
     return multimer, terms
 
 
@@ -189,21 +201,49 @@ def _read_ion(body: str, charge: int | None, ion_mode: str | None) -> Adduct | N
         return None
     multimer, terms = read
     if charge is None:
-        charge = sum(_charge_of(*term) for term in terms)
+        charge = _usual_charge(terms)
         if charge == 0 and not terms and ion_mode in ("positive", "negative"):
             charge = 1 if ion_mode == "positive" else -1
         if charge == 0:
             return None
     terms = _acids_as_anions(terms, charge)
-    composition = _compose(terms)
+    groups = [(count, group) for count, group in terms if group != "e"]
+    composition = compose(groups)
     if composition is None:
         return None
     notation = _CANONICAL_BY_ION.get((composition, charge))
     if notation is None:
-        notation = _write(multimer, terms, charge)
+        if not _charge_fits(terms, charge):
+            return None
+        notation = _write(multimer, groups, charge)
     elif multimer > 1:
         notation = f"[{multimer}{notation[1:]}"
-    return Adduct(notation, multimer, charge, _mass(composition) - charge * ELECTRON_MASS_DA, composition)
+    return Adduct(notation, multimer, charge, mass(composition) - charge * ELECTRON_MASS_DA, composition)
+
+
+def _usual_charge(terms: list[Term]) -> int:
+    return sum(charges_of(*term)[0] for term in terms)
+
+
+def _charge_fits(terms: list[Term], charge: int) -> bool:
+    """Whether the groups explain the charge. [M+6Li]+ and [M+2H]+ are typing errors.
+
+    Besides ions, molecules lose or gain an electron ([M]2+, [M-H+Na]+), form radical ions after the loss of H
+    ([M-2H]-), and lose a hydride ([M-H2O-H]+).
+    """
+    sums = {sum(choice) for choice in product(*(charges_of(*term) for term in terms))}
+    if charge in sums:
+        return True
+    carriers = [(count, group) for count, group in terms if is_ion(group)]
+    if any(group == "e" for _, group in carriers):
+        return False
+    signs = {charges_of(*term)[0] > 0 for term in carriers if term[0] > 0}
+    if 0 in sums and abs(charge) <= _MAX_ELECTRONS and len(signs) < 2:
+        return True
+    loses_h = any(count < 0 and group == "H" for count, group in carriers)
+    if loses_h and charge < 0 and charge - 1 in sums:
+        return True
+    return charge == 1 and carriers == [(-1, "H")]
 
 
 def _acids_as_anions(terms: list[Term], charge: int) -> list[Term]:
@@ -220,58 +260,27 @@ def _acids_as_anions(terms: list[Term], charge: int) -> list[Term]:
         if group == "Ac" and count > 0:
             group = "Hac" if lost_h else "OAc"
         corrected.append((count, group))
-    acids = sum(count for count, group in corrected if _formula(group) in _ACIDS and count > 0)
+    acids = sum(count for count, group in corrected if formula_of(group) in ACIDS and count > 0)
     if acids == 1 and len(corrected) == 1 and charge == -1:
         corrected.append((-1, "H"))
     return corrected
-
-
-def _formula(group: str) -> str:
-    return _NAMED.get(group.upper(), group)
-
-
-def _charge_of(count: int, group: str) -> int:
-    return count * _CARRIER_CHARGE.get(_formula(group), 0)
-
-
-def _compose(terms: list[Term]) -> Composition | None:
-    atoms: dict[str, int] = {}
-    for count, group in terms:
-        formula = _formula(group)
-        pieces = _ATOM.findall(formula)
-        if "".join(symbol + digits for symbol, digits in pieces) != formula:
-            return None
-        for symbol, digits in pieces:
-            if symbol not in _ELEMENTS or len(digits) > 3:
-                return None
-            atoms[symbol] = atoms.get(symbol, 0) + count * int(digits or 1)
-    return tuple(sorted((symbol, number) for symbol, number in atoms.items() if number))
-
-
-def _mass(composition: Composition) -> float:
-    table = GetPeriodicTable()
-    return float(
-        sum(
-            number * (DEUTERIUM_MASS_DA if symbol == "D" else table.GetMostCommonIsotopeMass(symbol))
-            for symbol, number in composition
-        )
-    )
 
 
 def _write(multimer: int, terms: list[Term], charge: int) -> str:
     """The notation: losses before gains, neutral groups before charge carriers, then by name."""
     counts: dict[str, int] = {}
     for count, group in terms:
-        name = group.upper() if group.upper() in _NAMED else group
+        name = written_name(group)
         counts[name] = counts.get(name, 0) + count
     ordered = sorted(
         ((count, name) for name, count in counts.items() if count),
-        key=lambda term: (term[0] > 0, _formula(term[1]) in _CARRIER_CHARGE, term[1]),
+        key=lambda term: (term[0] > 0, is_ion(term[1]), term[1]),
     )
     inside = "".join(
         f"{'+' if count > 0 else '-'}{abs(count) if abs(count) > 1 else ''}{name}" for count, name in ordered
     )
     size = str(abs(charge)) if abs(charge) > 1 else ""
+    inside = restore_isotopes(inside)
     return f"[{multimer if multimer > 1 else ''}M{inside}]{size}{'+' if charge > 0 else '-'}"
 
 
@@ -282,7 +291,7 @@ def _index_canonical() -> dict[tuple[Composition, int], str]:
         read, charge = _read_terms(body), _read_charge(tail)
         if read is None or charge is None:
             raise ValueError(f"The canonical adduct {notation!r} is not readable.")
-        composition = _compose(read[1])
+        composition = compose(read[1])
         if composition is None:
             raise ValueError(f"The canonical adduct {notation!r} names an unknown group.")
         index.setdefault((composition, charge), notation)

@@ -61,6 +61,8 @@ def mass_window(spectrum: Spectrum, params: AnnotateParams) -> PrecursorWindow |
         ion = adducts.parse(adduct)
     except ValueError as error:
         return CannotAnnotate("unsupported_adduct", str(error))
+    if assumed and not _agrees(spectrum, ion):
+        return _unsuitable_assumption(spectrum, ion)
     neutral_mass = adducts.neutral_mass(precursor_mz, adduct)
     if neutral_mass <= 0:
         return CannotAnnotate(
@@ -108,3 +110,20 @@ def _adduct(spectrum: Spectrum, assumed: Mapping[str, str]) -> tuple[str, bool]:
     if not mode and spectrum.charge:
         mode = "positive" if spectrum.charge > 0 else "negative"
     return assumed.get(mode, ""), True
+
+
+def _agrees(spectrum: Spectrum, ion: adducts.Adduct) -> bool:
+    """Whether an assumed adduct has the charge and the polarity that the spectrum states."""
+    if spectrum.charge and spectrum.charge != ion.charge:
+        return False
+    return spectrum.ion_mode is None or (spectrum.ion_mode == "positive") == (ion.charge > 0)
+
+
+def _unsuitable_assumption(spectrum: Spectrum, ion: adducts.Adduct) -> CannotAnnotate:
+    stated = f"charge {spectrum.charge:+d}" if spectrum.charge else f"ion mode {spectrum.ion_mode}"
+    return CannotAnnotate(
+        "no_adduct",
+        f"The spectrum has no adduct, and the assumed adduct {ion.notation} (charge {ion.charge:+d}) "
+        f"does not fit its {stated}. Add the adduct to the record, such as [M+2H]2+ for charge +2, or choose another "
+        "adduct to assume when submitting.",
+    )

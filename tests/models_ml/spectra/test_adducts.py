@@ -80,7 +80,6 @@ def test_common_spellings(text: str, canonical: str) -> None:
         "N/A",
         "M",
         "[M+Foo]+",
-        "[M+13C]+",
         "[M+Ac]+",
         "[M+H]+/[M-H2O+H]+",
         "+H",
