@@ -149,7 +149,7 @@ def _demonstration_counts() -> tuple[int, int, bool]:
     job = jobs.order_by("-created_at").first()
     if job is None:
         return 0, 0, True
-    done = JobItem.objects.filter(job=job, state__in=JobItem.FINAL).count()
+    done = JobItem.objects.filter(job=job, finished_at__isnull=False).count()
     return done, JobItem.objects.filter(job=job).count(), job.finished_at is not None
 
 
