@@ -1,4 +1,4 @@
-"""Fixtures that need torch: the small trained checkpoint, its model and a library of its molecules."""
+"""Fixtures that need torch: a small trained checkpoint, its model and a library of its molecules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def tiny_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the training run behind `tiny_checkpoint`: `data` and `run`."""
+    """Folder of the training run of `tiny_checkpoint`: `data` and `run`."""
     pytest.importorskip("torch", reason="networks need torch, which is not installed here")
     return tmp_path_factory.mktemp("tiny_work")
 

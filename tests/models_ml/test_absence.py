@@ -1,4 +1,4 @@
-"""The judges of absence: what they read, what they learn, and what they leave alone."""
+"""The absence classifiers: their input, what they learn, and that they keep the order of candidates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="judges are networks, and torch is not installed here")
+pytest.importorskip("torch", reason="networks need torch, which is not installed here")
 
 import torch
 
@@ -24,13 +24,13 @@ VOCABULARY = BinVocabulary(tuple(np.zeros(0, np.int64) for _ in range(4)))
 
 
 def make_list(rng: np.random.Generator, n: int) -> tuple[ListEvidence, int]:
-    """Every channel gives the truth more than it gives others, by no fixed amount."""
+    """A list in which every channel tends to give the truth a larger value than the others."""
     truth = int(rng.integers(n))
 
     def scores() -> np.ndarray:
-        made = rng.normal(size=n)
-        made[truth] = rng.normal(1.5)
-        return made.astype(np.float32)
+        values = rng.normal(size=n)
+        values[truth] = rng.normal(1.5)
+        return values.astype(np.float32)
 
     votes = np.stack([scores() for _ in range(N_VOTES)], axis=1)
     analogs = AnalogVotes(votes, rng.random(N_STRENGTHS).astype(np.float32))
@@ -62,63 +62,67 @@ def rankers() -> list[Ranker]:
 @pytest.fixture(scope="module")
 def model(lists: list[tuple[ListEvidence, int]], rankers: list[Ranker]) -> RankingModel:
     evidence, truths = zip(*lists[:200], strict=True)
-    part = np.arange(200) % 2
-    judges = train_absence_classifiers(evidence, truths, rankers, part, lambda one, _: one, seed=0)
-    return RankingModel(VOCABULARY, [], None, None, rankers, judges)
+    unseen_by = np.arange(200) % 2
+    classifiers = train_absence_classifiers(evidence, truths, rankers, unseen_by, keep_all_channels, seed=0)
+    return RankingModel(VOCABULARY, [], None, None, rankers, classifiers)
 
 
-def test_a_list_that_lost_its_truth_looks_more_absent(
+def keep_all_channels(evidence: ListEvidence, _: np.random.Generator) -> ListEvidence:
+    return evidence
+
+
+def test_a_list_without_its_truth_gets_a_higher_probability_of_absence(
     model: RankingModel, lists: list[tuple[ListEvidence, int]]
 ) -> None:
-    fresh = [(one, truth) for one, truth in lists[200:] if one.n_candidates > 1]
-    present = np.array([said[-1] for said in model.probabilities([one for one, _ in fresh])])
-    absent = np.array([said[-1] for said in model.probabilities([without_candidate(*one) for one in fresh])])
+    unseen = [(evidence, truth) for evidence, truth in lists[200:] if evidence.n_candidates > 1]
+    complete = [evidence for evidence, _ in unseen]
+    deleted = [without_candidate(evidence, truth) for evidence, truth in unseen]
+    present = np.array([probabilities[-1] for probabilities in model.probabilities(complete)])
+    absent = np.array([probabilities[-1] for probabilities in model.probabilities(deleted)])
     assert (absent[:, None] > present).mean() > 0.8
-    # At the stated prior most lists hold their molecule.
+    # At the stated prior, most lists contain their molecule.
     assert present.mean() == pytest.approx(ABSENT_PRIOR, abs=0.03)
 
 
-def test_judges_say_how_likely_and_leave_the_order_alone(
+def test_classifiers_set_the_probability_of_absence_and_keep_the_order(
     model: RankingModel, lists: list[tuple[ListEvidence, int]], rankers: list[Ranker]
 ) -> None:
-    some = [one for one, _ in lists[:40]]
-    alone = rank_lists(rankers, some)
-    for said, ranked in zip(model.probabilities(some), alone, strict=True):
-        assert said.sum() == pytest.approx(1)
-        assert np.argsort(-said[:-1]).tolist() == np.argsort(-ranked[:-1]).tolist()
-        assert said[:-1] / said[:-1].sum() == pytest.approx(ranked[:-1] / ranked[:-1].sum())
-    assert replace(model, absence_classifiers=()).probabilities(some)[0] == pytest.approx(alone[0])
+    evidence = [evidence for evidence, _ in lists[:40]]
+    ranked = rank_lists(rankers, evidence)
+    for probabilities, by_rankers in zip(model.probabilities(evidence), ranked, strict=True):
+        assert probabilities.sum() == pytest.approx(1)
+        assert np.argsort(-probabilities[:-1]).tolist() == np.argsort(-by_rankers[:-1]).tolist()
+        among_candidates = by_rankers[:-1] / by_rankers[:-1].sum()
+        assert probabilities[:-1] / probabilities[:-1].sum() == pytest.approx(among_candidates)
+    without_classifiers = replace(model, absence_classifiers=())
+    assert without_classifiers.probabilities(evidence)[0] == pytest.approx(ranked[0])
 
 
-def test_a_list_is_judged_alike_alone_and_among_others(
+def test_a_batch_gives_the_same_as_its_lists_alone(
     model: RankingModel, lists: list[tuple[ListEvidence, int]]
 ) -> None:
-    together = model.probabilities([one for one, _ in lists[:40]])
-    for (one, _), said in zip(lists[:40], together, strict=True):
-        assert model.probabilities([one])[0] == pytest.approx(said, abs=1e-4)
+    batch = model.probabilities([evidence for evidence, _ in lists[:40]])
+    for (evidence, _), probabilities in zip(lists[:40], batch, strict=True):
+        assert model.probabilities([evidence])[0] == pytest.approx(probabilities, abs=1e-4)
 
 
-def test_the_order_of_candidates_changes_nothing(lists: list[tuple[ListEvidence, int]]) -> None:
-    one = next(one for one, _ in lists if one.n_candidates > 5)
-    said = np.append(np.random.default_rng(1).dirichlet(np.ones(one.n_candidates)) * 0.9, 0.1)
-    turned = {
-        name: getattr(one, name)[::-1]
-        for name in ("fingerprint", "contrastive", "fragments", "unexplained", "possible", "predicted")
-    }
-    assert one.analogs is not None
-    assert one.likelihood is not None
-    back = replace(
-        one,
-        **turned,
-        likelihood=one.likelihood[::-1],
-        analogs=AnalogVotes(one.analogs.votes[::-1], one.analogs.strengths),
-    )
-    numbers = absence_numbers(one, said)
-    assert numbers == pytest.approx(absence_numbers(back, np.append(said[:-1][::-1], 0.1)), abs=1e-6)
+def test_the_order_of_candidates_does_not_matter(lists: list[tuple[ListEvidence, int]]) -> None:
+    evidence = next(evidence for evidence, _ in lists if evidence.n_candidates > 5)
+    of_candidates = np.random.default_rng(1).dirichlet(np.ones(evidence.n_candidates)) * 0.9
+    channels = (
+        "fingerprint", "contrastive", "fragments", "unexplained", "possible", "predicted", "likelihood"
+    )  # fmt: skip
+    assert evidence.analogs is not None
+    analogs = AnalogVotes(evidence.analogs.votes[::-1], evidence.analogs.strengths)
+    reversed_channels = {name: getattr(evidence, name)[::-1] for name in channels}
+    reversed_evidence = replace(evidence, **reversed_channels, analogs=analogs)
+    numbers = absence_numbers(evidence, np.append(of_candidates, 0.1))
+    reversed_numbers = absence_numbers(reversed_evidence, np.append(of_candidates[::-1], 0.1))
+    assert numbers == pytest.approx(reversed_numbers, abs=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_channels_that_say_nothing_leave_numbers_all_the_same(n: int) -> None:
+def test_missing_channels_give_finite_numbers(n: int) -> None:
     numbers = absence_numbers(ListEvidence(n), np.append(np.zeros(n), 1.0))
     assert numbers.shape == (N_ABSENCE_NUMBERS,)
     assert np.isfinite(numbers).all()

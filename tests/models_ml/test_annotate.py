@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +12,14 @@ import pytest
 pytest.importorskip("torch", reason="annotation needs torch, which is not installed here")
 
 from models_ml.inference.annotate import annotate
-from models_ml.inference.molecule_generation import distinct, mark_known
-from models_ml.inference.rerank import rank_candidates
-from models_ml.inference.spectrum_work import SpectrumWork
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.molecules.standardise import standardise
 from models_ml.outcomes import (
     Annotated,
     AnnotateParams,
     CannotAnnotate,
-    GeneratedMolecule,
     Outcome,
     Retrieved,
-    RetrievedMolecule,
 )
 from models_ml.spectra.precursor_window import PrecursorWindow, mass_window
 from models_ml.spectra.spectrum import Spectrum
@@ -36,17 +30,11 @@ if TYPE_CHECKING:
     from models_ml.inference.memory_index import InMemoryLibrary
 
 PARAMS = AnnotateParams(max_tokens=40)
-AXES = np.eye(4, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
 def spectra() -> list[Spectrum]:
     return [fragment_spectrum(smiles) for smiles in MOLECULES[:10]]
-
-
-@pytest.fixture(scope="module")
-def window(spectra: list[Spectrum]) -> PrecursorWindow:
-    return window_of(spectra[0])
 
 
 @pytest.fixture(scope="module")
@@ -77,26 +65,6 @@ def window_of(spectrum: Spectrum) -> PrecursorWindow:
     window = mass_window(spectrum, PARAMS)
     assert isinstance(window, PrecursorWindow)
     return window
-
-
-def make_retrieved(*similarities: float) -> Retrieved:
-    molecules = tuple(
-        RetrievedMolecule(10 + n, f"C{n}", f"KEY{n}", "CH4", 100.0, AXES[n], similarity)
-        for n, similarity in enumerate(similarities)
-    )
-    return Retrieved(molecules, len(molecules))
-
-
-def make_generated(block: str, mass_error_ppm: float) -> GeneratedMolecule:
-    return GeneratedMolecule(
-        1, "x", -1.0, smiles="x", inchikey_first_block=block, mass_error_ppm=mass_error_ppm
-    )
-
-
-def make_work(spectrum: Spectrum, retrieved: Retrieved, generated: list[GeneratedMolecule]) -> SpectrumWork:
-    work = SpectrumWork(spectrum)
-    work.retrieved, work.generated = retrieved, generated
-    return work
 
 
 def test_every_spectrum_is_annotated(
@@ -241,95 +209,3 @@ def test_the_window_of_a_doubly_charged_ion_is_twice_as_wide(spectra: list[Spect
     single = window_of(spectra[0])
     double = window_of(replace(spectra[0], adduct="[M+2H]2+"))
     assert double.tolerance_da == pytest.approx(2 * single.tolerance_da)
-
-
-def test_a_molecule_is_listed_once_from_its_best_beam() -> None:
-    beams = [
-        GeneratedMolecule(1, "CO", -1.0, smiles="CO", inchikey_first_block="A"),
-        GeneratedMolecule(2, "((", -1.5),
-        GeneratedMolecule(3, "OC", -2.0, smiles="CO", inchikey_first_block="A"),
-        GeneratedMolecule(4, "))", -2.5),
-    ]
-    assert [molecule.beam_rank for molecule in distinct(beams)] == [1, 2, 4]
-
-
-def test_molecules_in_the_library_are_marked_and_others_that_fit_are_proposed(
-    spectra: list[Spectrum],
-) -> None:
-    generated = [
-        make_generated("KEY0", 1.0),
-        make_generated("OUTSIDE THE WINDOW", 2.0),
-        make_generated("NEW", -9.0),
-        make_generated("TOO HEAVY", 11.0),
-    ]
-    invalid = [GeneratedMolecule(1, "(", -1.0)]
-    lookups: list[list[str]] = []
-
-    def find_known(blocks: Sequence[str]) -> set[str]:
-        lookups.append(list(blocks))
-        return {"OUTSIDE THE WINDOW"}
-
-    first = make_work(spectra[0], make_retrieved(0.5), generated)
-    second = make_work(spectra[1], make_retrieved(0.5), invalid)
-    mark_known([first, second], find_known, PARAMS)
-    assert [molecule.in_library for molecule in first.generated] == [True, True, False, False]
-    assert [molecule.is_proposed for molecule in first.generated] == [False, False, True, False]
-    assert not second.generated[0].is_proposed
-    # One lookup for the batch, without molecules that are candidates of the same spectrum
-    assert lookups == [["NEW", "OUTSIDE THE WINDOW", "TOO HEAVY"]]
-
-
-def test_without_find_known_only_candidates_of_the_same_spectrum_are_known(spectra: list[Spectrum]) -> None:
-    works = [
-        make_work(spectra[0], make_retrieved(0.5, 0.4), []),
-        make_work(
-            spectra[1], make_retrieved(0.5), [make_generated("KEY0", 1.0), make_generated("KEY1", 1.0)]
-        ),
-    ]
-    mark_known(works, None, PARAMS)
-    assert [molecule.in_library for molecule in works[1].generated] == [True, False]
-    assert [molecule.is_proposed for molecule in works[1].generated] == [False, True]
-
-
-def test_generated_rerank_sorts_by_similarity_to_generated_molecules(window: PrecursorWindow) -> None:
-    generated = [
-        GeneratedMolecule(1, "x", -1.0),  # the likeliest is not a molecule
-        GeneratedMolecule(2, "c", -2.0, smiles="c"),
-        GeneratedMolecule(3, "b", -3.0, smiles="b"),
-    ]
-    embeddings = {"c": AXES[2], "b": 0.6 * AXES[1] + 0.8 * AXES[3]}
-    params = replace(PARAMS, rerank="generated")
-    ranked = rank_candidates(window, make_retrieved(0.9, 0.8, 0.7), generated, embeddings, params)
-    assert [candidate.key for candidate in ranked] == [12, 11, 10]
-    assert [candidate.retrieval_rank for candidate in ranked] == [3, 2, 1]
-
-
-@pytest.mark.parametrize(
-    ("generated", "weight", "order"),
-    [
-        ("b", 0.0, [10, 11, 12]),
-        ("b", 0.5, [11, 10, 12]),  # similar in retrieval: generation decides
-        ("c", 0.5, [10, 11, 12]),  # dissimilar in retrieval: it does not
-        ("c", 5.0, [12, 10, 11]),
-    ],
-)
-def test_blend_rerank_weights_retrieval_against_generation(
-    generated: str, weight: float, order: list[int], window: PrecursorWindow
-) -> None:
-    ranked = rank_candidates(
-        window,
-        make_retrieved(0.9, 0.8, 0.4),
-        [GeneratedMolecule(1, generated, -1.0, smiles=generated)],
-        {"b": AXES[1], "c": AXES[2]},
-        replace(PARAMS, rerank="blend", rerank_weight=weight),
-    )
-    assert [candidate.key for candidate in ranked] == order
-
-
-def test_without_a_valid_generated_molecule_candidates_keep_the_order_of_retrieval(
-    window: PrecursorWindow,
-) -> None:
-    generated = [GeneratedMolecule(1, "(", -1.0)]
-    ranked = rank_candidates(window, make_retrieved(0.9, 0.8, 0.8), generated, {}, PARAMS)
-    assert [candidate.key for candidate in ranked] == [10, 11, 12]
-    assert {candidate.generated_similarity for candidate in ranked} == {None}

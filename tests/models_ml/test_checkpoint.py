@@ -1,4 +1,4 @@
-"""A checkpoint folder: complete, checked against its own papers, and the same after loading."""
+"""Checkpoint folders: completeness, hashes, and that loading gives the saved network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "copy"))
 
 
-def test_hashes_are_those_of_the_files(tiny_checkpoint: Path) -> None:
+def test_hashes_match_the_files(tiny_checkpoint: Path) -> None:
     info = read_checkpoint_info(tiny_checkpoint)
     weights = (tiny_checkpoint / "model.safetensors").read_bytes()
     assert info.checkpoint_sha256 == hashlib.sha256(weights).hexdigest()
@@ -57,7 +57,7 @@ def test_changed_weights_are_refused(copy: Path) -> None:
         read_checkpoint_info(copy)
 
 
-def test_another_preprocessing_is_refused(copy: Path) -> None:
+def test_another_preprocessing_version_is_refused(copy: Path) -> None:
     from models_ml.inference.checkpoint import load_checkpoint
 
     config = json.loads((copy / "config.json").read_text())
@@ -66,7 +66,7 @@ def test_another_preprocessing_is_refused(copy: Path) -> None:
         load_checkpoint(copy)
 
 
-def test_reading_the_papers_needs_no_torch(tiny_checkpoint: Path) -> None:
+def test_reading_the_description_needs_no_torch(tiny_checkpoint: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from models_ml.checkpoint_info import read_checkpoint_info; "
         "read_checkpoint_info(Path(sys.argv[1])); assert 'torch' not in sys.modules"
@@ -75,7 +75,7 @@ def test_reading_the_papers_needs_no_torch(tiny_checkpoint: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(tiny_checkpoint)], check=True, cwd=root)
 
 
-def test_the_shipped_checkpoint_is_whole_and_has_its_card() -> None:
+def test_the_shipped_checkpoint_is_complete_and_has_a_model_card() -> None:
     info = read_checkpoint_info(SHIPPED)
     assert info.name == "glmr-0.6"
     assert info.metrics

@@ -1,4 +1,4 @@
-"""What generation may write next, and what its mass says, judged by molecules that are known."""
+"""Syntax and mass constraints of generation, checked with known molecules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-pytest.importorskip("torch", reason="constraints are tensors, and torch is not installed here")
+pytest.importorskip("torch", reason="constraints need torch, which is not installed here")
 
 import torch
 
@@ -39,58 +39,58 @@ def follow(states: StringStates, token: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("smiles", [*MOLECULES, *MORE])
-def test_a_molecule_may_be_written_in_just_the_tokens_that_it_has(table: TokenTable, smiles: str) -> None:
+def test_a_molecule_is_allowed_within_its_own_number_of_tokens(table: TokenTable, smiles: str) -> None:
     states, tokens = StringStates(SmilesAutomaton(table), 1, 1), numbers(smiles)
-    for place, token in enumerate(tokens):
-        assert not states.refused(len(tokens) - place)[0, 0, token], smiles[:place]
+    for position, token in enumerate(tokens):
+        assert not states.refused(len(tokens) - position)[0, 0, token], smiles[:position]
         follow(states, token)
 
 
 @pytest.mark.parametrize(
-    ("begun", "refused"),
+    ("prefix", "refused"),
     [("", "("), ("", "1"), ("", "="), ("C", ")"), ("C(", ")"), ("C(", "1"), ("C=", "="), ("C=", "("),
      ("C1", "1"), ("C1C", "1"), ("C(C", "EOS"), ("C1CC", "EOS"), ("C(=", "1")],
 )  # fmt: skip
-def test_what_could_be_no_smiles_any_more_is_refused(table: TokenTable, begun: str, refused: str) -> None:
+def test_tokens_that_cannot_become_smiles_are_refused(table: TokenTable, prefix: str, refused: str) -> None:
     states = StringStates(SmilesAutomaton(table), 1, 1)
-    for token in numbers(begun)[:-1]:
+    for token in numbers(prefix)[:-1]:
         follow(states, token)
-    wanted = EOS if refused == "EOS" else TOKENIZER.tokens.index(refused)
-    assert states.refused(100)[0, 0, wanted]
+    token = EOS if refused == "EOS" else TOKENIZER.tokens.index(refused)
+    assert states.refused(100)[0, 0, token]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_is_allowed_can_be_closed_in_the_tokens_left(table: TokenTable, seed: int) -> None:
-    draw = random.Random(seed)
-    states, written = StringStates(SmilesAutomaton(table), 1, 1), ""
+def test_every_allowed_prefix_can_be_completed_in_the_tokens_left(table: TokenTable, seed: int) -> None:
+    rng = random.Random(seed)
+    states, text = StringStates(SmilesAutomaton(table), 1, 1), ""
     for n_left in range(40, 0, -1):
         allowed = (~states.refused(n_left)[0, 0]).nonzero().flatten().tolist()
-        # EOS is drawn only where nothing else is left, so that the bound is met.
-        token = draw.choice([one for one in allowed if one != EOS] or allowed)
+        # Choose EOS only if nothing else is allowed, so that the limit is reached.
+        token = rng.choice([token for token in allowed if token != EOS] or allowed)
         if token == EOS:
             break
-        written += TOKENIZER.tokens[token]
+        text += TOKENIZER.tokens[token]
         follow(states, token)
-    assert token == EOS, written
-    assert written.count("(") == written.count(")")
+    assert token == EOS, text
+    assert text.count("(") == text.count(")")
 
 
-def test_strings_follow_their_parents_and_share_what_is_known_of_states(table: TokenTable) -> None:
+def test_strings_follow_their_parents_and_share_computed_states(table: TokenTable) -> None:
     automaton = SmilesAutomaton(table)
     states = StringStates(automaton, 1, 2)
     carbon, opened = TOKENIZER.tokens.index("C"), TOKENIZER.tokens.index("(")
     states.follow(torch.tensor([[0, 0]]), torch.tensor([[carbon, carbon]]))
     states.follow(torch.tensor([[0, 0]]), torch.tensor([[carbon, opened]]))
     states.follow(torch.tensor([[1, 0]]), torch.tensor([[carbon, carbon]]))
-    met = [automaton.states[number] for number in states.numbers[0].tolist()]
-    assert met == [SmilesState(AFTER_ATOM, branches=(False,)), SmilesState(AFTER_ATOM)]
-    n_known = len(automaton.states)
-    again = StringStates(automaton, 3, 1)
-    again.follow(torch.zeros((3, 1), dtype=torch.int64), torch.full((3, 1), carbon))
-    assert len(automaton.states) == n_known
+    reached = [automaton.states[number] for number in states.numbers[0].tolist()]
+    assert reached == [SmilesState(AFTER_ATOM, branches=(False,)), SmilesState(AFTER_ATOM)]
+    n_states = len(automaton.states)
+    others = StringStates(automaton, 3, 1)
+    others.follow(torch.zeros((3, 1), dtype=torch.int64), torch.full((3, 1), carbon))
+    assert len(automaton.states) == n_states
 
 
-def test_a_deep_string_makes_the_tables_grow(table: TokenTable) -> None:
+def test_tables_grow_with_deeply_nested_strings(table: TokenTable) -> None:
     automaton = SmilesAutomaton(table)
     states = StringStates(automaton, 1, 1)
     room = len(automaton.needed)
@@ -103,27 +103,27 @@ def test_a_deep_string_makes_the_tables_grow(table: TokenTable) -> None:
 
 
 @pytest.mark.parametrize("smiles", [*MOLECULES, *MORE])
-def test_a_finished_molecule_weighs_what_it_weighs(table: TokenTable, smiles: str) -> None:
+def test_a_complete_molecule_of_the_precursor_mass_has_no_penalty(table: TokenTable, smiles: str) -> None:
     assert end_penalty(table, smiles, standardise(smiles).exact_mass) == 0.0
 
 
 @pytest.mark.parametrize("shift", [-2.0157, 0.984, 15.995])
-def test_a_wrong_mass_is_held_against_the_end(table: TokenTable, shift: float) -> None:
+def test_a_complete_molecule_of_another_mass_has_a_penalty(table: TokenTable, shift: float) -> None:
     assert end_penalty(table, "CC(=O)Nc1ccc(O)cc1", 151.0633 + shift) > 0.5
 
 
 def end_penalty(table: TokenTable, smiles: str, mass: float) -> float:
-    """Nats against EOS behind `smiles` if the precursor weighs `mass`."""
+    """Penalty in nats of EOS after `smiles` if the precursor's neutral mass is `mass`."""
     budget = MassBudget(torch.tensor([mass], dtype=torch.float64), torch.tensor([0.002]).double(), 0.1)
-    states, weighed = StringStates(SmilesAutomaton(table), 1, 1), MassState(table, budget, 1)
+    states, mass_state = StringStates(SmilesAutomaton(table), 1, 1), MassState(table, budget, 1)
     first = torch.zeros((1, 1), dtype=torch.int64)
     for token in numbers(smiles)[:-1]:
-        weighed.follow(first, torch.tensor([[token]]), follow(states, token))
-    return float(weighed.penalty()[0, 0, EOS])
+        mass_state.follow(first, torch.tensor([[token]]), follow(states, token))
+    return float(mass_state.penalty()[0, 0, EOS])
 
 
-def test_tokens_without_a_use_are_never_allowed(table: TokenTable) -> None:
+def test_unused_tokens_are_never_allowed(table: TokenTable) -> None:
     automaton = SmilesAutomaton(table)
-    useless = [place for place, token in enumerate(table.tokens) if token.kind == NEVER]
-    assert useless
-    assert (automaton.needed[:1, automaton.class_of[useless]] == REFUSED).all()
+    unused = [number for number, token in enumerate(table.tokens) if token.kind == NEVER]
+    assert unused
+    assert (automaton.needed[:1, automaton.class_of[unused]] == REFUSED).all()

@@ -1,4 +1,4 @@
-"""Beam search: right, repeatable, bounded, and the same alone as in a batch."""
+"""Beam search: correct, deterministic, bounded, and independent of the batch."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from models_ml.spectra.mgf_writer import write_mgf
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
 from tests.tiny_checkpoint import MOLECULES
 
-VOCABULARY = 8  # three tokens besides the special ones
+VOCABULARY = 8  # three tokens and the special ones
 
 
 @pytest.fixture(scope="module")
 def decoder() -> MoleculeDecoder:
     torch.manual_seed(3)
     config = named_config("tiny", vocabulary_size=VOCABULARY)
-    made = MoleculeDecoder(config, TokenEmbedding(config)).eval()
-    torch.nn.init.normal_(made.bias, std=0.5)
-    return made
+    decoder = MoleculeDecoder(config, TokenEmbedding(config)).eval()
+    torch.nn.init.normal_(decoder.bias, std=0.5)
+    return decoder
 
 
 def make_memory(n: int, length: int = 4) -> Memory:
@@ -45,8 +45,8 @@ def exhaustive(decoder: MoleculeDecoder, memory: Memory, max_tokens: int) -> lis
     letters = range(5, VOCABULARY)
     found: list[Beam] = []
     for length in range(max_tokens + 1):
-        for letters_in in itertools.product(letters, repeat=length):
-            tokens = (*letters_in, EOS)[:max_tokens]
+        for string in itertools.product(letters, repeat=length):
+            tokens = (*string, EOS)[:max_tokens]
             logits, _ = decoder(torch.tensor([[BOS, *tokens[:-1]]]), decoder.start(memory))
             logits[..., [PAD, BOS, MASK, UNK]] = -torch.inf
             log_p = logits[0].log_softmax(-1)
@@ -60,11 +60,11 @@ def test_a_wide_beam_finds_the_likeliest_strings(decoder: MoleculeDecoder) -> No
         best = exhaustive(decoder, memory, max_tokens=4)[:3]
     found = beam_search(decoder, memory, beam_size=60, max_tokens=4)[0][:3]
     assert [beam.tokens for beam in found] == [beam.tokens for beam in best]
-    for ours, true in zip(found, best, strict=True):
-        assert ours.log_likelihood == pytest.approx(true.log_likelihood, abs=1e-4)
+    for beam, expected in zip(found, best, strict=True):
+        assert beam.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-4)
 
 
-def test_beams_come_likeliest_first_and_differ(decoder: MoleculeDecoder) -> None:
+def test_beams_are_distinct_and_sorted_by_likelihood(decoder: MoleculeDecoder) -> None:
     memory = make_memory(3)
     for beams in beam_search(decoder, memory, beam_size=5, max_tokens=30):
         likelihoods = [beam.log_likelihood for beam in beams]
@@ -72,23 +72,23 @@ def test_beams_come_likeliest_first_and_differ(decoder: MoleculeDecoder) -> None
         assert len({beam.tokens for beam in beams}) == 5
 
 
-def test_a_batch_gives_what_its_members_give_alone(decoder: MoleculeDecoder) -> None:
+def test_a_batch_gives_the_same_as_its_memories_alone(decoder: MoleculeDecoder) -> None:
     memory = make_memory(6)
     memory.bias[2:, 2:] = -torch.inf
     memory.bias[1, :2] = -1.5
-    together = beam_search(decoder, memory, beam_size=4, max_tokens=40)
+    batch = beam_search(decoder, memory, beam_size=4, max_tokens=40)
     for n in range(6):
         alone = beam_search(decoder, memory.rows(slice(n, n + 1)), beam_size=4, max_tokens=40)[0]
-        assert [beam.tokens for beam in alone] == [beam.tokens for beam in together[n]]
+        assert [beam.tokens for beam in alone] == [beam.tokens for beam in batch[n]]
 
 
-def test_equal_questions_give_equal_answers(decoder: MoleculeDecoder) -> None:
+def test_the_search_is_deterministic(decoder: MoleculeDecoder) -> None:
     memory = make_memory(2)
     first = beam_search(decoder, memory, beam_size=5, max_tokens=40)
     assert first == beam_search(decoder, memory, beam_size=5, max_tokens=40)
 
 
-def test_no_string_is_longer_than_allowed(decoder: MoleculeDecoder) -> None:
+def test_strings_keep_to_the_length_limit(decoder: MoleculeDecoder) -> None:
     memory = make_memory(2)
     for beams in beam_search(decoder, memory, beam_size=3, max_tokens=5):
         assert all(len(beam.tokens) <= 5 for beam in beams)
@@ -104,7 +104,7 @@ def test_the_command_measures_every_constraint(tiny_checkpoint: Path, tmp_path: 
     library, spectra, out = tmp_path / "library.smi", tmp_path / "spectra.mgf", tmp_path / "out.json"
     library.write_text("\n".join(MOLECULES))
     with spectra.open("w") as stream:
-        write_mgf([fragment_spectrum(standardise(one).smiles) for one in MOLECULES[:4]], stream)
+        write_mgf([fragment_spectrum(standardise(smiles).smiles) for smiles in MOLECULES[:4]], stream)
     paths = ["--spectra", str(spectra), "--library", str(library), "--checkpoint", str(tiny_checkpoint)]
     evaluate(["generation", *paths, "--mass", "0.5", "--out", str(out)])
     rows = json.loads(out.read_text())["rows"]

@@ -1,7 +1,8 @@
-"""A child process that misbehaves in any way leaves the parent alive, with a plain message."""
+"""A child process that fails in any way leaves the parent alive, with a plain message."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -22,9 +23,9 @@ def count_up(stop: int, step: int = 1) -> Iterator[int]:
 
 def hog_memory() -> Iterator[int]:
     held = []
-    for turn in range(10_000):
+    for number in range(10_000):
         held.append(bytearray(10 * MIB))
-        yield turn
+        yield number
 
 
 def hog_memory_natively() -> Iterator[int]:
@@ -34,20 +35,17 @@ def hog_memory_natively() -> Iterator[int]:
     yield int(np.ones(400_000_000).sum())
 
 
-def yield_for_ever() -> Iterator[int]:
-    turn = 0
-    while True:
-        turn += 1
-        yield turn
+def yield_forever() -> Iterator[int]:
+    yield from itertools.count(1)
 
 
-def compute_for_ever() -> Iterator[int]:
+def compute_forever() -> Iterator[int]:
     yield 1
     while True:
         pass
 
 
-def sleep_for_ever() -> Iterator[int]:
+def sleep_forever() -> Iterator[int]:
     yield os.getpid()
     while True:
         time.sleep(60)
@@ -60,7 +58,7 @@ def die_by_signal(number: int) -> Iterator[int]:
     yield 3
 
 
-def draw_a_chain(n_atoms: int) -> Iterator[str]:
+def write_chain(n_atoms: int) -> Iterator[str]:
     from rdkit import Chem
 
     yield Chem.MolToSmiles(Chem.MolFromSmiles("C" * n_atoms))
@@ -92,7 +90,7 @@ def collect_until_error(items: Iterator[int]) -> tuple[list[int], IsolationError
             got.append(item)
     except IsolationError as error:
         return got, error
-    raise AssertionError(f"It ended well, with {len(got)} items.")
+    raise AssertionError(f"No error after {len(got)} items.")
 
 
 def is_alive(pid: int) -> bool:
@@ -103,7 +101,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_items_come_back_in_order() -> None:
+def test_items_arrive_in_order() -> None:
     assert list(run_bounded(count_up, 1000)) == list(range(1000))
     assert list(run_bounded(partial(count_up, step=3), 10, batch_size=1)) == [0, 3, 6, 9]
     assert list(run_bounded(count_up, 0)) == []
@@ -121,23 +119,23 @@ def test_native_memory_is_bounded() -> None:
     assert collect_until_error(run_bounded(hog_memory_natively, memory_bytes=200 * MIB))[1].kind == "memory"
 
 
-def test_an_endless_generator_uses_up_its_computing_time() -> None:
-    got, error = collect_until_error(run_bounded(yield_for_ever, cpu_seconds=1))
+def test_an_endless_generator_exceeds_its_cpu_time() -> None:
+    got, error = collect_until_error(run_bounded(yield_forever, cpu_seconds=1))
     assert error.kind == "time"
     assert got[:3] == [1, 2, 3]
 
 
-def test_endless_computing_is_stopped() -> None:
-    assert collect_until_error(run_bounded(compute_for_ever, cpu_seconds=1))[1].kind == "time"
+def test_endless_computation_is_stopped() -> None:
+    assert collect_until_error(run_bounded(compute_forever, cpu_seconds=1))[1].kind == "time"
 
 
-def test_silence_and_total_waiting_are_bounded() -> None:
+def test_silence_and_total_waiting_time_are_bounded() -> None:
     for limits in ({"silence_seconds": 1.5}, {"wall_seconds": 1.5}):
-        error = collect_until_error(run_bounded(sleep_for_ever, **limits))[1]  # type: ignore[arg-type]
+        error = collect_until_error(run_bounded(sleep_forever, **limits))[1]  # type: ignore[arg-type]
         assert error.kind == "time"
 
 
-def test_a_slow_consumer_spends_no_waiting_time() -> None:
+def test_a_slow_consumer_uses_no_waiting_time() -> None:
     items = run_bounded(count_up, 20_000, wall_seconds=5.0, silence_seconds=5.0, batch_size=5_000)
     first = next(items)
     time.sleep(5.5)
@@ -145,7 +143,7 @@ def test_a_slow_consumer_spends_no_waiting_time() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
-def test_a_dying_child_is_told_and_what_it_gave_stands(number: signal.Signals) -> None:
+def test_a_crash_is_reported_and_earlier_items_are_kept(number: signal.Signals) -> None:
     got, error = collect_until_error(run_bounded(die_by_signal, int(number), batch_size=1))
     assert error.kind == "crash"
     assert number.name in str(error)
@@ -158,30 +156,30 @@ def test_a_killed_child_counts_as_out_of_memory() -> None:
 
 def test_twenty_thousand_atoms_kill_only_the_child() -> None:
     with pytest.raises(IsolationError):
-        list(run_bounded(draw_a_chain, 20_000))
-    assert list(run_bounded(draw_a_chain, 3)) == ["CCC"]
+        list(run_bounded(write_chain, 20_000))
+    assert list(run_bounded(write_chain, 3)) == ["CCC"]
 
 
-def test_exceptions_of_the_function_arrive_as_they_are() -> None:
+def test_exceptions_of_the_function_are_raised_unchanged() -> None:
     items = run_bounded(refuse_file)
     assert next(items) == 1
     with pytest.raises(UnreadableFile, match=r"It is empty \(line 1\)\. Upload it again\."):
         next(items)
 
 
-def test_an_exception_that_cannot_travel_is_named() -> None:
+def test_an_exception_that_cannot_be_pickled_is_named() -> None:
     error = collect_until_error(run_bounded(raise_unpicklable))[1]
     assert error.kind == "crash"
     assert "Unpicklable: oddity" in str(error)
 
 
 def test_an_abandoned_iterator_kills_its_child() -> None:
-    items = run_bounded(sleep_for_ever, batch_size=1)
+    items = run_bounded(sleep_forever, batch_size=1)
     pid = next(items)
     assert is_alive(pid)
     items.close()  # type: ignore[attr-defined]
     assert not is_alive(pid)
-    items = run_bounded(sleep_for_ever, batch_size=1)
+    items = run_bounded(sleep_forever, batch_size=1)
     pid = next(items)
     del items
     assert not is_alive(pid)
@@ -208,7 +206,6 @@ def test_it_works_from_several_threads() -> None:
     assert results == {number: list(range(100 * number)) for number in (1, 2, 3)}
 
 
-def test_the_child_starts_clean() -> None:
-    """Nothing of the parent comes along but the module of the function: no Django, no torch."""
+def test_the_child_imports_only_the_module_of_the_function() -> None:
     loaded = set(run_bounded(list_loaded_modules))
     assert not loaded & {"torch", "celery", "annotation"}

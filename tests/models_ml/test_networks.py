@@ -1,4 +1,4 @@
-"""Shapes, padding invariance, causality and that a batch can be learnt by heart."""
+"""Shapes, padding invariance, causality, and that the network can overfit one batch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_network(**changes: object) -> GlmrNetwork:
     torch.manual_seed(0)
     config = replace(named_config("tiny", vocabulary_size=VOCABULARY), **changes)  # type: ignore[arg-type]
     network = GlmrNetwork(config).eval()
-    for parameter in network.parameters():  # zero-initialised parts would hide a leak
+    for parameter in network.parameters():  # parts that start as zero would hide errors
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     return network
@@ -60,7 +60,7 @@ def test_spectrum_encoder_shapes() -> None:
     assert torch.allclose(embedded.norm(dim=1), torch.ones(2), atol=1e-5)
 
 
-def test_padding_peaks_change_nothing() -> None:
+def test_padding_peaks_have_no_effect() -> None:
     network = make_network(mz_bins=100)
     alone = network.embed_spectra(make_batch(3))
     padded = network.embed_spectra(batch_of_features([make_features(3), make_features(50, 9)]))
@@ -68,7 +68,7 @@ def test_padding_peaks_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("token_window", [0, 7])
-def test_padding_tokens_change_nothing(token_window: int) -> None:
+def test_padding_tokens_have_no_effect(token_window: int) -> None:
     network = make_network(token_window=token_window)
     tokens = make_tokens(10, 30)
     alone = network.embed_molecules(tokens[:1, :10])
@@ -81,7 +81,7 @@ def kept(memory: torch.Tensor, keep: torch.Tensor, row: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", FUSIONS)
-def test_padding_candidates_and_an_empty_list_are_no_candidates(kind: str) -> None:
+def test_padding_candidates_have_no_effect_even_without_real_ones(kind: str) -> None:
     network = make_network(fusion=kind)
     features, peaks = network.spectrum_encoder(make_batch(5, 5))
     candidates = torch.randn(2, 4, 32)
@@ -95,7 +95,7 @@ def test_padding_candidates_and_an_empty_list_are_no_candidates(kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", FUSIONS)
-def test_a_fusion_sees_candidates_unless_it_is_none(kind: str) -> None:
+def test_every_fusion_except_none_uses_candidates(kind: str) -> None:
     network = make_network(fusion=kind)
     features, peaks = network.spectrum_encoder(make_batch(5))
     keep = torch.ones(1, 4, dtype=torch.bool)
@@ -110,51 +110,53 @@ def test_an_unknown_fusion_is_refused() -> None:
         make_network(fusion="crossed")
 
 
-def test_a_configuration_from_before_there_was_a_choice_is_the_paper_s() -> None:
+def test_a_stored_configuration_without_a_fusion_has_the_paper_s_fusion() -> None:
     stored = named_config("tiny", vocabulary_size=VOCABULARY).to_dict()
     del stored["fusion"]
     assert GlmrConfig.from_dict(stored).fusion == "cross"
 
 
-def with_context(places: list[list[int]], similarity: list[list[float]]) -> tuple[Memory, list[list[int]]]:
-    """The memory of two spectra whose candidates have 2, 3, 4, ... tokens, and which candidates were read."""
+def with_context(
+    candidates_of: list[list[int]], similarity: list[list[float]]
+) -> tuple[Memory, list[list[int]]]:
+    """The memory of two spectra whose candidates have 2, 3, 4, ... tokens, and the indices read."""
     torch.manual_seed(1)
     network = make_network(context_molecules=2)
     features, peaks = network.spectrum_encoder(make_batch(5, 5))
     molecules = [torch.randn(2 + n, network.config.d_molecule) for n in range(4)]
-    asked: list[list[int]] = []
+    indices_read: list[list[int]] = []
 
-    def read(columns: torch.Tensor) -> PackedTokens:
-        asked.extend(columns.tolist())
-        rows = [[molecules[n] for n in row if n != NO_CANDIDATE] for row in columns.tolist()]
+    def read(indices: torch.Tensor) -> PackedTokens:
+        indices_read.extend(indices.tolist())
+        rows = [[molecules[n] for n in row if n != NO_CANDIDATE] for row in indices.tolist()]
         return PackedTokens.of(rows, molecules[0])
 
-    keep = torch.tensor([[n in row for n in range(4)] for row in places])
+    keep = torch.tensor([[n in row for n in range(4)] for row in candidates_of])
     candidates = Candidates(torch.randn(2, 4, 32), keep, torch.tensor(similarity), read)
     with torch.inference_mode():
-        return network.memory(features, peaks, candidates), asked
+        return network.memory(features, peaks, candidates), indices_read
 
 
-def test_the_nearest_candidates_are_read_and_the_nearer_the_louder() -> None:
-    memory, asked = with_context([[0, 1, 2, 3], [1]], [[0.1, 0.9, 0.2, 0.8], [0.5] * 4])
-    assert asked == [[1, 3], [1, NO_CANDIDATE]]
-    of_spectrum = memory.tokens.shape[1] - (3 + 5)
-    loud = memory.bias[0, of_spectrum:]
-    first, second = set(loud[:3].tolist()), set(loud[3:].tolist())
+def test_the_most_similar_candidates_are_read_and_get_the_largest_bias() -> None:
+    memory, indices = with_context([[0, 1, 2, 3], [1]], [[0.1, 0.9, 0.2, 0.8], [0.5] * 4])
+    assert indices == [[1, 3], [1, NO_CANDIDATE]]
+    n_spectrum_tokens = memory.tokens.shape[1] - (3 + 5)
+    bias = memory.bias[0, n_spectrum_tokens:]
+    first, second = set(bias[:3].tolist()), set(bias[3:].tolist())
     assert len(first) == len(second) == 1
     assert min(first) > max(second) > -torch.inf
-    assert memory.bias[1, of_spectrum:].tolist() == [0.0] * 3 + [-torch.inf] * 5
+    assert memory.bias[1, n_spectrum_tokens:].tolist() == [0.0] * 3 + [-torch.inf] * 5
 
 
-def test_a_spectrum_without_candidates_has_its_own_tokens_alone() -> None:
-    memory, asked = with_context([[0], []], [[0.5] * 4] * 2)
-    assert asked[1] == [NO_CANDIDATE] * 2
+def test_the_memory_of_a_spectrum_without_candidates_has_only_its_own_tokens() -> None:
+    memory, indices = with_context([[0], []], [[0.5] * 4] * 2)
+    assert indices[1] == [NO_CANDIDATE] * 2
     assert torch.isfinite(memory.tokens).all()
     assert (memory.bias[1, -2:] == -torch.inf).all()
     assert torch.isfinite(memory.bias[1, :-2]).all()
 
 
-def test_decoder_never_looks_ahead() -> None:
+def test_the_decoder_is_causal() -> None:
     network = make_network()
     tokens = make_tokens(12, 12)
     changed = tokens.clone()
@@ -166,7 +168,7 @@ def test_decoder_never_looks_ahead() -> None:
     assert not torch.allclose(first[:, 6:], second[:, 6:], atol=1e-3)
 
 
-def test_cached_steps_equal_the_whole_prefix() -> None:
+def test_cached_steps_give_the_same_as_the_whole_prefix() -> None:
     network = make_network()
     tokens = make_tokens(12, 9)
     memory, keep = torch.randn(2, 5, 32), torch.tensor([[True] * 5, [True, True, False, False, False]])
@@ -177,13 +179,13 @@ def test_cached_steps_equal_the_whole_prefix() -> None:
         assert torch.allclose(step[:, 0], whole[:, position], atol=1e-4)
 
 
-def test_blind_network_cannot_see_peaks() -> None:
+def test_a_blind_network_ignores_peaks() -> None:
     network = make_network(spectrum_blind=True)
     first, second = network.embed_spectra(make_batch(5, 5))
     assert torch.allclose(first, second, atol=1e-6)
 
 
-def test_one_batch_is_learnt_by_heart() -> None:
+def test_the_network_can_overfit_one_batch() -> None:
     network = make_network().train()
     tokens, batch = make_tokens(10, 12, 8, 9), make_batch(5, 9, 3, 7)
     candidates, keep = torch.randn(4, 3, 32), torch.ones(4, 3, dtype=torch.bool)

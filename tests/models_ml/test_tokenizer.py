@@ -22,7 +22,7 @@ def test_bracket_atoms_and_two_letter_elements_are_single_tokens() -> None:
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
-def test_text_survives_encoding(tokenizer: SmilesTokenizer, smiles: str) -> None:
+def test_decoding_restores_the_smiles(tokenizer: SmilesTokenizer, smiles: str) -> None:
     numbers = tokenizer.encode(smiles, max_tokens=64)
     assert numbers[0] == BOS
     assert numbers[-1] == EOS
@@ -30,26 +30,26 @@ def test_text_survives_encoding(tokenizer: SmilesTokenizer, smiles: str) -> None
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_encoded(text: str) -> None:
+def test_any_text_can_be_encoded(text: str) -> None:
     tokenizer = SmilesTokenizer.from_corpus(MOLECULES)
     numbers = tokenizer.encode(text, max_tokens=16)
     assert len(numbers) <= 16
     assert max(numbers) < len(tokenizer)
 
 
-def test_unknown_tokens_show_in_the_text(tokenizer: SmilesTokenizer) -> None:
+def test_unknown_tokens_are_visible_in_decoded_text(tokenizer: SmilesTokenizer) -> None:
     numbers = tokenizer.encode("C[Zr]", max_tokens=16)
     assert numbers[2] == UNK
     assert tokenizer.decode(numbers) == "C<unk>"
 
 
-def test_long_molecules_lose_their_tail(tokenizer: SmilesTokenizer) -> None:
+def test_long_molecules_are_truncated_before_eos(tokenizer: SmilesTokenizer) -> None:
     numbers = tokenizer.encode("C" * 100, max_tokens=10)
     assert len(numbers) == 10
     assert numbers[-1] == EOS
 
 
-def test_saved_vocabulary_is_the_same(tokenizer: SmilesTokenizer, tmp_path: Path) -> None:
+def test_a_saved_vocabulary_loads_unchanged(tokenizer: SmilesTokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = SmilesTokenizer.load(tmp_path / "tokenizer.json")
     assert loaded.tokens == tokenizer.tokens
