@@ -54,7 +54,7 @@ class StandardMolecule:
 
 NOTE_TEXTS = {
     "fragments_removed": "Counter-ions, solvents or smaller fragments were removed.",
-    "charges_changed": "Protons were added, removed or moved to give the neutral form or the zwitterion.",
+    "charges_changed": "Charges were changed to give the neutral form, the zwitterion, or S=O.",
     "isotopes_removed": "Isotope labels were removed.",
     "permanent_charge": "The molecule has a charge that no proton neutralises.",
     "atom_maps_removed": "Atom map numbers were removed.",

@@ -50,7 +50,20 @@ def test_import_library(tmp_path: Path) -> None:
     assert "4 rows, 2 molecules, 1 rows merged, 1 rejected" in out
     assert "C1CC" in err or "3" in err
     assert (Library.objects.get().license, LibraryVersion.objects.get().state) == ("CC0", "ready")
+    assert "Changed or assumed:" not in out
     assert "Tiny v2" in run("import_library", "Tiny", path)[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_library_says_what_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("CC(=O)Oc1ccccc1C(=O)[O-].[Na+],A1\n[CH3:1]CO,E1\nCCCCCO.Cl,P1\n")
+    out, _ = run("import_library", "Changed", path)
+    assert "1 row, no_heading: The table has no heading." in out
+    assert "column 1 as SMILES, column 2 as identifiers" in out
+    assert "2 rows, fragments_removed: " in out
+    assert "For example line 1, line 3." in out
+    assert "1 row, atom_maps_removed: Atom map numbers were removed. For example line 2." in out
 
 
 @pytest.mark.django_db(transaction=True)

@@ -85,6 +85,84 @@ def test_a_metal_that_is_bound_to_carbon_stays() -> None:
     assert "Hg" in standardise("CC[Hg]Cl").smiles
 
 
+@pytest.mark.parametrize(
+    ("drawings", "result"),
+    [
+        (["[Na]N1C(=O)c2ccccc2S1(=O)=O", "[Na+].O=C1[N-]S(=O)(=O)c2ccccc12"], "O=C1NS(=O)(=O)c2ccccc21"),
+        (["N[Cu]1OC(=O)CN1", "[Cu+2].NCC([O-])=O.NCC([O-])=O"], "NCC(=O)O"),
+        (["CC(=O)O[Zn]OC(C)=O", "CC(=O)[O-].[Zn+2].CC(=O)[O-]"], "CC(=O)O"),
+        (["[Li]CCCC", "[Li+].[CH2-]CCC"], "CCCC"),
+        (["C[Hg]Cl"], "[CH3][Hg][Cl]"),
+        (["[CH-]1C=CC=C1.[CH-]1C=CC=C1.[Fe+2]", "[Fe+2].c1cc[cH-]c1.c1cc[cH-]c1"], "organometallic"),
+        (["[K+].[K+].[Fe+2].[C-]#N.[C-]#N.[C-]#N.[C-]#N"], "organometallic"),
+        (["[NH3][Pt]([NH3])(Cl)Cl", "N[Pt](N)(Cl)Cl", "[Hg+2].[Cl-].[Cl-]"], "inorganic"),
+        (["N.N.Cl[Pt]Cl", "N.N.[Pt+2].[Cl-].[Cl-]"], "metal_complex"),
+        (["C1=CC2=CC3=CC=C([N-]3)C=C4C=CC(=N4)C=C5C=CC(=N5)C=C1[N-]2.[Mg+2]"], "metal_complex"),
+        (["F[P-](F)(F)(F)(F)F", "[K+].F[P-](F)(F)(F)(F)F"], "inorganic"),
+    ],
+)
+def test_metals_follow_one_rule_in_every_drawing(drawings: list[str], result: str) -> None:
+    results = list(standardise_many(drawings))
+    found = {item.smiles if isinstance(item, StandardMolecule) else item.code for item in results}
+    reasons = [item.reason for item in results if isinstance(item, UnusableStructure)]
+    assert not any("cannot be" in reason for reason in reasons)  # the true reason, not a step that failed
+    assert found == {result}
+
+
+def test_a_macrocycle_keeps_its_metal() -> None:
+    porphyrin = "c1cc2cc3ccc4n3[Mg]n3c(ccc3cc3nc(cc1n2)C=C3)c4"
+    assert "Mg" in standardise(porphyrin).formula
+
+
+def test_atom_maps_are_removed_with_a_note() -> None:
+    mapped = standardise("[CH3:1][CH2:2][O:3][H:4]")
+    plain = standardise("CCO")
+    assert mapped.notes == ("atom_maps_removed",)
+    assert (mapped.smiles, mapped.drawn_smiles, mapped.inchikey) == (
+        plain.smiles,
+        plain.drawn_smiles,
+        plain.inchikey,
+    )
+    assert canonical_smiles("[CH3:1][OH:2]") == "CO"
+
+
+@pytest.mark.parametrize(
+    ("group", "code"),
+    [
+        ("M  STY  1   1 SRU", "polymer"),
+        ("M  STY  2   1 DAT   2 MON", "polymer"),
+        ("M  APO  1   1   1", "attachment_point"),
+        ("M  STY  1   1 SUP", ""),
+    ],
+)
+def test_polymers_and_open_bonds_of_molfiles_are_refused(group: str, code: str) -> None:
+    molfile = Chem.MolToMolBlock(Chem.MolFromSmiles("COCCO")).replace("M  END", f"{group}\nM  END")
+    if not code:
+        assert standardise(molfile).smiles == "COCCO"
+        return
+    with pytest.raises(UnusableStructure) as caught:
+        standardise(molfile)
+    assert caught.value.code == code
+
+
+def test_polymers_of_v3000_are_refused() -> None:
+    group = "M  V30 BEGIN SGROUP\nM  V30 1 SRU 0 ATOMS=(1 2) LABEL=n\nM  V30 END SGROUP\nM  V30 END CTAB"
+    molfile = Chem.MolToV3KMolBlock(Chem.MolFromSmiles("COCCO")).replace("M  V30 END CTAB", group)
+    with pytest.raises(UnusableStructure, match="repeating unit"):
+        standardise(molfile)
+
+
+@pytest.mark.parametrize(
+    ("extension", "code"),
+    [("LN:1:1.3", "link_node"), ("m:1:0.2", "variable_attachment"), ("Sg:n:1::ht", "polymer"),
+     ("$;;_AP1$", "attachment_point"), ("RG:_R1={C}", "query_atoms"), ("C:1.0", "unusual_bonds")],
+)  # fmt: skip
+def test_extensions_that_change_the_molecule_are_refused(extension: str, code: str) -> None:
+    with pytest.raises(UnusableStructure) as caught:
+        standardise(f"CCO |{extension}| name")
+    assert caught.value.code == code
+
+
 def test_inchi_molfile_and_rdkit_molecule_give_the_same_result() -> None:
     from_smiles = standardise("CCO")
     mol = Chem.MolFromSmiles("CCO")
