@@ -36,7 +36,7 @@ def generate_molecules(
         beam_size=params.beam_size,
         max_tokens=min(params.max_tokens, model.network.config.max_tokens),
         deadline_s=GENERATION_DEADLINE_S,
-        constraints=_constraints(works, model, params),
+        constraints=beam_constraints(works, model, params),
     )
     return [
         [_molecule(beam, rank, work.prepared.window, model) for rank, beam in enumerate(beams, start=1)]
@@ -50,6 +50,21 @@ def build_memory(works: Sequence[SpectrumWork], model: GlmrModel, params: Annota
         features = torch.stack([work.features for work in works])
         keep = torch.stack([work.keep for work in works])
         return model.network.memory(features, keep, _candidates(works, model, params))
+
+
+def beam_constraints(
+    works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams
+) -> BeamConstraints | None:
+    """Syntax and mass constraints of the search, by the parameters; None if both are off."""
+    if not params.syntax_constraint and not params.mass_constraint:
+        return None
+    budget = None
+    if params.mass_constraint:
+        windows = [(work.prepared.window.neutral_mass, work.prepared.window.tolerance_da) for work in works]
+        columns = torch.tensor(windows, dtype=torch.float64, device=model.device)
+        budget = MassBudget(columns[:, 0], columns[:, 1], params.mass_constraint)
+    table = token_table(model.tokenizer.tokens, model.device)
+    return BeamConstraints(table, syntax=params.syntax_constraint, mass=budget)
 
 
 def distinct(beams: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
@@ -105,20 +120,6 @@ def _molecule(beam: Beam, rank: int, window: PrecursorWindow, model: GlmrModel) 
         exact_mass=standard.exact_mass,
         mass_error_ppm=window.mass_error_ppm(standard.exact_mass),
     )
-
-
-def _constraints(
-    works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams
-) -> BeamConstraints | None:
-    if not params.syntax_constraint and not params.mass_constraint:
-        return None
-    budget = None
-    if params.mass_constraint:
-        windows = [(work.prepared.window.neutral_mass, work.prepared.window.tolerance_da) for work in works]
-        columns = torch.tensor(windows, dtype=torch.float64, device=model.device)
-        budget = MassBudget(columns[:, 0], columns[:, 1], params.mass_constraint)
-    table = token_table(model.tokenizer.tokens, model.device)
-    return BeamConstraints(table, syntax=params.syntax_constraint, mass=budget)
 
 
 def _candidates(works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams) -> Candidates:

@@ -29,20 +29,20 @@ def test_annotate_by_stage(capsys: pytest.CaptureFixture[str]) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_checkpoint(CHECKPOINT, device=device)
     molecules = [standardise(molecule.smiles) for molecule in well_known_molecules()]
-    began = time.perf_counter()
+    started = time.perf_counter()
     library = InMemoryLibrary(molecules, model.embed_molecules([molecule.smiles for molecule in molecules]))
-    embedding_s = time.perf_counter() - began
+    embedding_s = time.perf_counter() - started
 
     spectra = demonstration_spectra()
     stages: Counter[str] = Counter()
-    began = time.perf_counter()
+    started = time.perf_counter()
     for first in range(0, len(spectra), BATCH):
         batch = spectra[first : first + BATCH]
         outcomes = annotate(batch, model=model, retrieve=library.retrieve, params=AnnotateParams())
         for outcome in outcomes:
             if isinstance(outcome, Annotated):
                 stages.update(outcome.timings_s)
-    total_s = time.perf_counter() - began
+    total_s = time.perf_counter() - started
 
     with capsys.disabled():
         print(f"\n{device}, {torch.get_num_threads()} threads, batches of {BATCH}, {model.name}")

@@ -26,7 +26,7 @@ SHOWN_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Pin:
-    """One spectrum's answer: the order of its candidates and what it wrote as digests, and probabilities."""
+    """The result of one spectrum: digests of candidates and generated texts in order, and probabilities."""
 
     order: str
     generated: str
@@ -37,12 +37,12 @@ class Pin:
 
 
 def shared_data() -> Path:
-    given = os.environ.get("GLMR_SHARED_DATA")
-    return Path(given) if given else Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = os.environ.get("GLMR_SHARED_DATA")
+    return Path(folder) if folder else Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def compute(data: Path) -> list[Pin]:
-    """In the order in which the spectra are drawn. Some two minutes on two cores."""
+    """One pin for each spectrum, in the order of the draw. Takes about two minutes on two cores."""
     from models_ml.evaluate.cases import read_cases
     from models_ml.inference.annotate import annotate
     from models_ml.inference.checkpoint import load_checkpoint
@@ -57,8 +57,10 @@ def compute(data: Path) -> list[Pin]:
         adducts.neutral_mass(case.spectrum.precursor_mz or 0.0, case.spectrum.adduct or "") for case in cases
     ]
     tolerance_da = 2e-6 * params.precursor_tolerance_ppm * max(masses)
-    molecules = list(_molecules_near(data / "library" / "candidates.smi.gz", np.array(masses), tolerance_da))
-    library = InMemoryLibrary(molecules, model.embed_molecules([one.smiles for one in molecules]))
+    molecules = list(
+        _molecules_in_windows(data / "library" / "candidates.smi.gz", np.array(masses), tolerance_da)
+    )
+    library = InMemoryLibrary(molecules, model.embed_molecules([molecule.smiles for molecule in molecules]))
     pins: list[Pin] = []
     for start in range(0, len(cases), BATCH):
         spectra = [case.spectrum for case in cases[start : start + BATCH]]
@@ -67,10 +69,10 @@ def compute(data: Path) -> list[Pin]:
     return pins
 
 
-def _molecules_near(
+def _molecules_in_windows(
     path: Path, masses: np.ndarray[Any, np.dtype[np.float64]], tolerance_da: float
 ) -> Iterator[Any]:
-    """The molecules of the library, whose SMILES are standardised already, that a window may hold."""
+    """The library molecules that a window may contain. Their SMILES are standardised already."""
     from rdkit import Chem
     from rdkit.Chem.Descriptors import ExactMolWt
 
@@ -84,9 +86,9 @@ def _molecules_near(
             if mol is None:
                 continue
             mass = ExactMolWt(mol)
-            place = np.searchsorted(ordered, mass)
-            near = ordered[max(place - 1, 0) : place + 1]
-            if np.abs(near - mass).min(initial=np.inf) > tolerance_da:
+            index = np.searchsorted(ordered, mass)
+            neighbours = ordered[max(index - 1, 0) : index + 1]
+            if np.abs(neighbours - mass).min(initial=np.inf) > tolerance_da:
                 continue
             if (standard := identify(smiles)) is not None:
                 yield standard
@@ -97,12 +99,12 @@ def _pin(outcome: Any) -> Pin:
     if confidence is None:
         return Pin(_digest([repr(outcome)]), "", 0.0, 0.0, 0.0, [])
     return Pin(
-        order=_digest(one.inchikey_first_block for one in outcome.candidates),
-        generated=_digest(one.text for one in outcome.generated),
+        order=_digest(candidate.inchikey_first_block for candidate in outcome.candidates),
+        generated=_digest(molecule.text for molecule in outcome.generated),
         p_right=round(confidence.p_right, SHOWN_DECIMALS),
         p_close=round(confidence.p_close, SHOWN_DECIMALS),
         p_absent=round(confidence.p_absent, SHOWN_DECIMALS),
-        top=[round(one.probability, SHOWN_DECIMALS) for one in outcome.candidates[:5]],
+        top=[round(candidate.probability, SHOWN_DECIMALS) for candidate in outcome.candidates[:5]],
     )
 
 
@@ -116,8 +118,8 @@ def read() -> list[Pin]:
 
 def write(pins: list[Pin]) -> None:
     rows = ",\n".join(
-        json.dumps([one.order, one.generated, one.p_right, one.p_close, one.p_absent, one.top])
-        for one in pins
+        json.dumps([pin.order, pin.generated, pin.p_right, pin.p_close, pin.p_absent, pin.top])
+        for pin in pins
     )
     PINNED.write_text('{"spectra": [\n' + rows + "\n]}\n")
 

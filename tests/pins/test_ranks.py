@@ -12,7 +12,7 @@ from tests.pins.ranks import Pin, compute, read
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
-# Other processors sum floats in another order: probabilities move a little, and near ties change places.
+# Other processors sum floats in another order: probabilities change slightly, and near ties change ranks.
 PROBABILITY_TOLERANCE = 2e-3
 SAME_ORDER_AT_LEAST = 0.98
 
