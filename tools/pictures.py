@@ -27,7 +27,7 @@ from tools.tutorial_spectra import FILE as SPECTRA
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-START_TIMEOUT_S = 300.0
+START_TIMEOUT_S = 900.0  # with the demonstration batch, on a busy machine
 WIDTH = 1100
 COLOURS = 128
 ACCOUNT = "curator"
