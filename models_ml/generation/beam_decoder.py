@@ -1,4 +1,4 @@
-"""A trained decoder that continues W strings for each memory by one token a step. Inference only; no search.
+"""A trained decoder that adds one token a step to W strings for each memory. Inference only; no search.
 
 Axes here: B memories, W strings each, S memory positions, H heads, D width, V vocabulary, R rows (the strings
 whose logits are requested).

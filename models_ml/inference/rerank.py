@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.outcomes import AnnotateParams, Embedding, GeneratedMolecule, RankedCandidate, Retrieved
+from models_ml.outcomes import (
+    AnnotateParams,
+    Embedding,
+    GeneratedMolecule,
+    RankedCandidate,
+    Retrieved,
+    RetrievedMolecule,
+)
 from models_ml.spectra.precursor_window import PrecursorWindow
 
 # Similarities are compared to this many decimals. Beyond it, float32 sums differ with the shape of the batch,
@@ -25,8 +32,8 @@ def generated_similarities(
     """Cosine of each candidate's E^m (C, D) to the most similar valid generated molecule, (C,).
 
     None if no generated molecule is valid. On 499 validation spectra of glmr-0.1, the most similar molecule
-    ranked 40.9 % of the truths first, the likeliest molecule 39.5 %, the mean weighted by likelihood 39.7 %,
-    the plain mean 39.5 %.
+    ranked 40.9 % of the truths first, the most likely molecule 39.5 %, the mean weighted by likelihood 39.7
+    %, the plain mean 39.5 %.
     """
     valid = [molecule for molecule in generated if molecule.is_valid]
     if not valid:
@@ -85,19 +92,30 @@ def rank_candidates(
         ),
     )
     return tuple(
-        RankedCandidate(
-            rank=rank,
-            key=molecules[index].key,
-            smiles=molecules[index].smiles,
-            inchikey_first_block=molecules[index].inchikey_first_block,
-            formula=molecules[index].formula,
-            exact_mass=molecules[index].exact_mass,
-            mass_error_ppm=window.mass_error_ppm(molecules[index].exact_mass),
-            retrieval_rank=index + 1,
-            embedding_similarity=molecules[index].embedding_similarity,
-            generated_similarity=rounded[index],
-        )
+        _ranked(molecules[index], rank, window, retrieval_rank=index + 1, generated_similarity=rounded[index])
         for rank, index in enumerate(order, start=1)
+    )
+
+
+def _ranked(
+    molecule: RetrievedMolecule,
+    rank: int,
+    window: PrecursorWindow,
+    *,
+    retrieval_rank: int,
+    generated_similarity: float | None,
+) -> RankedCandidate:
+    return RankedCandidate(
+        rank=rank,
+        key=molecule.key,
+        smiles=molecule.smiles,
+        inchikey_first_block=molecule.inchikey_first_block,
+        formula=molecule.formula,
+        exact_mass=molecule.exact_mass,
+        mass_error_ppm=window.mass_error_ppm(molecule.exact_mass),
+        retrieval_rank=retrieval_rank,
+        embedding_similarity=molecule.embedding_similarity,
+        generated_similarity=generated_similarity,
     )
 
 

@@ -179,6 +179,19 @@ def test_without_use_candidates_the_decoder_reads_the_spectrum_only(
     assert few != pytest.approx(likelihoods(), abs=1e-4)
 
 
+def test_molecules_that_the_whole_library_holds_are_not_proposed(
+    spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary
+) -> None:
+    outcomes = annotate(
+        spectra, model=tiny_model, retrieve=tiny_library.retrieve, params=PARAMS, find_known=set
+    )
+    for outcome in outcomes:
+        assert isinstance(outcome, Annotated)
+        for molecule in outcome.generated:
+            assert molecule.in_library == molecule.is_valid
+            assert not molecule.is_proposed
+
+
 @pytest.mark.parametrize("n_candidates", [10, 80])
 def test_the_number_of_candidates_is_free(
     n_candidates: int, spectra: list[Spectrum], tiny_model: GlmrModel, tiny_library: InMemoryLibrary

@@ -41,7 +41,7 @@ def make_memory(n: int, length: int = 4) -> Memory:
 
 
 def exhaustive(decoder: MoleculeDecoder, memory: Memory, max_tokens: int) -> list[Beam]:
-    """Every string of at most `max_tokens` tokens, likeliest first."""
+    """Every string of at most `max_tokens` tokens, most likely first."""
     letters = range(5, VOCABULARY)
     found: list[Beam] = []
     for length in range(max_tokens + 1):
@@ -54,7 +54,7 @@ def exhaustive(decoder: MoleculeDecoder, memory: Memory, max_tokens: int) -> lis
     return sorted(set(found), key=lambda beam: -beam.log_likelihood)
 
 
-def test_a_wide_beam_finds_the_likeliest_strings(decoder: MoleculeDecoder) -> None:
+def test_a_wide_beam_finds_the_most_likely_strings(decoder: MoleculeDecoder) -> None:
     memory = make_memory(1)
     with torch.inference_mode():
         best = exhaustive(decoder, memory, max_tokens=4)[:3]

@@ -23,7 +23,7 @@ def window() -> PrecursorWindow:
 
 def test_generated_rerank_sorts_by_similarity_to_generated_molecules(window: PrecursorWindow) -> None:
     generated = [
-        GeneratedMolecule(1, "x", -1.0),  # the likeliest is not a molecule
+        GeneratedMolecule(1, "x", -1.0),  # the most likely string is not a molecule
         GeneratedMolecule(2, "c", -2.0, smiles="c"),
         GeneratedMolecule(3, "b", -3.0, smiles="b"),
     ]
