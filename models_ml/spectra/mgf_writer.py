@@ -24,14 +24,16 @@ def write_mgf(spectra: Iterable[Spectrum], stream: TextIO) -> int:
 
 
 def _fields(spectrum: Spectrum) -> list[tuple[str, str]]:
-    charge = spectrum.charge
+    window = spectrum.isolation_window
     return [
         ("TITLE", spectrum.title),
         ("EXTERNAL_ID", spectrum.external_id),
         ("PEPMASS", _number(spectrum.precursor_mz)),
-        ("CHARGE", f"{abs(charge)}{'+' if charge > 0 else '-'}" if charge else ""),
+        ("CHARGE", _charge(spectrum)),
         ("IONMODE", spectrum.ion_mode or ""),
         ("ADDUCT", spectrum.adduct or ""),
+        ("ISOLATION_WINDOW_LOWER", _number(window[0] if window else None)),
+        ("ISOLATION_WINDOW_UPPER", _number(window[1] if window else None)),
         ("MSLEVEL", str(spectrum.ms_level) if spectrum.ms_level else ""),
         ("RTINSECONDS", _number(spectrum.retention_time_s)),
         ("COLLISION_ENERGY", spectrum.collision_energy),
@@ -42,6 +44,16 @@ def _fields(spectrum: Spectrum) -> list[tuple[str, str]]:
         ("INCHIKEY", spectrum.inchikey),
         ("LICENSE", spectrum.license),
     ]
+
+
+def _charge(spectrum: Spectrum) -> str:
+    """With its sign. Without a sign if the spectrum has no ion mode: a sign would state one."""
+    charge = spectrum.charge
+    if not charge:
+        return ""
+    if charge > 0 and spectrum.ion_mode is None and spectrum.adduct is None:
+        return str(charge)
+    return f"{abs(charge)}{'+' if charge > 0 else '-'}"
 
 
 def _number(value: float | None) -> str:

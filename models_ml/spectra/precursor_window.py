@@ -124,6 +124,6 @@ def _unsuitable_assumption(spectrum: Spectrum, ion: adducts.Adduct) -> CannotAnn
     return CannotAnnotate(
         "no_adduct",
         f"The spectrum has no adduct, and the assumed adduct {ion.notation} (charge {ion.charge:+d}) "
-        f"does not fit its {stated}. Add the adduct to the record, such as [M+2H]2+ for charge +2, or choose another "
-        "adduct to assume when submitting.",
+        f"does not fit its {stated}. Add the adduct to the record, such as [M+2H]2+ for charge +2, or choose "
+        "another adduct to assume when submitting.",
     )

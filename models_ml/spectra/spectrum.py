@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,3 +45,18 @@ class Spectrum:
     @property
     def n_peaks(self) -> int:
         return int(self.mz.shape[0])
+
+    @property
+    def isolation_window(self) -> tuple[float, float] | None:
+        """Lowest and highest m/z that the instrument isolated, if the file states them."""
+        return isolation_window(self.metadata)
+
+
+def isolation_window(metadata: Mapping[str, str]) -> tuple[float, float] | None:
+    """The isolation window in the fields of a record. None also for a window without width."""
+    try:
+        lower = float(metadata["ISOLATION_WINDOW_LOWER"])
+        upper = float(metadata["ISOLATION_WINDOW_UPPER"])
+    except (KeyError, ValueError):
+        return None
+    return (lower, upper) if math.isfinite(lower) and lower < upper < math.inf else None

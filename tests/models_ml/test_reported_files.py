@@ -1,7 +1,6 @@
-"""Pins the present reading of the files in ../shared/data/formats/reported, made after public bug reports.
+"""Reads the files in ../shared/data/formats/reported, made after public bug reports.
 
-Known to be wrong: each file has an input that is misread without a message. The values are pinned so that
-unrelated changes do not alter them.
+Each was once misread without a message.
 """
 
 from __future__ import annotations
@@ -15,27 +14,31 @@ from tests.models_ml.spectra.builders import read_all
 
 pytestmark = pytest.mark.shared
 
-# Per file: (peaks, precursor m/z, charge, adduct) of each spectrum, and the codes of the issues.
+# Per file: (peaks, precursor m/z, charge, adduct) of each spectrum, and the codes of the issues. Each file has
+# either the right values, with a message about what was changed, or the message that refuses it.
 SPECTRA: dict[str, tuple[list[tuple[int, float | None, int | None, str | None]], list[str]]] = {
-    "massbank_deprecated.txt": ([(4, 179.035, None, None)], []),
-    "mgf_adduct_H20_typo.mgf": ([(4, 163.0754, 1, "[M-H20+H]+")], []),
-    "mgf_charge_minus1minus.mgf": ([(4, 813.5011, None, None)], ["unknown_charge"]),
+    "massbank_deprecated.txt": ([], ["deprecated"]),
+    "mgf_adduct_H20_typo.mgf": ([(4, 163.0754, 1, None)], ["unknown_adduct"]),
+    "mgf_charge_minus1minus.mgf": ([(4, 813.5011, -1, None)], []),
     "mgf_cp1252_title.mgf": ([(4, 200.1, None, None)], []),
-    "mgf_ion_field_mzmine.mgf": ([(4, 331.2853, 1, None), (4, 353.2672, 1, None)], ["not_ms2"]),
-    "mgf_old_mac_cr.mgf": ([(4, 200.1, 1, None), (4, 250.1, 1, None)], []),  # CR is a line break
-    "mgf_peak_annotation_with_equals.mgf": ([(1, 281.2, None, None)], []),
-    "mgf_pepmass_decimal_comma_with_intensity.mgf": ([(4, 281.0, 1, None)], []),
-    "mgf_pepmass_thousands.mgf": ([(4, 1.0, None, None)], []),
-    "msp_braces_decimal_comma.msp": ([(2, 180.1, None, None)], []),
-    "mzml_ion_mobility_combined_frame.mzML": ([(5, 180.1019, 1, None)], []),
-    "mzml_ms_level_minus_one.mzML": ([], ["no_peaks"]),
-    "mzml_mse_wide_window.mzML": (
-        [(4, 625.0, None, None), (4, 1025.0, None, None)],
-        ["isolation_target"],
+    "mgf_ion_field_mzmine.mgf": (
+        [(4, 331.2853, 1, "[M-C6H8O6+H]+"), (4, 353.2672, 1, "[M+Na]+")],
+        ["not_ms2"],
     ),
-    "mzml_no_spectra_trailing_text.mzML": ([], ["trailing_bytes"]),
-    "mzml_profile_ms2.mzML": ([(126, 180.1019, 1, None)], []),
-    "mzml_selected_ion_outside_isolation_window.mzML": ([(4, 362.1071, 1, None)], []),
+    "mgf_old_mac_cr.mgf": ([(4, 200.1, 1, None), (4, 250.1, 1, None)], []),
+    "mgf_peak_annotation_with_equals.mgf": ([(3, 281.2, None, None)], []),
+    "mgf_pepmass_decimal_comma_with_intensity.mgf": ([(4, 281.2013306, 1, None)], ["number_format"]),
+    "mgf_pepmass_thousands.mgf": ([(4, 1281.2013, None, None)], ["number_format"]),
+    "msp_braces_decimal_comma.msp": ([(2, 180.1, None, None)], ["number_format"]),
+    "mzml_ion_mobility_combined_frame.mzML": ([(3, 180.1019, 1, None)], ["repeated_mz"]),
+    "mzml_ms_level_minus_one.mzML": ([], ["bad_ms_level"]),
+    "mzml_mse_wide_window.mzML": ([], ["wide_isolation_window", "wide_isolation_window"]),
+    "mzml_no_spectra_trailing_text.mzML": ([], ["trailing_bytes", "no_spectra"]),
+    "mzml_profile_ms2.mzML": ([(6, 180.1019, 1, None)], ["centroided"]),
+    "mzml_selected_ion_outside_isolation_window.mzML": (
+        [(4, 362.1071, 1, None)],  # the monoisotopic m/z; the window isolates M+1
+        ["isolated_isotope"],
+    ),
 }
 # Per file: the SMILES of each row, or the code of its issue.
 STRUCTURES: dict[str, list[str]] = {

@@ -15,6 +15,7 @@ from models_ml.unreadable import UnreadableFile
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_OFFSET = 257
 _MAX_TAR_HEADER_BYTES = 2**20
+_MAX_EMPTY_READS = 3
 _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -89,10 +90,29 @@ class _BoundedTarInfo(tarfile.TarInfo):
         return info
 
 
+class _EndingStream:
+    """Raises EOFError when more is read after the end. tarfile would loop over all announced bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._empty_reads = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._empty_reads = 0 if data else self._empty_reads + 1
+        if self._empty_reads > _MAX_EMPTY_READS:
+            raise EOFError("a member is announced as larger than the archive")
+        return data
+
+
 def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as archive:
+    source = cast(IO[bytes], _EndingStream(stream))
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=_BoundedTarInfo) as archive:
         for info in archive:
             archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header
+            if info.issparse():  # its holes can be of any size
+                raise UnreadableFile("The tar archive has a sparse member", f"member {info.name[:200]}",
+                                     "Pack it again without --sparse.")  # fmt: skip
             inner = archive.extractfile(info) if info.isreg() else None
             if inner is not None:
                 yield info.name[:200], cast(Readable, inner)

@@ -6,7 +6,9 @@ import re
 
 from models_ml.unreadable import UnreadableFile
 
-_SUPPORTED = "Supported formats: MGF, MSP, MassBank records, mzML, mzXML and JSON, also in gz, zip or tar."
+_SUPPORTED = (
+    "Supported formats: MGF, MSP, MassBank records, mzML, mzXML, SIRIUS and JSON, also in gz, zip or tar."
+)
 
 _MAGIC = (
     (b"BZh", "a bzip2 archive", "Unpack it, or compress it as gz or zip."),
@@ -43,13 +45,14 @@ _RECOGNISED = (
     ("mgf", re.compile(rb"^[ \t]*BEGIN IONS", re.M | re.I)),
     ("massbank", re.compile(rb"^ACCESSION:[ \t]", re.M)),
     ("msp", re.compile(rb"^[ \t]*num[ _]?peaks[ \t]*:", re.M | re.I)),
+    ("sirius", re.compile(rb"^>(?:compound|parentmass)[ \t]", re.M | re.I)),
     ("json", re.compile(rb"\A\s*[\[{]")),
 )
 
 
 def detect(head: bytes, where: str) -> str:
     """The format of a document. Raises UnreadableFile, with what the document is, for anything else."""
-    head = head.removeprefix(b"\xef\xbb\xbf")
+    head = head.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0")  # unfinished copies end with NUL bytes
     if not head.strip():
         raise UnreadableFile("The file is empty", where, "Check that the export or upload finished.")
     for magic, name, remedy in _MAGIC:

@@ -19,9 +19,19 @@ def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """Values by field key, without empty values. The first of several names with one key wins."""
     values: dict[str, str] = {}
     for name, value in fields.items():
-        if value.strip().lower() not in _NULLS:
-            values.setdefault(field_key(name), value.strip())
+        if not is_null(value):
+            values.setdefault(field_key(name), _without_repeats(value.strip()))
     return values
+
+
+def is_null(value: str) -> bool:
+    """Whether the value stands for "not stated"."""
+    return value.strip().lower() in _NULLS
+
+
+def _without_repeats(value: str) -> str:
+    """A repeated field adds a line to its value. Equal lines count once."""
+    return "\n".join(dict.fromkeys(value.split("\n"))) if "\n" in value else value
 
 
 def first_value(values: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -11,30 +11,31 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from models_ml.spectra.formats.centroid import add_up_repeats, to_centroids
+from models_ml.spectra.formats.claimed_structure import Claims, read_claims
 from models_ml.spectra.formats.field_names import first_value, index_fields
 from models_ml.spectra.formats.ion_fields import Ion, read_ion
-from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
+from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue, UnusableRecord
+from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, number_format, read_number
+from models_ml.spectra.formats.precursor_fields import check_isolation, read_precursor, refuse_wide_window
 from models_ml.spectra.spectrum import FloatArray, Spectrum
 
 # Field keys, see `field_names`. The first that has a value wins.
-_PRECURSOR = ("pepmass", "precursormz", "precursormass", "precursor", "parentmz")
 _LEVEL = ("mslevel", "mstype", "spectrumtype")
 _TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
 _IDENTIFIER = (
     "externalid", "accession", "spectrumid", "identifier", "libraryspectrumid", "featureid", "db", "title",
 )  # fmt: skip
 _ENERGY = ("collisionenergy", "collisionenergyev")
-_SMILES = ("smiles", "chsmiles")
-_INCHIKEY = ("inchikey", "inchiaux")
-_FORMULA = ("formula", "molecularformula", "chformula")
 _INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
 _INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
 
-_TIME = re.compile(r"^(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\.?$", re.I)
-_EV = re.compile(r"^[^\d%]*?(\d+(?:\.\d+)?)\s*eV\b[^\d%]*$", re.I)
-_NOT_EV = re.compile(r"\bN?CE\b.*%|normali[sz]ed|\bNCE\b|ramp", re.I)
-_INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
-_MAX_PRECURSOR_MZ = 100_000.0  # no tandem instrument measures more; it is a wrong unit or column
+_TIME_UNIT = re.compile(r"(s|sec|secs|seconds?|m|min|mins|minutes?)\.?$", re.I)
+_ENERGY_NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(eV\b|%|\(?NCE\b|\(NCE\))?", re.I)
+_NCE = re.compile(r"\bNCE ?[=:]? ?$", re.I)
+_NOT_EV = re.compile(r"normali[sz]ed|ramp", re.I)
+_MAX_ENERGY_TEXT = 200
+_LEVEL_TEXT = re.compile(r"^(?:MS)?([+-]?\d{1,3})(?:\.0)?$")
 
 
 def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
@@ -47,37 +48,52 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
             index, record.position, severity, fault.code, fault.reason, fault.remedy, title  # type: ignore[arg-type]
         )  # fmt: skip
 
-    not_ms2 = record.not_ms2 or _why_not_ms2(values)
-    if not_ms2:
-        yield issue("skipped", Fault("not_ms2", not_ms2, "No action needed: only MS2 scans are annotated."))
+    skipped = _why_skipped(record, values)
+    if skipped:
+        yield issue("skipped", skipped)
         return
     if record.fault:
         yield issue("rejected", record.fault)
         return
     repairs = list(record.repairs)
     try:
-        mz, intensity = _peaks(record, limits)
-        precursor_mz = _precursor(values)
-        ion = read_ion(values, repairs)
-    except _Unusable as unusable:
+        spectrum = _build(record, values, limits, repairs)
+    except UnusableRecord as unusable:
         yield issue("rejected", unusable.fault)
         return
     for repair in repairs:
         yield issue("repaired", repair)
-    yield _build(record, values, mz, intensity, precursor_mz, ion)
+    yield spectrum
 
 
 def _build(
+    record: RawRecord, values: Mapping[str, str], limits: ReadLimits, repairs: list[Fault]
+) -> Spectrum:
+    _refuse_unknown_level(values)
+    refuse_wide_window(record.fields)
+    mz, intensity = _peaks(record, limits)
+    precursor_mz = read_precursor(record.fields, repairs)
+    ion = read_ion(values, repairs)
+    precursor_mz = check_isolation(precursor_mz, ion[1], record.fields, repairs)
+    claims = read_claims(values, precursor_mz, ion[0], repairs)
+    mz, intensity = add_up_repeats(mz, intensity, repairs)
+    mz, intensity = to_centroids(mz, intensity, record.profile, repairs)
+    time = _retention_time(values, record.time_unit_s, repairs)
+    return _assemble(record, values, mz, intensity, precursor_mz, ion, claims, time)
+
+
+def _assemble(
     record: RawRecord,
     values: Mapping[str, str],
     mz: FloatArray,
     intensity: FloatArray,
     precursor_mz: float,
     ion: Ion,
+    claims: Claims,
+    retention_time_s: float | None,
 ) -> Spectrum:
     adduct, charge, ion_mode = ion
     energy = first_value(values, _ENERGY)
-    inchikey = first_value(values, _INCHIKEY)
     return Spectrum(
         mz=mz,
         intensity=intensity,
@@ -88,25 +104,17 @@ def _build(
         ms_level=_level(values),
         collision_energy=energy,
         collision_energy_ev=_energy_ev(values, energy),
-        retention_time_s=_retention_time(values, record.time_unit_s),
+        retention_time_s=retention_time_s,
         instrument=first_value(values, _INSTRUMENT),
         instrument_type=first_value(values, _INSTRUMENT_TYPE),
         title=_title(values),
         external_id=first_value(values, _IDENTIFIER),
         license=first_value(values, ("license", "licence")),
-        smiles=first_value(values, _SMILES),
-        inchikey=inchikey if _INCHIKEY_TEXT.match(inchikey) else "",
-        formula=first_value(values, _FORMULA),
+        smiles=claims.smiles,
+        inchikey=claims.inchikey,
+        formula=claims.formula,
         metadata=record.fields,
     )
-
-
-class _Unusable(Exception):
-    """The spectrum is rejected, with this fault."""
-
-    def __init__(self, code: str, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.fault = Fault(code, reason, remedy)
 
 
 def _title(values: Mapping[str, str]) -> str:
@@ -119,13 +127,22 @@ def _level(values: Mapping[str, str]) -> int | None:
         return 1
     if text in ("MS/MS", "MSMS"):
         return 2
-    level = re.match(r"^(?:MS)?(\d{1,2})(?:\.0)?$", text)
+    level = _LEVEL_TEXT.match(text)
     return int(level[1]) if level else None
+
+
+def _why_skipped(record: RawRecord, values: Mapping[str, str]) -> Fault | None:
+    if record.withdrawn:
+        return Fault("deprecated", record.withdrawn, "No action needed: use the record that replaces it.")
+    not_ms2 = record.not_ms2 or _why_not_ms2(values)
+    if not_ms2:
+        return Fault("not_ms2", not_ms2, "No action needed: only MS2 scans are annotated.")
+    return None
 
 
 def _why_not_ms2(values: Mapping[str, str]) -> str:
     level = _level(values)
-    if level is not None and level != 2:
+    if level is not None and level > 0 and level != 2:
         return f"This is an MS{level} scan."
     kind = values.get("spectype", "").upper().replace("_", " ")
     if kind in ("CORRELATED MS", "MS1", "MS"):
@@ -133,17 +150,27 @@ def _why_not_ms2(values: Mapping[str, str]) -> str:
     return ""
 
 
+def _refuse_unknown_level(values: Mapping[str, str]) -> None:
+    level = _level(values)
+    if level is not None and level < 1:
+        raise UnusableRecord(
+            "bad_ms_level",
+            f"The MS level reads {level}, so it is unknown whether this is an MS2 scan.",
+            "Correct the level in the file, or convert the original file again.",
+        )
+
+
 def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArray]:
     mz = np.asarray(record.mz, dtype=np.float64)
     intensity = np.asarray(record.intensity, dtype=np.float64)
     if mz.shape != intensity.shape or mz.ndim != 1:
-        raise _Unusable(
+        raise UnusableRecord(
             "unequal_arrays",
             f"The spectrum has {mz.size} m/z values but {intensity.size} intensities.",
             "Export the spectrum again; each peak needs both.",
         )
     if mz.size == 0:
-        raise _Unusable(
+        raise UnusableRecord(
             "no_peaks", "The spectrum has no peaks.", "Remove it, or lower the threshold of the export."
         )
     if mz.size > limits.max_peaks_per_spectrum:
@@ -154,64 +181,68 @@ def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArra
     ):
         if bad.any():
             first = int(np.argmax(bad))
-            raise _Unusable(
+            raise UnusableRecord(
                 "bad_peak",
                 f"Peak {first + 1} of {mz.size} has {name} {array[first]:g}.",
                 "m/z must be above 0 and intensity at least 0, both finite. Correct or remove this peak.",
             )
     if not intensity.any():
-        raise _Unusable("no_peaks", "All peaks have intensity 0.", "Remove the spectrum, or export it again.")
+        raise UnusableRecord(
+            "no_peaks", "All peaks have intensity 0.", "Remove the spectrum, or export it again."
+        )
     return mz, intensity
 
 
-def too_many_peaks(limits: ReadLimits) -> _Unusable:
+def too_many_peaks(limits: ReadLimits) -> UnusableRecord:
     """The error for a spectrum with more peaks than the limit."""
-    return _Unusable(
+    return UnusableRecord(
         "too_many_peaks",
         f"The spectrum has more than {limits.max_peaks_per_spectrum:,} peaks.",
         "Centroid the spectrum and remove noise peaks before the export.",
     )
 
 
-def _precursor(values: Mapping[str, str]) -> float:
-    remedy = "Add it to the record: PEPMASS in MGF, PrecursorMZ in MSP, PRECURSOR_M/Z in MassBank."
-    text = first_value(values, _PRECURSOR)
-    if not text:
-        raise _Unusable("no_precursor", "The spectrum has no precursor m/z.", remedy)
-    first = re.split(r"[\s;,]+", text)[0] if not re.match(r"^\d+,\d+$", text) else text
-    try:
-        number = float(first)
-    except ValueError:
-        reason = f"The precursor m/z {text[:60]!r} is not a number."
-        raise _Unusable("bad_precursor", reason, remedy) from None
-    if number == 0 or math.isnan(number):
-        raise _Unusable("no_precursor", f"The precursor m/z is {first}.", remedy)
-    if not 0 < number <= _MAX_PRECURSOR_MZ:
-        raise _Unusable("bad_precursor", f"The precursor m/z is {first}.", remedy)
-    return number
-
-
-def _retention_time(values: Mapping[str, str], default_unit_s: float | None) -> float | None:
+def _retention_time(
+    values: Mapping[str, str], default_unit_s: float | None, repairs: list[Fault]
+) -> float | None:
     for name, unit_s in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
         if name in values:
-            return _not_negative(values[name], unit_s)
+            return _not_negative(values[name], unit_s, repairs)
     text = first_value(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
-    time = _TIME.match(text)
-    if time:
-        return _not_negative(time[1], 60.0 if time[2].lower().startswith("m") else 1.0)
-    return _not_negative(text, default_unit_s) if default_unit_s else None
+    unit = _TIME_UNIT.search(text)
+    if unit:
+        factor = 60.0 if unit[1].lower().startswith("m") else 1.0
+        return _not_negative(text[: unit.start()], factor, repairs)
+    return _not_negative(text, default_unit_s, repairs) if default_unit_s else None
 
 
-def _not_negative(text: str, factor: float) -> float | None:
+def _not_negative(text: str, factor: float, repairs: list[Fault]) -> float | None:
     try:
-        number = float(text) * factor
-    except ValueError:
+        number, repaired = read_number(text)
+    except AmbiguousNumber as error:
+        reason = f"The retention time {error}, so it is ignored."
+        repairs.append(Fault("ambiguous_number", reason, "Export numbers with a decimal point."))
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    except NotANumber:
+        return None
+    if not math.isfinite(number) or number < 0:
+        return None
+    if repaired:
+        repairs.append(number_format(text, number))
+    return number * factor
 
 
 def _energy_ev(values: Mapping[str, str], text: str) -> float | None:
+    """The energy in eV if the text states exactly one. "NCE=35% 22eV" states 22 eV besides the NCE."""
     if "collisionenergyev" in values:
-        return _not_negative(values["collisionenergyev"], 1.0)
-    energy = _EV.match(text)
-    return float(energy[1]) if energy and not _NOT_EV.search(text) else None
+        return _not_negative(values["collisionenergyev"], 1.0, [])
+    if len(text) > _MAX_ENERGY_TEXT or _NOT_EV.search(text):
+        return None
+    energies = []
+    for match in _ENERGY_NUMBER.finditer(text):
+        unit = (match[2] or "").lower()
+        if unit == "ev":
+            energies.append(float(match[1]))
+        elif not unit and not _NCE.search(text[: match.start()]):
+            return None
+    return energies[0] if len(energies) == 1 else None

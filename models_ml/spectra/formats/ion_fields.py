@@ -11,10 +11,13 @@ from models_ml.spectra.formats.field_names import first_value
 from models_ml.spectra.formats.items import Fault
 from models_ml.spectra.spectrum import IonMode
 
-_ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype")
+_ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype", "ion")
 _CHARGE = ("charge", "precursorcharge", "chargestate")
 _ION_MODE = ("ionmode", "polarity", "ionizationmode", "ionpolarity")
-_CHARGE_TEXT = re.compile(r"^(?:([+-]?)(\d{1,2})|(\d{1,2})([+-])|([+-]))$")
+_CHARGE_TEXT = re.compile(r"^([+-]?)(\d{1,2})(?:\.0{1,9})?([+-]?)$")
+_CHARGE_SIGNS = re.compile(r"^(?:\+{1,9}|-{1,9})$")
+_MINUS_SIGNS = str.maketrans("−–—", "---")
+_ADDUCT_REMEDY = "Choose the adduct when you submit the job, or write one adduct like [M+H]+."
 
 Ion = tuple[str | None, int | None, IonMode | None]  # adduct, signed charge, ion mode
 
@@ -54,19 +57,35 @@ def _contradiction(loser: str, winner: str) -> Fault:
 
 
 def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: list[Fault]) -> str | None:
-    text = first_value(values, _ADDUCT)
-    if not text:
+    """The adduct that the fields agree on, or None."""
+    found: dict[str, str] = {}
+    unknown = ""
+    for name in _ADDUCT:
+        text = values.get(name, "")
+        if not text or _read_ion_mode(text):  # "ION=positive"
+            continue
+        adduct = adducts.normalise(text, ion_mode)
+        if adduct is None:
+            unknown = unknown or text
+        else:
+            found[adduct] = text
+    if len(found) > 1:
+        reason = f"The record states different adducts ({', '.join(found)}); none of them is used."
+        repairs.append(Fault("several_adducts", reason, _ADDUCT_REMEDY))
         return None
-    adduct = adducts.normalise(text, ion_mode)
-    if adduct is None:
-        repairs.append(
-            Fault(
-                "unknown_adduct",
-                f"The adduct {text[:60]!r} is not understood.",
-                "Choose the adduct when you submit the job, or write it like [M+H]+.",
-            )
-        )
-    return adduct
+    if found:
+        return next(iter(found))
+    if unknown:
+        reason = f"The adduct {unknown[:60]!r} is not understood{_suggestion(unknown)}."
+        repairs.append(Fault("unknown_adduct", reason, _ADDUCT_REMEDY))
+    return None
+
+
+def _suggestion(text: str) -> str:
+    """The likely meaning of an adduct with the digit 0 for the letter O."""
+    corrected = text.replace("H20", "H2O").replace("H30", "H3O")
+    meant = adducts.normalise(corrected) if corrected != text else None
+    return f"; did you mean {meant}, with the letter O" if meant else ""
 
 
 def _read_ion_mode(text: str) -> IonMode | None:
@@ -86,8 +105,8 @@ def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, 
         text = pepmass[2]
     if not text:
         return 0, 0
-    charge = _CHARGE_TEXT.match(text.replace(" ", ""))
-    if not charge:
+    charge = _parse_charge(text)
+    if charge is None:
         repairs.append(
             Fault(
                 "unknown_charge",
@@ -96,6 +115,18 @@ def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, 
             )
         )
         return 0, 0
-    sign_first, digits, digits_first, sign_last, sign_only = charge.groups()
-    sign = sign_first or sign_last or sign_only or ""
-    return int(digits or digits_first or 1), {"+": 1, "-": -1, "": 0}[sign]
+    return charge
+
+
+def _parse_charge(text: str) -> tuple[int, int] | None:
+    """(magnitude, sign) of "2", "2+", "-1", "-1-", "(1+)", "1.0" and "++"; None for other text."""
+    text = re.sub(r"[ ()]", "", text).translate(_MINUS_SIGNS)
+    if _CHARGE_SIGNS.match(text):
+        return len(text), 1 if text[0] == "+" else -1
+    charge = _CHARGE_TEXT.match(text)
+    if not charge:
+        return None
+    before, digits, after = charge.groups()
+    if before and after and before != after:
+        return None
+    return int(digits), {"+": 1, "-": -1, "": 0}[before or after]

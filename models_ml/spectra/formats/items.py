@@ -58,6 +58,14 @@ class Fault:
     remedy: str
 
 
+class UnusableRecord(Exception):
+    """The record is rejected, with this fault."""
+
+    def __init__(self, code: str, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.fault = Fault(code, reason, remedy)
+
+
 @dataclass(slots=True)
 class RawRecord:
     """One record after parsing. `fields.to_spectrum` interprets its fields."""
@@ -70,3 +78,5 @@ class RawRecord:
     repairs: list[Fault] = field(default_factory=list)  # made by the format's reader
     time_unit_s: float | None = None  # unit of a retention time without a unit, in seconds
     not_ms2: str = ""  # why the record is not an MS2 scan, if the format states it
+    withdrawn: str = ""  # why the authors of the record advise against its use
+    profile: bool | None = None  # whether the peaks are a profile; None if the format does not state it

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models_ml.spectra.formats.items import Fault, RawRecord
-from models_ml.spectra.formats.peak_text import put_field
+from models_ml.spectra.formats.peak_text import check_count, put_field
 from models_ml.spectra.formats.source import Source
 from models_ml.unreadable import UnreadableFile
 
@@ -25,7 +25,7 @@ def read_json(source: Source) -> Iterator[RawRecord]:
         raise UnreadableFile(f"The JSON document is larger than {limit:,} bytes", source.at("whole document"),
                              "Split it, or write the spectra as MGF.")  # fmt: skip
     try:
-        document = json.loads(data.decode("utf-8-sig"))
+        document = json.loads(data.rstrip(b"\0").decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UnreadableFile("The JSON document is not UTF-8", source.at(f"byte {error.start}"),
                              "Save it as UTF-8.") from None  # fmt: skip
@@ -60,6 +60,8 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
         record.fault = Fault(
             "bad_peak", "The peaks are not a list of [m/z, intensity] pairs of numbers.", _SHAPE
         )
+    for name in ("num_peaks", "n_peaks", "peaks_count"):
+        check_count(record, record.fields.get(name, ""), name)
     return record
 
 

@@ -62,6 +62,10 @@ def _put(record: RawRecord, tag: str, value: str, source: Source) -> None:
 
 
 def _finish(record: RawRecord, peaks: PeakLines) -> RawRecord:
+    if "DEPRECATED" in record.fields:
+        record.withdrawn = (
+            f"The record is deprecated: {record.fields['DEPRECATED'][:200] or 'no reason given'}."
+        )
     put_peaks(record, peaks)
     check_count(record, record.fields.get("PK$NUM_PEAK", ""), "PK$NUM_PEAK")
     return record
@@ -70,6 +74,8 @@ def _finish(record: RawRecord, peaks: PeakLines) -> RawRecord:
 def _unfinished(record: RawRecord, peaks: PeakLines) -> RawRecord:
     """A record without its "//" is complete only if it has as many peaks as it announces."""
     if record.fields.get("PK$NUM_PEAK", "") == str(len(peaks)):
+        return _finish(record, peaks)
+    if "DEPRECATED" in record.fields:
         return _finish(record, peaks)
     record.fault = unfinished('The record ends before its closing "//".')
     return record

@@ -11,14 +11,14 @@ from models_ml.spectra.formats.peak_text import PeakLines, check_count, put_fiel
 from models_ml.spectra.formats.source import Source
 from models_ml.text_lines import decode
 
-_HEADER = re.compile(rb"^[A-Za-z$][^:\t]{0,80}:(?!\d)")
+_LONGEST_NAME = 80
 _NUM_PEAKS = re.compile(rb"^num[ _]?peaks\s*:\s*(\S*)", re.I)
 _QUOTED = re.compile(rb'"[^"]*"?')
-_COLON_PAIRS = re.compile(rb"^(?:[\d.eE+-]+:[\d.eE+-]+[\s,;]*)+$")
 _COMMENT_PAIR = re.compile(r'(?:^|\s)(?:"([^"=]{1,80})=([^"]*)"|([^\s"=]{1,80})="([^"]*)")')
 _LONE_NUMBERS = re.compile(rb"^[\d.eE+\-\s,;()]+$")
 _SEPARATORS = re.compile(rb'[";:()]')
 _DIGITS = b"0123456789"
+_NUMBER = b"0123456789.,eE+-"
 _MINUTE_S = 60.0
 
 
@@ -30,17 +30,30 @@ def read_msp(source: Source) -> Iterator[RawRecord]:
                 yield entry.finish()
                 entry = None
             continue
-        is_header = line[0] not in _DIGITS and _HEADER.match(line) is not None
+        is_header = _is_header(line)
+        previous: _Entry | None = None
         if entry is not None and is_header and entry.is_over(line):
             yield entry.finish()
-            entry = None
+            previous, entry = entry, None
         if entry is None:
             if not is_header:
                 continue  # stray text between records
             entry = _Entry(source, number)
+            if previous is not None and line[:7].upper() == b"MSTYPE:":
+                entry.inherit(previous)
         entry.take(number, line, is_header)
     if entry is not None:
         yield entry.finish(at_end=True)
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a line is "NAME: value". "FA 18:0" and other names of lipids are not headers."""
+    if not (line[:1].isalpha() or line[:1] == b"$"):
+        return False
+    name, colon, value = line[: _LONGEST_NAME + 2].partition(b":")
+    if not colon or b"\t" in name:
+        return False
+    return not (value[:1].isdigit() and name[-1:].isdigit())
 
 
 class _Entry:
@@ -57,6 +70,15 @@ class _Entry:
         if self.announced is not None:
             return True
         return line[:5].upper() == b"NAME:" and any(name.upper() == "NAME" for name in self.record.fields)
+
+    def inherit(self, previous: _Entry) -> None:
+        """Take the fields of the compound: MS-DIAL writes them once, before the MS1 and the MS2 peaks."""
+        self.record.fields = {
+            name: value
+            for name, value in previous.record.fields.items()
+            if field_key(name) not in ("mstype", "numpeaks")
+        }
+        self.record.time_unit_s = previous.record.time_unit_s
 
     def take(self, number: int, line: bytes, is_header: bool) -> None:
         if self.announced is not None:
@@ -116,10 +138,48 @@ def _pairs(line: bytes) -> list[bytes]:
         return [line]
     if b'"' in line:
         line = _QUOTED.sub(b"", line).strip()
-    if b":" in line and _COLON_PAIRS.match(line):
-        return [pair.replace(b":", b" ") for pair in re.split(rb"[\s,;]+", line) if pair]
+    colon_pairs = _colon_pairs(line) if b":" in line else []
+    if colon_pairs:
+        return colon_pairs
     if b"(" in line or b")" in line:
-        line = line.replace(b"(", b" ").replace(b")", b";").replace(b",", b" ")
+        line = _without_braces(line)
     if b";" in line:
-        return [pair for piece in line.split(b";") if (pair := piece.strip())]
+        pieces = [pair for piece in line.split(b";") if (pair := piece.strip())]
+        return pieces if not _is_annotated_peak(pieces) else [line]
     return [line] if line else []
+
+
+def _colon_pairs(line: bytes) -> list[bytes]:
+    """The pairs of "55.05:102 104.11:100" as "55.05 102"; empty if the line is not made of such pairs."""
+    pairs: list[bytes] = []
+    for token in line.replace(b";", b" ").split():
+        pieces = [token] if token.count(b":") == 1 else [piece for piece in token.split(b",") if piece]
+        for piece in pieces:
+            mz, colon, intensity = piece.rstrip(b",").partition(b":")
+            if not colon or not mz or not intensity or (mz + intensity).strip(_NUMBER):
+                return []
+            pairs.append(mz + b" " + intensity)
+    return pairs
+
+
+def _without_braces(line: bytes) -> bytes:
+    """The pairs of "(55.05,102)(104.11,100)" as "55.05 102; 104.11 100;". Commas inside a number stay."""
+    pieces = []
+    for piece in line.replace(b"(", b";").replace(b")", b";").split(b";"):
+        numbers = piece.split()
+        if len(numbers) == 1 and numbers[0].count(b",") == 1:
+            numbers = numbers[0].split(b",")  # a brace holds two numbers, so the comma separates them
+        text = b" ".join(number.strip(b",") for number in numbers)
+        if text:
+            pieces.append(text)
+    return b";".join(pieces)
+
+
+def _is_annotated_peak(pieces: list[bytes]) -> bool:
+    """Whether a line is one peak whose annotation has semicolons: "59.01 100 C3H7; 5 ppm"."""
+    return (
+        len(pieces) > 1
+        and len(pieces[0].split()) > 2
+        and all(not piece.split()[0].strip(_NUMBER) for piece in pieces[:1])
+        and any(piece[:1].isalpha() for piece in pieces[1:])
+    )

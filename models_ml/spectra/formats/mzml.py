@@ -29,6 +29,9 @@ _NOT_MASS = {"MS:1000804", "MS:1000805", "MS:1000806"}  # electromagnetic spectr
 _POLARITY = {"MS:1000130": "positive", "MS:1000129": "negative"}
 _START_TIME, _ENERGY, _SERIAL = "MS:1000016", "MS:1000045", "MS:1000529"
 _ION_MZ, _OLD_ION_MZ, _CHARGE, _TARGET = "MS:1000744", "MS:1000040", "MS:1000041", "MS:1000827"
+_LOWER_OFFSET, _UPPER_OFFSET = "MS:1000828", "MS:1000829"
+_LOWER_LIMIT, _UPPER_LIMIT = "MS:1000794", "MS:1000793"  # obsolete, as m/z
+_CENTROID, _PROFILE = "MS:1000127", "MS:1000128"
 _MZ_ARRAY, _INTENSITY_ARRAY = "MS:1000514", "MS:1000515"
 _WIDTHS = {"MS:1000523": "<f8", "MS:1000521": "<f4", "MS:1000522": "<i8", "MS:1000519": "<i4"}
 _ZLIB, _PLAIN = "MS:1000574", "MS:1000576"
@@ -118,6 +121,8 @@ def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], so
         elif term.accession in _NOT_MASS:
             record.not_ms2 = f"The scan is not a mass spectrum but an {term.name}."
         else:
+            if term.accession in (_CENTROID, _PROFILE):
+                record.profile = term.accession == _PROFILE
             is_ms1 = is_ms1 or term.accession == _MS1
             _keep(record, term, limits)
     record.fields.setdefault("TITLE", native_id)
@@ -158,21 +163,23 @@ def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits:
     precursors = _children(element, "precursorList", "precursor") or _children(element, "precursor")
     if not precursors:
         return
-    ions = _children(precursors[0], "selectedIonList", "selectedIon")
-    if len(precursors) > 1 or len(ions) > 1:
-        reason = "The scan has several precursors; the first is used."
-        record.repairs.append(Fault("several_precursors", reason, "Check whether this scan is a mixture."))
-    ion_terms = {term.accession: term for term in _terms(ions[0], groups)} if ions else {}
+    ions = [
+        {term.accession: term for term in _terms(ion, groups)}
+        for precursor in precursors
+        for ion in _children(precursor, "selectedIonList", "selectedIon")
+    ]
+    ion_terms = ions[0] if ions else {}
     window = {
         term.accession: term
         for part in _children(precursors[0], "isolationWindow")
         for term in _terms(part, groups)
     }
-    selected = ion_terms.get(_ION_MZ) or ion_terms.get(_OLD_ION_MZ)
+    _put_window(record, window, limits)
     target = window.get(_TARGET)
-    if selected and _is_positive(selected.value):
-        put_field(record, "PRECURSOR_MZ", selected.value, limits)
-    elif target and _is_positive(target.value):
+    for selected in (terms.get(_ION_MZ) or terms.get(_OLD_ION_MZ) for terms in ions):
+        if selected and selected.value and _number(selected.value) != 0:
+            put_field(record, "PRECURSOR_MZ", selected.value, limits)  # several values are refused later
+    if "PRECURSOR_MZ" not in record.fields and target and (_number(target.value) or 0) > 0:
         put_field(record, "PRECURSOR_MZ", target.value, limits)
         reason = f"The scan has no selected ion m/z; the isolation target {target.value} is used."
         remedy = "Check that the isolation target is the m/z of the precursor."
@@ -188,11 +195,29 @@ def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits:
                 _keep(record, term, limits)
 
 
-def _is_positive(text: str) -> bool:
+def _put_window(record: RawRecord, window: dict[str, _Term], limits: ReadLimits) -> None:
+    """Keep the isolation window as m/z. A width of 0 means that it is not stated."""
+
+    def value(accession: str) -> float | None:
+        return _number(window[accession].value) if accession in window else None
+
+    target = value(_TARGET)
+    lower, upper = value(_LOWER_LIMIT), value(_UPPER_LIMIT)
+    below, above = value(_LOWER_OFFSET), value(_UPPER_OFFSET)
+    if target is not None and below is not None and above is not None:
+        lower, upper = target - abs(below), target + abs(above)
+    if target:
+        put_field(record, "ISOLATION_TARGET_MZ", window[_TARGET].value, limits)
+    if lower is not None and upper is not None and lower < upper:
+        put_field(record, "ISOLATION_WINDOW_LOWER", f"{lower:.10g}", limits)
+        put_field(record, "ISOLATION_WINDOW_UPPER", f"{upper:.10g}", limits)
+
+
+def _number(text: str) -> float | None:
     try:
-        return float(text) > 0
+        return float(text)
     except ValueError:
-        return False
+        return None
 
 
 def _put_arrays(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:

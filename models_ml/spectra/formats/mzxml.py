@@ -14,13 +14,14 @@ from models_ml.spectra.formats.binary_arrays import (
     to_numbers,
     undecodable,
 )
-from models_ml.spectra.formats.items import RawRecord, SpectrumIssue
+from models_ml.spectra.formats.items import RawRecord, ReadLimits, SpectrumIssue
 from models_ml.spectra.formats.peak_text import put_field
 from models_ml.spectra.formats.source import Source
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
 
 _DTYPES = {"32": ">f4", "64": ">f8"}
 _DURATION = re.compile(r"^P?T?(?:(\d+(?:\.\d*)?)H)?(?:(\d+(?:\.\d*)?)M)?(?:(\d+(?:\.\d*)?)S)?$")
+_IS_PROFILE = {"0": True, "false": True, "1": False, "true": False}
 _POLARITY = {"+": "positive", "-": "negative"}
 
 
@@ -52,14 +53,27 @@ def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
     record.fields = {**record.fields, **fields}
     if fields["MS_LEVEL"] not in ("", "2"):
         return record
-    for precursor in [child for child in element if local_name(child) == "precursorMz"][:1]:
-        put_field(record, "PRECURSOR_MZ", (precursor.text or "").strip(), limits)
+    record.profile = _IS_PROFILE.get(element.get("centroided", ""))
+    for precursor in [child for child in element if local_name(child) == "precursorMz"]:
+        text = (precursor.text or "").strip()
+        put_field(record, "PRECURSOR_MZ", text, limits)  # several values are refused later
         put_field(record, "CHARGE", precursor.get("precursorCharge", ""), limits)
+        _put_window(record, text, precursor.get("windowWideness", ""), limits)
     try:
         _put_peaks(record, element, source)
     except BadArray as error:
         record.fault = undecodable(error)
     return record
+
+
+def _put_window(record: RawRecord, centre: str, width: str, limits: ReadLimits) -> None:
+    try:
+        middle, half = float(centre), float(width) / 2
+    except ValueError:
+        return
+    if half > 0 and "ISOLATION_WINDOW_LOWER" not in record.fields:
+        put_field(record, "ISOLATION_WINDOW_LOWER", f"{middle - half:.10g}", limits)
+        put_field(record, "ISOLATION_WINDOW_UPPER", f"{middle + half:.10g}", limits)
 
 
 def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:

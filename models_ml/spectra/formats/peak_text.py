@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits
+from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, decimal_mark_of, read_number
 from models_ml.text_lines import decode
 
 PeakLines = list[tuple[int, bytes]]  # line number, "mz intensity [anything]"
+
+_THOUSANDS_GROUP = re.compile(rb"^[1-9]\s+\d{3}(?:[.,]\d+)?\s+[\d.,]+(?:\s|$)")
+_LOWEST_USUAL_MZ = 10.0
 
 
 def put_peak_line(peaks: PeakLines, number: int, line: bytes, limits: ReadLimits) -> None:
@@ -22,12 +28,63 @@ def put_peaks(record: RawRecord, lines: PeakLines) -> None:
     intensity: list[float] = []
     try:
         for _, line in lines:
+            if b"_" in line:  # float reads "1_0" as 10
+                raise ValueError
             parts = line.split(None, 2)
             mz.append(float(parts[0]))
             intensity.append(float(parts[1]))
     except (ValueError, IndexError):
-        record.fault = _bad_peak_line(*lines[len(intensity)])
+        _put_unusual_peaks(record, lines)
+        return
     record.mz, record.intensity = mz, intensity
+    if mz and min(mz) < _LOWEST_USUAL_MZ:
+        _refuse_blank_groups(record, lines)
+
+
+def _put_unusual_peaks(record: RawRecord, lines: PeakLines) -> None:
+    """Read peaks with decimal commas or thousands separators. All numbers of a record share one notation."""
+    tokens: list[str] = []
+    for number, line in lines:
+        parts = decode(line).split(None, 2)
+        if len(parts) < 2:
+            record.fault = _bad_peak_line(number, line)
+            return
+        tokens += [part.rstrip(",;") for part in parts[:2]]
+    mark = decimal_mark_of(tokens)
+    numbers: list[float] = []
+    example = ""
+    for index, token in enumerate(tokens):
+        number, line = lines[index // 2]
+        try:
+            value, repaired = read_number(token, mark)
+        except AmbiguousNumber as error:
+            reason = f"Line {number}: {error}."
+            remedy = "Export numbers with a decimal point and without thousands separators."
+            record.fault = Fault("ambiguous_number", reason, remedy)
+            return
+        except NotANumber:
+            record.fault = _bad_peak_line(number, line)
+            return
+        numbers.append(value)
+        if repaired and not example:
+            example = f"Line {number}: {token!r} is read as {value:.12g}"
+    if example:
+        reason = f"The peaks have decimal commas or thousands separators. {example}."
+        record.repairs.append(Fault("number_format", reason, "Export numbers with a decimal point."))
+    record.mz, record.intensity = numbers[0::2], numbers[1::2]
+
+
+def _refuse_blank_groups(record: RawRecord, lines: PeakLines) -> None:
+    """Refuse "1 234.5 100": the m/z is 1 or 1234.5."""
+    for number, line in lines:
+        if _THOUSANDS_GROUP.match(line):
+            first, second = decode(line).split(None, 2)[:2]
+            record.fault = Fault(
+                "ambiguous_number",
+                f"Line {number}: the m/z can be {first} or {first}{second}.",
+                "Export numbers without a blank between the thousands.",
+            )
+            return
 
 
 def _bad_peak_line(number: int, line: bytes) -> Fault:
@@ -61,14 +118,22 @@ def put_field(record: RawRecord, name: str, value: str, limits: ReadLimits) -> N
 
 
 def check_count(record: RawRecord, announced: str, name: str) -> None:
-    """Note a repair if a record announces another number of peaks than it has. Its peaks are used."""
+    """State a difference between the number of peaks that a record announces and the number it has."""
+    try:
+        expected = read_number(announced)[0]
+    except NotANumber:
+        return
     count = len(record.mz)
-    if record.fault or not count or not announced.isdigit() or int(announced) == count:
+    if record.fault or expected == count:
+        return
+    if count == 0:
+        reason = f"{name} is {announced[:30]}, but the record has no peaks."
+        record.fault = Fault("no_peaks", reason, "Export the record again with its peaks.")
         return
     record.repairs.append(
         Fault(
             "peak_count",
-            f"{name} is {announced}, but the record has {count} peaks; these are used.",
+            f"{name} is {announced[:30]}, but the record has {count} peaks; these are used.",
             "Check that the record is complete.",
         )
     )

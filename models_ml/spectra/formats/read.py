@@ -26,6 +26,7 @@ from models_ml.spectra.formats.mgf import read_mgf
 from models_ml.spectra.formats.msp import read_msp
 from models_ml.spectra.formats.mzml import read_mzml
 from models_ml.spectra.formats.mzxml import read_mzxml
+from models_ml.spectra.formats.sirius_ms import read_sirius_ms
 from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.text_lines import Readable
@@ -42,6 +43,7 @@ READERS: dict[str, Reader] = {
     "mzml": read_mzml,
     "mzxml": read_mzxml,
     "json": read_json,
+    "sirius": read_sirius_ms,
 }
 DEFAULT_LIMITS = ReadLimits()
 
@@ -57,7 +59,7 @@ def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator
     with path.open("rb") as file:
         for item in _items(file, limits):
             if isinstance(item, SpectrumIssue):
-                has_issue = True
+                has_issue = has_issue or item.severity == "rejected"
                 yield item
                 continue
             if index >= limits.max_spectra:
@@ -74,7 +76,8 @@ def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator
 
 
 def detect_format(path: Path) -> str:
-    """Format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "zip" or "tar".
+    """Format from the content: "mgf", "msp", "massbank", "mzml", "mzxml", "json", "sirius", "zip" or
+    "tar".
 
     Raises UnreadableFile, with what the file is, for anything else.
     """
@@ -107,7 +110,9 @@ def _document_items(source: Source) -> Iterator[Item]:
     if not head and source.broken:
         what = f"The compressed data is damaged from the start ({source.broken})"
         raise UnreadableFile(what, beginning, "Copy or export the file again.")
-    yield from READERS[detect(head, beginning)](source)
+    for item in READERS[detect(head, beginning)](source):
+        source.restart_line_count()
+        yield item
     if source.broken:
         yield _damaged(source.broken, source.at("at the end of the readable part"))
 

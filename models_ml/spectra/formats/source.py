@@ -16,6 +16,9 @@ from models_ml.unreadable import UnreadableFile
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 65_536
 _BUFFER_BYTES = 262_144
+# A record has at most ReadLimits.max_peaks_per_spectrum peaks, so a longer part without a record holds none.
+# The limit ends the reading of small archives that hold gigabytes of blank lines.
+_MAX_LINES_WITHOUT_RECORD = 500_000
 DAMAGE = (EOFError, zlib.error, OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
 
@@ -76,6 +79,12 @@ class Source:
         self._counted = _Counted(inner, budget, f"member {member}" if member else "")
         self.stream = as_utf8(io.BufferedReader(self._counted, _BUFFER_BYTES))
 
+        self._lines_since_record = 0
+
+    def restart_line_count(self) -> None:
+        """To be called after each record, see `lines`."""
+        self._lines_since_record = 0
+
     @property
     def broken(self) -> str:
         """Why the data ended early; empty if they did not."""
@@ -91,9 +100,19 @@ class Source:
         return head if b"\0" in head else normalise_breaks(head)  # binary data have no lines
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line number and stripped line. For line breaks and encodings see `text_lines`."""
+        """Line number and stripped line. For line breaks and encodings see `text_lines`.
+
+        Raises UnreadableFile after many lines in which no record ended.
+        """
         try:
             for number, line in split_lines(self.stream, self.limits.max_line_length):
+                self._lines_since_record += 1
+                if self._lines_since_record > _MAX_LINES_WITHOUT_RECORD:
+                    raise UnreadableFile(
+                        f"No record ends within {_MAX_LINES_WITHOUT_RECORD:,} lines",
+                        self.at(f"line {number}"),
+                        "Check that the file holds spectra, without long parts of blank lines or other text.",
+                    )
                 yield number, line.strip()
         except LineTooLong as error:
             raise UnreadableFile(

@@ -36,6 +36,7 @@ def stream_elements(
         remove_pis=True,
     )
     checked = ended = False
+    count = 0
     try:
         for event, element in events:
             if not checked:
@@ -47,12 +48,13 @@ def stream_elements(
             if name in roots:
                 ended = name == roots[0] or element.getparent() is None
                 continue
+            count += name in ("spectrum", "scan")
             yield element
             _forget(element)
     except etree.XMLSyntaxError as error:
         if source.broken:
             return  # reported once, as damaged compressed data
-        yield _broken(error, source, ended)
+        yield _broken(error, source, ended, count)
 
 
 def _refuse_doctype(element: Element, source: Source) -> None:
@@ -74,12 +76,17 @@ def _forget(element: Element) -> None:
         previous = element.getprevious()
 
 
-def _broken(error: etree.XMLSyntaxError, source: Source, ended: bool) -> SpectrumIssue:
+def _broken(error: etree.XMLSyntaxError, source: Source, ended: bool, count: int) -> SpectrumIssue:
     where = source.at(f"line {error.lineno}")
     if ended:
+        remedy = (
+            f"No action needed: the document before them is complete, with {count:,} spectra."
+            if count
+            else "Check the export: the document before them holds no spectra."
+        )
         return SpectrumIssue(
             WHOLE_FILE, where, "repaired", "trailing_bytes", "There are bytes after the end of the document.",
-            "No action needed: every spectrum was read.",
+            remedy,
         )  # fmt: skip
     return SpectrumIssue(
         WHOLE_FILE, where, "rejected", "broken_xml",

@@ -150,7 +150,11 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=30), finite, words)
+@given(
+    st.lists(st.tuples(finite, finite), min_size=1, max_size=19, unique_by=lambda peak: peak[0]),
+    finite,
+    words,
+)
 def test_written_mgf_is_read_back_unchanged(
     tmp_path: Path, peaks: list[tuple[float, float]], precursor: float, title: str
 ) -> None:

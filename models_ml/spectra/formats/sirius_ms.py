@@ -1,0 +1,54 @@
+"""Reads SIRIUS files (.ms): ">compound" blocks with ">ms2" or ">collision" sections of peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models_ml.spectra.formats.items import RawRecord
+from models_ml.spectra.formats.peak_text import PeakLines, put_field, put_peak_line, put_peaks
+from models_ml.spectra.formats.source import Source
+from models_ml.text_lines import decode
+
+# Our names of the fields of a compound; others keep their name.
+_NAMES = {
+    "compound": "NAME",
+    "parentmass": "PRECURSOR_MZ",
+    "ionization": "ADDUCT",
+    "ion": "ADDUCT",
+    "rt": "RT",
+}
+_MS1_SECTIONS = ("ms1", "ms1peaks", "ms1merged")
+_MS2_SECTIONS = ("ms2", "ms2peaks", "ms2merged", "collision")
+
+
+def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
+    compound: list[tuple[str, str]] = []
+    record: RawRecord | None = None
+    peaks: PeakLines = []
+    for number, line in source.lines():
+        if not line or line.startswith(b"#"):
+            continue
+        if not line.startswith(b">"):
+            if record is not None:
+                put_peak_line(peaks, number, line, source.limits)
+            continue
+        word, _, value = decode(line[1:]).strip().partition(" ")
+        name, value = word.lower(), value.strip()
+        if record is not None:
+            put_peaks(record, peaks)
+            yield record
+            record, peaks = None, []
+        if name == "compound":
+            compound = []
+        if name in _MS1_SECTIONS + _MS2_SECTIONS:
+            record = RawRecord(source.at(f"line {number}"), time_unit_s=1.0)
+            for field, text in compound:
+                put_field(record, field, text, source.limits)
+            put_field(record, "MS_LEVEL", "1" if name in _MS1_SECTIONS else "2", source.limits)
+            if name == "collision" and value:
+                put_field(record, "COLLISION_ENERGY", value, source.limits)
+        elif len(compound) < source.limits.max_fields_per_spectrum:
+            compound.append((_NAMES.get(name, name), value))
+    if record is not None:
+        put_peaks(record, peaks)
+        yield record
