@@ -18,9 +18,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests.chromium import browser
+
 if TYPE_CHECKING:
     from glmr_server.embedded.data_directory import DataDirectory
     from glmr_server.embedded.redis import EmbeddedRedis
+
+__all__ = ["browser"]
 
 ROOT = Path(__file__).resolve().parent.parent
 HAS_DJANGO = importlib.util.find_spec("django") is not None
