@@ -14,7 +14,7 @@ from tests.models_ml.spectra.builders import read_all
 
 pytestmark = pytest.mark.shared
 
-# Per file: (peaks, precursor m/z, charge, adduct) of each spectrum, and the codes of the issues. Each file has
+# Per file: (peaks, precursor m/z, charge, adduct) of each spectrum and the codes of the issues. Each file has
 # either the right values, with a message about what was changed, or the message that refuses it.
 SPECTRA: dict[str, tuple[list[tuple[int, float | None, int | None, str | None]], list[str]]] = {
     "massbank_deprecated.txt": ([], ["deprecated"]),

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.shared
 
 # found, ms2, usable, repaired, rejected, skipped. The counts of mzML agree with pyteomics 5.0, and so do
 # peaks and precursors. Rejected MSP records are GC-EI without a precursor, empty, or damaged on purpose.
-# Repaired in minimona.msp: the formula H2O at m/z 189.16, another formula, and a profile spectrum. Repaired in
+# Repaired in minimona.msp: the formula H2O at m/z 189.16, another formula, a profile spectrum. Repaired in
 # mzmine.msp: a record named "fake negative mode".
 EXPECTED = {
     "mgf/GNPS.mgf": (1, 1, 1, 0, 0, 0),
