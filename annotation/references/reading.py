@@ -54,12 +54,20 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
         except UnusableStructure as refusal:
             return refusal
 
+    mismatch: SpectrumIssue | None = None  # about the structure of the next spectrum
     for item in reading.read(path, limits):
         if isinstance(item, reading.Refused):
             yield item
         elif isinstance(item, SpectrumIssue) and item.severity == "rejected":
             yield Unusable(item.position, item.code, item.reason, item.remedy, item.title)
+        elif isinstance(item, SpectrumIssue) and item.code == "structure_mismatch":
+            mismatch = item
         elif isinstance(item, reading.UsableSpectrum):
+            issue, mismatch = mismatch, None
+            if issue and not item.spectrum.smiles:
+                position = f"spectrum {item.source_index + 1:,}"
+                yield Unusable(position, "mass_mismatch", issue.reason, issue.remedy, item.spectrum.title)
+                continue
             yield _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
 
 
