@@ -85,8 +85,9 @@ def test_the_reader_centroids_text_formats_by_shape(tmp_path: Path) -> None:
 
 def test_large_profiles_take_linear_time() -> None:
     draws = np.random.default_rng(0)
-    mz = np.arange(100_000) * 0.001 + 50
-    for intensity in (np.ones(mz.size), draws.random(mz.size), np.arange(mz.size) % 100 + 1.0):
+    mz: FloatArray = np.arange(100_000, dtype=np.float64) * 0.001 + 50
+    shapes: list[FloatArray] = [np.ones(mz.size), draws.random(mz.size), mz % 0.1 * 1000 + 1.0]
+    for intensity in shapes:
         start = time.perf_counter()
         has_profile_shape(mz, intensity)
         find_centroids(mz, intensity)
