@@ -96,6 +96,7 @@ def _is_group_of_three(text: str, mark: str) -> bool:
 def decimal_mark_of(texts: Iterable[str]) -> str:
     """The decimal mark that all unambiguous numbers of one list use, or "" if they use none or both."""
     marks = set()
+    has_weak_point = False  # "1.234" is a decimal point, unless other numbers have decimal commas
     for text in texts:
         found = _MARKS.findall(text)
         if len(set(found)) == 2:
@@ -105,7 +106,9 @@ def decimal_mark_of(texts: Iterable[str]) -> str:
         elif found and not _is_group_of_three(_EXPONENT.sub("", text), found[0]):
             marks.add(found[0])
         elif found and found[0] == _POINT:
-            marks.add(_POINT)
+            has_weak_point = True
+    if not marks and has_weak_point:
+        return _POINT
     return marks.pop() if len(marks) == 1 else ""
 
 

@@ -88,10 +88,10 @@ def test_large_profiles_take_linear_time() -> None:
     mz: FloatArray = np.arange(100_000, dtype=np.float64) * 0.001 + 50
     shapes: list[FloatArray] = [np.ones(mz.size), draws.random(mz.size), mz % 0.1 * 1000 + 1.0]
     for intensity in shapes:
-        start = time.perf_counter()
+        start = time.process_time()
         has_profile_shape(mz, intensity)
         find_centroids(mz, intensity)
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_repeated_mz_are_added_up() -> None:
