@@ -128,6 +128,7 @@ def test_all_files_agree_with_pyteomics(shared_data: Path) -> None:
         for path in sorted((shared_data / "formats").rglob("*"))
         if path.suffix.lower() in (".mgf", ".mzml", ".mzxml") and path.parent.name != "reported"
     ]
+    pytest.importorskip("psims", reason="pyteomics reads mzML with psims")
     compared = 0
     for path in paths:
         try:
