@@ -43,7 +43,10 @@ FIELDS = {
     "too_many_peaks": "/peaks",
     "no_precursor": "/precursor_mz",
     "bad_precursor": "/precursor_mz",
+    "several_precursors": "/precursor_mz",
     "unknown_adduct": "/adduct",
+    "several_adducts": "/adduct",
+    "structure_mismatch": "/smiles",
     "unknown_charge": "/charge",
 }
 # Where a client finds what it can use.

@@ -18,7 +18,7 @@ _SEPARATORS = re.compile(r"[/|;&]|,\s|\band\b|\bor\b|\s")
 _THOUSANDS_GROUP = re.compile(r"^([1-9])[ \t]+(\d{3}(?:[.,]\d+)?)(?=\s|$)")
 _MAX_PRECURSOR_MZ = 100_000.0  # no tandem instrument measures more; it is a wrong unit or column
 _REMEDY = "Add it to the record: PEPMASS in MGF, PrecursorMZ in MSP, PRECURSOR_M/Z in MassBank."
-_ONE_REMEDY = "Write one precursor m/z in each record. Export mixed spectra without the other precursors."
+_SINGLE_REMEDY = "Write one precursor m/z in each record. Export mixed spectra without the other precursors."
 _CONVERT_REMEDY = "Check the precursor in the original file, and correct it if it is wrong."
 
 # A wider window isolates all ions of a mass range (DIA, SWATH, MSe), so no single precursor is known.
@@ -105,7 +105,7 @@ def _unreadable(text: str) -> UnusableRecord:
 def _several(texts: list[str]) -> UnusableRecord:
     values = ", ".join(text[:30] for text in dict.fromkeys(texts))
     return UnusableRecord(
-        "several_precursors", f"The record states several precursor m/z: {values[:200]}.", _ONE_REMEDY
+        "several_precursors", f"The record states several precursor m/z: {values[:200]}.", _SINGLE_REMEDY
     )
 
 

@@ -114,7 +114,7 @@ def _entries(path: Path) -> list[tuple[Any, Any, float | None]]:
     ]
 
 
-def _selected(entry: dict[str, Any]) -> float | None:
+def _selected(entry: dict[str, Any]) -> Any:
     precursor = entry["precursorList"]["precursor"][0]
     ions = precursor.get("selectedIonList", {}).get("selectedIon", [{}])
     return ions[0].get("selected ion m/z") or precursor["isolationWindow"].get("isolation window target m/z")
