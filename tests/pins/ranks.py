@@ -2,8 +2,8 @@
 
 `python -m tests.pins.ranks` prints each difference from the pinned values; `--write` replaces them.
 
-Pinned on release 0.1. Eleven profile spectra of one contributor were pinned again when the reader began to turn
-profiles into centroids; the other 489 are as they were.
+Pinned on release 0.1. Eleven profile spectra of one contributor were pinned again when the reader began to
+turn profiles into centroids. The other 489 are unchanged.
 """
 
 from __future__ import annotations
