@@ -123,8 +123,8 @@ class RankedCandidate:
     retrieval_rank: int
     embedding_similarity: float  # cosine of E^s and E^m
     generated_similarity: float | None  # cosine to the most similar generated molecule; None: none was valid
-    # Raw value of each evidence channel by name, larger is better. A channel without a value for this
-    # spectrum (such as `analogs` without reference spectra) is absent.
+    # Raw value of each evidence channel by name, larger is better: the mean over the members of the feature.
+    # A channel without a value (such as `analogs` without reference spectra) is absent.
     evidence: Mapping[str, float] = field(default_factory=dict)
     probability: float | None = None  # calibrated, that this is the molecule; None: `glmr` gives none
 
@@ -140,8 +140,36 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
+class CannotAnnotate:
+    """The input cannot be annotated, and trying again will not help."""
+
+    code: str  # stable, for programs: "no_precursor"
+    reason: str  # for people: what is wrong and how to fix it
+
+
+@dataclass(frozen=True, slots=True)
+class MemberOutcome:
+    """What one spectrum of a feature contributes to its result.
+
+    The mappings have the keys of the feature's candidates. They are empty for the only member of a feature,
+    because its values are those of the feature's candidates, and without probabilities (`glmr`).
+    """
+
+    index: int  # in `Feature.members`
+    failure: CannotAnnotate | None = None  # why this spectrum is left out; None: it takes part
+    p_right: float | None = None  # probability of the feature's rank 1, by this member alone
+    p_absent: float | None = None  # that the molecule is not among the candidates, by this member alone
+    top_key: int | None = None  # the candidate that this member alone ranks first
+    top_probability: float | None = None
+    probabilities: Mapping[int, float] = field(default_factory=dict)  # of each candidate, by this member
+    # Raw value of each evidence channel of each candidate, as `RankedCandidate.evidence`, and the
+    # "embedding_similarity" of this member.
+    evidence: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Annotated:
-    """The result for one spectrum."""
+    """The result for one feature, whose candidates all members have ranked together."""
 
     adduct: str
     adduct_assumed: bool
@@ -149,16 +177,25 @@ class Annotated:
     n_in_window: int
     candidates: tuple[RankedCandidate, ...]
     generated: tuple[GeneratedMolecule, ...]
-    timings_s: Mapping[str, float]  # this spectrum's share of each stage of its batch
+    timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
     confidence: Confidence | None = None  # None: `glmr` gives none
+    members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
 
 
 @dataclass(frozen=True, slots=True)
-class CannotAnnotate:
-    """The spectrum cannot be annotated, and trying again will not help."""
+class NoMatch:
+    """No library molecule has the mass of the feature. An answer, not an error."""
 
-    code: str  # stable, for programs: "no_precursor"
-    reason: str  # for people: what is wrong and how to fix it
+    adduct: str
+    adduct_assumed: bool
+    neutral_mass: float  # Da
+    tolerance_da: float  # half width of the searched window, of the neutral mass
+    reason: str  # for people: what was searched, and what they can do
+    generated: tuple[GeneratedMolecule, ...]  # from the spectrum alone, as no candidate helps the decoder
+    timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
+    members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
+    code: str = "no_candidates"  # stable, for programs
 
 
-Outcome = Annotated | CannotAnnotate
+# CannotAnnotate is a problem of the input.
+Outcome = Annotated | NoMatch | CannotAnnotate

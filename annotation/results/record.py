@@ -12,7 +12,7 @@ from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
 from annotation.jobs.models import JobItem
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
-from models_ml.outcomes import Annotated, CannotAnnotate, Outcome, RankedCandidate
+from models_ml.outcomes import Annotated, CannotAnnotate, NoMatch, Outcome, RankedCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
             JobItem.State.DONE, error_code="", error="", isolated=False
         )
         for item, outcome in current:
-            if isinstance(outcome, CannotAnnotate):
+            if isinstance(outcome, CannotAnnotate | NoMatch):
                 JobItem.objects.held([item]).end(
                     JobItem.State.FAILED, error_code=outcome.code[:40], error=outcome.reason
                 )

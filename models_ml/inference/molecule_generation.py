@@ -16,7 +16,7 @@ from models_ml.generation.beam_search import Beam, BeamConstraints, beam_search
 from models_ml.generation.mass_budget import MassBudget
 from models_ml.generation.token_chemistry import token_table
 from models_ml.inference.checkpoint import GlmrModel
-from models_ml.inference.spectrum_work import SpectrumWork
+from models_ml.inference.feature_work import FeatureWork
 from models_ml.molecules.standardise import identify
 from models_ml.networks.context import NO_CANDIDATE, Candidates, Memory, PackedTokens
 from models_ml.outcomes import AnnotateParams, FindKnown, GeneratedMolecule
@@ -27,9 +27,9 @@ GENERATION_DEADLINE_S = 600.0
 
 
 def generate_molecules(
-    works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams
+    works: Sequence[FeatureWork], model: GlmrModel, params: AnnotateParams
 ) -> list[list[GeneratedMolecule]]:
-    """All beams of each spectrum, best first, invalid ones included."""
+    """All beams of each feature, best first, invalid ones included."""
     found = beam_search(
         model.network.decoder,
         build_memory(works, model, params),
@@ -39,28 +39,28 @@ def generate_molecules(
         constraints=beam_constraints(works, model, params),
     )
     return [
-        [_molecule(beam, rank, work.prepared.window, model) for rank, beam in enumerate(beams, start=1)]
+        [_molecule(beam, rank, work.window, model) for rank, beam in enumerate(beams, start=1)]
         for work, beams in zip(works, found, strict=True)
     ]
 
 
-def build_memory(works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams) -> Memory:
-    """The decoder's memory of each spectrum, from H^s and its candidates."""
+def build_memory(works: Sequence[FeatureWork], model: GlmrModel, params: AnnotateParams) -> Memory:
+    """The decoder's memory of each feature, from the representative's H^s and its candidates."""
     with torch.inference_mode():
-        features = torch.stack([work.features for work in works])
-        keep = torch.stack([work.keep for work in works])
+        features = torch.stack([work.leader.features for work in works])
+        keep = torch.stack([work.leader.keep for work in works])
         return model.network.memory(features, keep, _candidates(works, model, params))
 
 
 def beam_constraints(
-    works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams
+    works: Sequence[FeatureWork], model: GlmrModel, params: AnnotateParams
 ) -> BeamConstraints | None:
     """Syntax and mass constraints of the search, by the parameters; None if both are off."""
     if not params.syntax_constraint and not params.mass_constraint:
         return None
     budget = None
     if params.mass_constraint:
-        windows = [(work.prepared.window.neutral_mass, work.prepared.window.tolerance_da) for work in works]
+        windows = [(work.window.neutral_mass, work.window.tolerance_da) for work in works]
         columns = torch.tensor(windows, dtype=torch.float64, device=model.device)
         budget = MassBudget(columns[:, 0], columns[:, 1], params.mass_constraint)
     table = token_table(model.tokenizer.tokens, model.device)
@@ -79,10 +79,10 @@ def distinct(beams: Sequence[GeneratedMolecule]) -> list[GeneratedMolecule]:
     return kept
 
 
-def mark_known(works: Sequence[SpectrumWork], find_known: FindKnown | None, params: AnnotateParams) -> None:
+def mark_known(works: Sequence[FeatureWork], find_known: FindKnown | None, params: AnnotateParams) -> None:
     """Mark the generated molecules that the library holds, and propose those that it lacks and that fit.
 
-    A candidate of the same spectrum is in the library. `find_known` looks up all others, in one call for the
+    A candidate of the same feature is in the library. `find_known` looks up all others, in one call for the
     whole batch.
     """
     candidates = [{molecule.inchikey_first_block for molecule in work.retrieved.molecules} for work in works]
@@ -122,9 +122,10 @@ def _molecule(beam: Beam, rank: int, window: PrecursorWindow, model: GlmrModel) 
     )
 
 
-def _candidates(works: Sequence[SpectrumWork], model: GlmrModel, params: AnnotateParams) -> Candidates:
+def _candidates(works: Sequence[FeatureWork], model: GlmrModel, params: AnnotateParams) -> Candidates:
     """The retrieved molecules, padded. Without `use_candidates` all of them are masked."""
-    shape = len(works), max(len(work.retrieved.molecules) for work in works)
+    # One masked column if no feature of the batch has a candidate
+    shape = len(works), max(1, *(len(work.retrieved.molecules) for work in works))
     embeddings = np.zeros((*shape, model.embedding_dim), np.float32)
     similarity = np.zeros(shape, np.float32)
     keep = np.zeros(shape, bool)
@@ -141,7 +142,7 @@ def _candidates(works: Sequence[SpectrumWork], model: GlmrModel, params: Annotat
     )
 
 
-def _read_tokens(works: Sequence[SpectrumWork], indices: Tensor, model: GlmrModel) -> PackedTokens:
+def _read_tokens(works: Sequence[FeatureWork], indices: Tensor, model: GlmrModel) -> PackedTokens:
     """H^m of the candidates at `indices` (B, M) of each spectrum. Each distinct molecule is encoded once."""
     rows = [
         [work.retrieved.molecules[index].smiles for index in row if index != NO_CANDIDATE]

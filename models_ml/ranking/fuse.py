@@ -5,8 +5,9 @@ Channels and symbols: docs/glossary.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,11 @@ from models_ml.evidence.ion_shares import IonBatch
 from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
 from models_ml.networks.fragment_scorer import FragmentScorer
-from models_ml.outcomes import Confidence, RankedCandidate, Retrieved
-from models_ml.ranking.features import ListEvidence, without_channel
+from models_ml.outcomes import Confidence, Embedding, MemberOutcome, RankedCandidate, Retrieved
+from models_ml.ranking.features import ListEvidence, Scores, without_channel
 from models_ml.ranking.fragment_evidence import add_fragment_channels
 from models_ml.ranking.model import RankingModel
+from models_ml.ranking.pool import Probabilities, pool_evidence, pool_probabilities
 from models_ml.ranking.ranker import ABSENT_PRIOR, odds
 from models_ml.spectra.precursor_window import PreparedSpectrum
 
@@ -34,19 +36,31 @@ ABSTAIN_PRIOR = 0.2  # assumed share of molecules that the library lacks, when d
 
 
 @dataclass(slots=True, eq=False)
+class MemberList:
+    """The candidate list of a feature as one of its members sees it."""
+
+    index: int  # in `Feature.members`
+    prepared: PreparedSpectrum
+    embedding: Embedding  # E^s (D,)
+
+    evidence: ListEvidence = field(init=False)
+    probabilities: Probabilities = field(init=False)  # (C + 1,), the last for "none of these"
+
+
+@dataclass(slots=True, eq=False)
 class RankingWork:
-    """The candidate list of one spectrum on its way through `fuse_lists`, which fills it step by step.
+    """The candidate list of one feature on its way through `fuse_lists`, which fills it step by step.
 
     Reading a field before its step has run raises AttributeError.
     """
 
-    prepared: PreparedSpectrum
+    members: Sequence[MemberList]
     retrieved: Retrieved
     ranked: tuple[RankedCandidate, ...]  # ranked by `glmr`; the last step sorts them again
 
     fingerprints: NDArray[np.uint8] = field(init=False)  # (C, 256), packed Morgan bits
-    evidence: ListEvidence = field(init=False)
     confidence: Confidence = field(init=False)
+    outcomes: tuple[MemberOutcome, ...] = field(init=False)  # one for each of `members`
 
 
 def fuse_lists(
@@ -56,24 +70,36 @@ def fuse_lists(
 
     `without`: a channel to leave out, to measure how much it contributes.
     """
+    collect_evidence(lists, model, references)
+
+    # The ablation.
+    members = [member for work in lists for member in work.members]
+    if without:
+        for member in members:
+            member.evidence = without_channel(member.evidence, without)
+
+    # Probabilities by each member, pooled by feature, and the order that follows from them.
+    probabilities = model.probabilities([member.evidence for member in members])
+    for member, of_list in zip(members, probabilities, strict=True):
+        member.probabilities = of_list
+    for work in lists:
+        pooled = pool_probabilities([member.probabilities for member in work.members])
+        _sort_by_probability(work, pooled.round(DECIMALS))
+
+
+def collect_evidence(
+    lists: Sequence[RankingWork], model: RankingModel, references: ReferenceIndex | None
+) -> None:
+    """Set the evidence of every member of every list."""
     # 1. The fingerprint channel, the only one of a blind model.
     _add_fingerprint_channel(lists, model)
 
     # 2. The other channels. One list at a time, so that the rest of the batch has no influence.
     if model.scorer is not None and model.predicted is not None:
         for work in lists:
-            _add_fragment_channels(work, model.scorer, model.predicted)
-            _add_similarity_channels(work, references)
-
-    # 3. The ablation.
-    if without:
-        for work in lists:
-            work.evidence = without_channel(work.evidence, without)
-
-    # 4. Probabilities, and the order that follows from them.
-    probabilities = model.probabilities([work.evidence for work in lists])
-    for work, of_list in zip(lists, probabilities, strict=True):
-        _sort_by_probability(work, of_list.round(DECIMALS))
+            for member in work.members:
+                _add_fragment_channels(member, work.retrieved, model.scorer, model.predicted)
+                _add_similarity_channels(member, work, references)
 
 
 def abstains(p_right: float, p_absent: float) -> bool:
@@ -89,57 +115,112 @@ def abstains(p_right: float, p_absent: float) -> bool:
 
 
 def _add_fingerprint_channel(lists: Sequence[RankingWork], model: RankingModel) -> None:
-    log_odds = model.log_odds(
-        [work.prepared.features for work in lists], [work.prepared.window.neutral_mass for work in lists]
+    prepared = [member.prepared for work in lists for member in work.members]
+    log_odds = iter(
+        model.log_odds([one.features for one in prepared], [one.window.neutral_mass for one in prepared])
     )
-    for work, of_bits in zip(lists, log_odds, strict=True):
+    for work in lists:
         molecules = work.retrieved.molecules
         packed = b"".join(molecule.fingerprint for molecule in molecules)
         work.fingerprints = np.frombuffer(packed, np.uint8).reshape(len(molecules), -1)
         bits = np.unpackbits(work.fingerprints, axis=1).astype(np.float32)
-        work.evidence = ListEvidence(n_candidates=len(molecules), fingerprint=bits @ of_bits)
+        for member in work.members:
+            member.evidence = ListEvidence(n_candidates=len(molecules), fingerprint=bits @ next(log_odds))
 
 
 def _add_fragment_channels(
-    work: RankingWork, scorer: FragmentScorer, predicted: PredictedPeaksScorer
+    member: MemberList, retrieved: Retrieved, scorer: FragmentScorer, predicted: PredictedPeaksScorer
 ) -> None:
-    features, window = work.prepared.features, work.prepared.window
+    features, window = member.prepared.features, member.prepared.window
     peaks = strongest_peaks(features.mz, features.intensity, window.precursor_mz)
-    smiles = [molecule.smiles for molecule in work.retrieved.molecules]
-    formulas = [molecule.formula for molecule in work.retrieved.molecules]
+    smiles = [molecule.smiles for molecule in retrieved.molecules]
+    formulas = [molecule.formula for molecule in retrieved.molecules]
     matches = explain_candidates(peaks, smiles, formulas, window.adduct)
     spectrum = spectrum_peaks(
         peaks, features.adduct, features.energy, features.energy_kind, window.precursor_mz
     )
     pairs = candidate_ions(peaks, smiles, window.adduct, window.precursor_mz)
     ions = IonBatch.of([spectrum], [pairs])
-    work.evidence = add_fragment_channels(work.evidence, matches, ions, scorer, predicted)
+    member.evidence = add_fragment_channels(member.evidence, matches, ions, scorer, predicted)
 
 
-def _add_similarity_channels(work: RankingWork, references: ReferenceIndex | None) -> None:
+def _add_similarity_channels(
+    member: MemberList, work: RankingWork, references: ReferenceIndex | None
+) -> None:
     """`contrastive`, and `analogs` where there are reference spectra."""
-    similarities = [molecule.embedding_similarity for molecule in work.retrieved.molecules]
     analogs = None
     if references is not None:
-        analogs = analog_votes(references, work.prepared.features, work.fingerprints)
-    work.evidence = replace(work.evidence, contrastive=np.array(similarities, np.float32), analogs=analogs)
+        analogs = analog_votes(references, member.prepared.features, work.fingerprints)
+    member.evidence = replace(member.evidence, contrastive=_similarities(member, work), analogs=analogs)
 
 
-def _sort_by_probability(work: RankingWork, probabilities: NDArray[np.float64]) -> None:
+def _similarities(member: MemberList, work: RankingWork) -> Scores:
+    """Cosine (C,) of the member's E^s and each candidate's E^m."""
+    molecules = work.retrieved.molecules
+    if len(work.members) == 1:  # the query was this member's embedding
+        return np.array([molecule.embedding_similarity for molecule in molecules], np.float32)
+    similarities: Scores = np.stack([molecule.embedding for molecule in molecules]) @ member.embedding
+    return similarities
+
+
+def _sort_by_probability(work: RankingWork, probabilities: Probabilities) -> None:
     """`probabilities` (C + 1,), the last for "none of these". Ties keep the order of retrieval."""
     keys = [molecule.key for molecule in work.retrieved.molecules]
     by_key = {candidate.key: candidate for candidate in work.ranked}
     order = sorted(range(len(keys)), key=lambda index: (-float(probabilities[index]), index))
     work.confidence = _confidence(work.fingerprints, probabilities, first=order[0])
+    channels = [[_channel_values(member.evidence, index) for index in order] for member in work.members]
     work.ranked = tuple(
         replace(
             by_key[keys[index]],
             rank=rank,
             probability=float(probabilities[index]),
-            evidence=_channel_values(work.evidence, index),
+            evidence=_pooled_evidence([of_member[rank - 1] for of_member in channels]),
         )
         for rank, index in enumerate(order, start=1)
     )
+    is_alone = len(work.members) == 1
+    work.outcomes = tuple(
+        _member_outcome(member, keys, order, None if is_alone else of_member)
+        for member, of_member in zip(work.members, channels, strict=True)
+    )
+
+
+def _pooled_evidence(channels: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: round(value, EVIDENCE_DECIMALS) for name, value in pool_evidence(channels).items()}
+
+
+def _member_outcome(
+    member: MemberList,
+    keys: Sequence[int],
+    order: Sequence[int],
+    channels: Sequence[Mapping[str, float]] | None,
+) -> MemberOutcome:
+    """`channels`: of the candidates in `order`. None: the member is the only one, so details would repeat."""
+    stated = member.probabilities.round(DECIMALS)
+    top = int(np.argmax(stated[:-1]))
+    details: dict[str, Any] = {}
+    if channels is not None:
+        details["probabilities"] = {keys[index]: float(stated[index]) for index in order}
+        details["evidence"] = {
+            keys[index]: {**values, **_similarity(member.evidence, index)}
+            for index, values in zip(order, channels, strict=True)
+        }
+    return MemberOutcome(
+        index=member.index,
+        p_right=float(stated[order[0]]),
+        p_absent=float(stated[-1]),
+        top_key=keys[top],
+        top_probability=float(stated[top]),
+        **details,
+    )
+
+
+def _similarity(evidence: ListEvidence, index: int) -> dict[str, float]:
+    """For a feature's candidates this is a field of their own, for a member's it is among the channels."""
+    if evidence.contrastive is None:
+        return {}
+    return {"embedding_similarity": round(float(evidence.contrastive[index]), EVIDENCE_DECIMALS)}
 
 
 def _confidence(

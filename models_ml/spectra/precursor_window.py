@@ -90,12 +90,12 @@ def prepare_spectrum(
     return PreparedSpectrum(features, window) if len(features.mz) else NO_PEAKS
 
 
-def no_candidates(window: PrecursorWindow, params: AnnotateParams) -> CannotAnnotate:
-    return CannotAnnotate(
-        "no_candidates",
+def no_candidates(window: PrecursorWindow, params: AnnotateParams) -> str:
+    """Why a search of this window has no match, for people."""
+    return (
         f"The library has no molecule of {window.neutral_mass:.4f} Da within "
         f"{params.precursor_tolerance_ppm:g} ppm of the precursor ({window.adduct}). "
-        "Check the adduct, widen the tolerance or use a larger library.",
+        "Check the adduct, widen the tolerance or use a larger library."
     )
 
 

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from models_ml.generation.beam_search import Beam, BeamConstraints, beam_search
 from models_ml.inference.annotate import embed_spectra, preprocess, retrieve_candidates
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
+from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.inference.molecule_generation import beam_constraints, build_memory
-from models_ml.inference.spectrum_work import SpectrumWork
 from models_ml.molecules.standardise import standardise
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.networks.attention import Attention, DecoderBlock
@@ -139,7 +139,7 @@ def _search_inputs(
         # few.
         return library.retrieve([replace(query, tolerance_da=ANY_MASS_DA) for query in queries], k)
 
-    works = [SpectrumWork(spectrum) for spectrum in spectra]
+    works = [FeatureWork.of(spectrum) for spectrum in spectra]
     preprocess(works, model, PARAMS)
     inputs: list[SearchInput] = []
     for first in range(0, len(works), size):

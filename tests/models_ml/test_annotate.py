@@ -134,7 +134,6 @@ def test_the_library_is_queried_once_for_a_batch(
         ({"precursor_mz": 5.0, "adduct": "[M+Na]+"}, "impossible_mass"),
         ({"mz": np.array([]), "intensity": np.array([])}, "no_peaks"),
         ({"mz": np.array([100.0]), "intensity": np.array([0.0])}, "no_peaks"),
-        ({"precursor_mz": 1999.0}, "no_candidates"),
     ],
 )
 def test_a_spectrum_that_cannot_be_annotated_gets_a_reason(

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch", reason="annotation needs torch, which is not installed here")
 
+from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.molecule_generation import distinct, mark_known
-from models_ml.inference.spectrum_work import SpectrumWork
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.outcomes import AnnotateParams, GeneratedMolecule, Retrieved
 from tests.models_ml.builders import make_retrieved
@@ -23,8 +23,8 @@ def make_generated(block: str, mass_error_ppm: float) -> GeneratedMolecule:
     )
 
 
-def make_work(retrieved: Retrieved, generated: list[GeneratedMolecule]) -> SpectrumWork:
-    work = SpectrumWork(fragment_spectrum("CCO"))
+def make_work(retrieved: Retrieved, generated: list[GeneratedMolecule]) -> FeatureWork:
+    work = FeatureWork.of(fragment_spectrum("CCO"))
     work.retrieved, work.generated = retrieved, generated
     return work
 

@@ -107,6 +107,10 @@ def _molecules_in_windows(
 
 
 def _pin(outcome: Any) -> Pin:
+    from models_ml.outcomes import CannotAnnotate, NoMatch
+
+    if isinstance(outcome, NoMatch):  # pinned when it was one of the inputs that cannot be annotated
+        outcome = CannotAnnotate(outcome.code, outcome.reason)
     confidence = getattr(outcome, "confidence", None)
     if confidence is None:
         return Pin(_digest([repr(outcome)]), "", 0.0, 0.0, 0.0, [])

@@ -21,7 +21,7 @@ from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference.annotate import embed_spectra
 from models_ml.inference.checkpoint import GlmrModel
-from models_ml.inference.spectrum_work import SpectrumWork
+from models_ml.inference.feature_work import FeatureWork
 from models_ml.outcomes import AnnotateParams, Embedding
 from models_ml.spectra.precursor_window import PreparedSpectrum, prepare_spectrum
 
@@ -61,11 +61,11 @@ class MethodContext:
             raise ValueError(f"The spectrum of a case with candidates cannot be annotated: {prepared.reason}")
         return prepared
 
-    def embedded(self, cases: Sequence[Case]) -> list[SpectrumWork]:
+    def embedded(self, cases: Sequence[Case]) -> list[FeatureWork]:
         """Preprocess and embed the spectra, as `annotate` does. Every case must have candidates."""
-        works = [SpectrumWork(case.spectrum) for case in cases]
+        works = [FeatureWork.of(case.spectrum) for case in cases]
         for work, case in zip(works, cases, strict=True):
-            work.prepared = self.prepared(case)
+            work.leader.prepared = self.prepared(case)
         embed_spectra(works, self.model)
         return works
 

@@ -24,9 +24,9 @@ from models_ml.evaluate.protocols import restricted_retrieve
 from models_ml.evaluate.vectors import MoleculeVectors
 from models_ml.inference.annotate import embed_spectra, preprocess, retrieve_candidates
 from models_ml.inference.checkpoint import GlmrModel
+from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.molecule_generation import distinct, generate_molecules, mark_known
 from models_ml.inference.rerank import rank_candidates
-from models_ml.inference.spectrum_work import SpectrumWork
 from models_ml.molecules.fingerprint import tanimoto
 from models_ml.molecules.standardise import identify
 from models_ml.outcomes import AnnotateParams, GeneratedMolecule
@@ -43,7 +43,7 @@ class PreparedBatch:
     """Cases, embedded and with their candidates. Every row of the table starts from the same batches."""
 
     cases: Sequence[Case]
-    works: Sequence[SpectrumWork]  # parallel to `cases`
+    works: Sequence[FeatureWork]  # parallel to `cases`
 
 
 def generation_report(
@@ -97,7 +97,7 @@ def prepare_batches(
     batches: list[PreparedBatch] = []
     for start in range(0, len(cases), BATCH_SIZE):
         batch = cases[start : start + BATCH_SIZE]
-        works = [SpectrumWork(case.spectrum) for case in batch]
+        works = [FeatureWork.of(case.spectrum) for case in batch]
         preprocess(works, model, params)
         embed_spectra(works, model)
         retrieve_candidates(works, restricted_retrieve(batch, library, vectors.values), params)
@@ -175,7 +175,7 @@ def _metrics(
             "tokens": float(np.mean([len(beam.text) for beam in all_beams])),
         }
         for name, variant in _rerankings(params).items():
-            window = work.prepared.window
+            window = work.window
             first = rank_candidates(window, work.retrieved, work.generated, embeddings, variant)[0]
             metrics[f"{name}_hit@1"] = float(first.inchikey_first_block == case.compound)
         yield metrics
