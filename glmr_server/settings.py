@@ -234,6 +234,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
         "JobItemState": "annotation.jobs.models.JobItem.State",
+        "JobOutcome": "annotation.api.serializers.jobs.JOB_OUTCOMES",
         "JobState": "annotation.jobs.models.Job.State",
         "RankingMethod": "models_ml.outcomes.METHODS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",

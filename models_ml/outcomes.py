@@ -168,6 +168,19 @@ class MemberOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class FormulaCandidate:
+    """A molecular formula within the precursor tolerance, ranked without the library."""
+
+    rank: int  # 1 is best
+    formula: str  # of the neutral molecule, Hill order
+    mass_error_ppm: float  # (measured - theoretical) / theoretical, at the precursor's m/z
+    n_explained_peaks: int
+    explained_intensity: float  # share of the intensity, 0 to 1
+    isotope_similarity: float | None  # 0 to 1; None without an isotope pattern
+    probability: float  # calibrated, that this is the formula
+
+
+@dataclass(frozen=True, slots=True)
 class Annotated:
     """The result for one feature, whose candidates all members have ranked together."""
 
@@ -180,6 +193,7 @@ class Annotated:
     timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
     confidence: Confidence | None = None  # None: `glmr` gives none
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
+    formulas: tuple[FormulaCandidate, ...] = ()  # by rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +208,7 @@ class NoMatch:
     generated: tuple[GeneratedMolecule, ...]  # from the spectrum alone, as no candidate helps the decoder
     timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
+    formulas: tuple[FormulaCandidate, ...] = ()  # by rank
     code: str = "no_candidates"  # stable, for programs
 
 

@@ -14,8 +14,8 @@ from annotation.admin.read_only import ReadOnlyAdmin
 from annotation.admin.view_inline import ViewInline
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.register_checkpoint import make_default
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule
-from annotation.results.view import CandidateView, GeneratedView, VerdictView
+from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
+from annotation.results.view import CandidateView, FormulaView, GeneratedView, VerdictView
 from annotation.review.models import Verdict
 
 
@@ -47,6 +47,11 @@ class CandidateInline(ViewInline):
         return rows.order_by("rank")
 
 
+class FormulaInline(ViewInline):
+    model = FormulaCandidate
+    view = FormulaView
+
+
 class GeneratedInline(ViewInline):
     model = GeneratedMolecule
     view = GeneratedView
@@ -71,7 +76,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
     list_select_related = ("job", "spectrum", "top_molecule")
     search_fields = ("job__name", "spectrum__title", "public_id")
     date_hierarchy = "created_at"
-    inlines = (CandidateInline, GeneratedInline, VerdictInline)
+    inlines = (CandidateInline, FormulaInline, GeneratedInline, VerdictInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Annotation]:
         rows = super().get_queryset(request).select_related("spectrum", "top_molecule", "item__job")

@@ -47,7 +47,7 @@ class Job(models.Model):
 
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
-        DONE = "done", "Done"  # every item is done, or failed with a reason
+        DONE = "done", "Done"  # every item has an outcome
         CANCELLED = "cancelled", "Cancelled"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -154,8 +154,10 @@ class JobItem(models.Model):
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
         RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        DONE = "done", "Annotated"
+        NO_MATCH = "no_match", "No match"  # searched without fault, but no library molecule has its mass
+        UNUSABLE = "unusable", "Cannot be annotated"  # the input is at fault; trying again cannot help
+        FAILED = "failed", "Failed"  # the server is at fault; trying again may help
         CANCELLED = "cancelled", "Cancelled"
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items", db_index=False)

@@ -25,6 +25,16 @@ class Waiting(StrEnum):
     EMBEDDING = "embedding"  # molecules that the job searches are not embedded yet
 
 
+class JobOutcome(StrEnum):
+    """How a job ended. A spectrum without a match counts as success: the search worked."""
+
+    OPEN = "open"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"  # some spectra failed or cannot be annotated
+    FAILED = "failed"  # all spectra failed or cannot be annotated
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     state: Job.State
@@ -32,6 +42,8 @@ class Progress:
     pending: int
     running: int
     done: int
+    no_match: int
+    unusable: int
     failed: int
     cancelled: int
     waiting: Waiting | None  # None: the job waits for nothing, or only for its turn
@@ -40,10 +52,11 @@ class Progress:
     rate_per_s: float | None  # finished spectra per second over the last minute
     eta_s: float | None
     ahead_in_queue: int  # open spectra of jobs that were submitted earlier
+    none_of_these: int = 0  # of `done`: the better answer is "none of these". Not counted for lists.
 
     @property
     def finished(self) -> int:
-        return self.done + self.failed + self.cancelled
+        return self.done + self.no_match + self.unusable + self.failed + self.cancelled
 
     @property
     def percent(self) -> float:
@@ -55,22 +68,44 @@ class Progress:
         return self.state in (Job.State.DONE, Job.State.CANCELLED)
 
     @property
+    def outcome(self) -> JobOutcome:
+        if not self.is_final:
+            return JobOutcome.OPEN
+        if self.state == Job.State.CANCELLED:
+            return JobOutcome.CANCELLED
+        if self.without_result == 0:
+            return JobOutcome.SUCCEEDED
+        return JobOutcome.FAILED if self.without_result == self.total else JobOutcome.PARTIAL
+
+    @property
+    def without_result(self) -> int:
+        return self.unusable + self.failed
+
+    @property
     def stalled(self) -> bool:
         """Spectra are open and no worker is alive."""
         return self.waiting is Waiting.NO_WORKER
 
 
 def progress(job: Job) -> Progress:
-    """The progress of one job. Five queries at most, each over an index."""
+    """The progress of one job. Six queries at most, each over an index."""
     counts = _counts([job])[job.pk]
     workers = WorkerHeartbeat.objects.status()
+    # Results are a layer above jobs, so the relation is followed from here without an import.
+    n_none = JobItem.objects.filter(Q(("annotation__abstains", True)), job=job).count()
     if job.finished_at is not None:
-        return _assemble(job, counts, workers)
+        return _assemble(job, counts, workers, n_none=n_none)
     n_ahead = JobItem.objects.filter(
         job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
     ).count()
     return _assemble(
-        job, counts, workers, rate=_rate(job), n_ahead=n_ahead, embedding=_unfinished_embedding(job)
+        job,
+        counts,
+        workers,
+        rate=_rate(job),
+        n_ahead=n_ahead,
+        embedding=_unfinished_embedding(job),
+        n_none=n_none,
     )
 
 
@@ -103,6 +138,7 @@ def _assemble(
     rate: float | None = None,
     n_ahead: int = 0,
     embedding: str = "",
+    n_none: int = 0,
 ) -> Progress:
     n = {state: counts[state] for state in JobItem.State.values}
     n_open = n["pending"] + n["running"]
@@ -117,6 +153,7 @@ def _assemble(
         rate_per_s=rate,
         eta_s=n_open / rate if rate and n_open else None,
         ahead_in_queue=n_ahead,
+        none_of_these=n_none,
     )
 
 

@@ -11,10 +11,11 @@ from django.db.models import QuerySet
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from annotation.results.view import (
     AnnotationView,
     CandidateView,
+    FormulaView,
     GeneratedView,
     JobView,
     ResultView,
@@ -42,7 +43,7 @@ def load_results(
     all_generated: bool = False,
     verdicts: Mapping[int, VerdictView] = NO_VERDICTS,
 ) -> list[ResultView]:
-    """The results of these items, in their order. Three queries, if `items` come from `items_with_results`.
+    """The results of these items, in their order. Four queries, if `items` come from `items_with_results`.
 
     `top` limits the candidates of each spectrum. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.
@@ -50,12 +51,19 @@ def load_results(
     annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
     ids = [annotation.pk for annotation in annotations.values()]
     candidates = _candidates(job, ids, top)
+    formulas = _formulas(ids)
     generated = _generated(ids, all_generated)
     job_view = from_row(JobView, job)
 
     def view_of(annotation: Annotation) -> AnnotationView:
         pk = annotation.pk
-        return annotation_view(annotation, candidates.get(pk, ()), generated.get(pk, ()), verdicts.get(pk))
+        return annotation_view(
+            annotation,
+            candidates.get(pk, ()),
+            generated.get(pk, ()),
+            formulas.get(pk, ()),
+            verdicts.get(pk),
+        )
 
     return [
         from_row(
@@ -73,14 +81,18 @@ def annotation_view(
     annotation: Annotation,
     candidates: Iterable[CandidateView],
     generated: Iterable[GeneratedView],
+    formulas: Iterable[FormulaView],
     verdict: VerdictView | None = None,
 ) -> AnnotationView:
     """No query."""
-    generated = tuple(generated)
+    generated, formulas = tuple(generated), tuple(formulas)
     return from_row(
         AnnotationView,
         annotation,
         candidates=tuple(candidates),
+        formulas=formulas,
+        best_formula=formulas[0].formula if formulas else "",
+        best_formula_probability=formulas[0].probability if formulas else None,
         generated=generated,
         proposed_smiles=_proposed_smiles(generated),
         verdict=verdict,
@@ -97,6 +109,15 @@ def _candidates(job: Job, ids: Sequence[int], top: int | None) -> dict[int, list
     names = compound_names(job.library_version_id, [row.molecule_id for row in rows])
     return {
         pk: [from_row(CandidateView, row, name=names.get(row.molecule_id, "")) for row in group]
+        for pk, group in groupby(rows, key=attrgetter("annotation_id"))
+    }
+
+
+def _formulas(ids: Sequence[int]) -> dict[int, list[FormulaView]]:
+    """By annotation, in the order of their ranks. One query."""
+    rows = FormulaCandidate.objects.filter(annotation_id__in=ids).order_by("annotation_id", "rank")
+    return {
+        pk: [from_row(FormulaView, row) for row in group]
         for pk, group in groupby(rows, key=attrgetter("annotation_id"))
     }
 

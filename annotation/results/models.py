@@ -91,6 +91,28 @@ class Candidate(models.Model):
         return f"rank {self.rank} of {self.annotation_id}"
 
 
+class FormulaCandidate(models.Model):
+    """A molecular formula within the precursor tolerance, ranked without the library."""
+
+    annotation = models.ForeignKey(
+        Annotation, on_delete=models.CASCADE, related_name="formulas", db_index=False
+    )
+    rank = models.PositiveSmallIntegerField()
+    formula = models.CharField(max_length=100)
+    mass_error_ppm = models.FloatField()
+    n_explained_peaks = models.PositiveIntegerField()
+    explained_intensity = models.FloatField()
+    isotope_similarity = models.FloatField(null=True)
+    probability = models.FloatField()
+
+    class Meta:
+        ordering = ["annotation", "rank"]
+        constraints = [models.UniqueConstraint(fields=["annotation", "rank"], name="one_formula_per_rank")]
+
+    def __str__(self) -> str:
+        return f"{self.formula}, rank {self.rank} of {self.annotation_id}"
+
+
 class GeneratedMolecule(models.Model):
     """A beam of the language model, a valid molecule or not."""
 

@@ -11,8 +11,11 @@ from django.db import transaction
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
 from annotation.jobs.models import JobItem
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from models_ml.outcomes import Annotated, CannotAnnotate, NoMatch, Outcome, RankedCandidate
+
+Answer = Annotated | NoMatch
+UNEQUIVOCAL = 0.9  # least probability of a formula that is proposed at level 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Provenance:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     done: int
-    failed: int
+    no_match: int
+    unusable: int
     lost: int  # another worker holds or ended these items in the meantime; nothing was written for them
 
 
@@ -41,27 +45,33 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
             JobItem.objects.held(batch.items).select_for_update().order_by("pk").values_list("pk", flat=True)
         )
         current = [pair for pair in zip(batch.items, outcomes, strict=True) if pair[0].id in held]
-        annotated = [(item, outcome) for item, outcome in current if isinstance(outcome, Annotated)]
-        _write(batch, annotated, provenance)
-        JobItem.objects.held(item for item, _ in annotated).end(
-            JobItem.State.DONE, error_code="", error="", isolated=False
-        )
+        answers = [(item, outcome) for item, outcome in current if not isinstance(outcome, CannotAnnotate)]
+        _write(batch, answers, provenance)
+        annotated = [item for item, outcome in answers if isinstance(outcome, Annotated)]
+        JobItem.objects.held(annotated).end(JobItem.State.DONE, error_code="", error="", isolated=False)
         for item, outcome in current:
-            if isinstance(outcome, CannotAnnotate | NoMatch):
+            if not isinstance(outcome, Annotated):
+                unmatched = isinstance(outcome, NoMatch)
                 JobItem.objects.held([item]).end(
-                    JobItem.State.FAILED, error_code=outcome.code[:40], error=outcome.reason
+                    JobItem.State.NO_MATCH if unmatched else JobItem.State.UNUSABLE,
+                    error_code=outcome.code[:40],
+                    error=outcome.reason,
+                    isolated=False,
                 )
         ledger.close_finished({item.job_id for item, _ in current})
     return Recorded(
-        done=len(annotated), failed=len(current) - len(annotated), lost=len(batch.items) - len(current)
+        done=len(annotated),
+        no_match=len(answers) - len(annotated),
+        unusable=len(current) - len(answers),
+        lost=len(batch.items) - len(current),
     )
 
 
-def _write(batch: Batch, annotated: Sequence[tuple[ClaimedItem, Annotated]], provenance: Provenance) -> None:
+def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenance: Provenance) -> None:
     annotations = Annotation.objects.bulk_create(
-        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in annotated
+        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in answers
     )
-    written = list(zip(annotations, (outcome for _, outcome in annotated), strict=True))
+    written = list(zip(annotations, (outcome for _, outcome in answers), strict=True))
     Candidate.objects.bulk_create(
         Candidate(
             annotation=annotation,
@@ -75,7 +85,12 @@ def _write(batch: Batch, annotated: Sequence[tuple[ClaimedItem, Annotated]], pro
             evidence=_finite(candidate.evidence),
         )
         for annotation, outcome in written
-        for candidate in outcome.candidates
+        for candidate in _candidates(outcome)
+    )
+    FormulaCandidate.objects.bulk_create(
+        FormulaCandidate(annotation=annotation, **asdict(formula))
+        for annotation, outcome in written
+        for formula in outcome.formulas
     )
     GeneratedMolecule.objects.bulk_create(
         GeneratedMolecule(annotation=annotation, **asdict(generated))
@@ -90,10 +105,11 @@ def _finite(evidence: Mapping[str, float]) -> dict[str, float]:
 
 
 def _annotation(
-    item: ClaimedItem, outcome: Annotated, requested_method: str, provenance: Provenance
+    item: ClaimedItem, outcome: Answer, requested_method: str, provenance: Provenance
 ) -> Annotation:
-    best = outcome.candidates[0] if outcome.candidates else None
-    confidence = outcome.confidence
+    candidates = _candidates(outcome)
+    best = candidates[0] if candidates else None
+    confidence = outcome.confidence if isinstance(outcome, Annotated) else None
     return Annotation(
         item_id=item.id,
         job_id=item.job_id,
@@ -101,11 +117,9 @@ def _annotation(
         adduct=outcome.adduct,
         adduct_assumed=outcome.adduct_assumed,
         neutral_mass=outcome.neutral_mass,
-        n_in_window=outcome.n_in_window,
-        n_candidates=len(outcome.candidates),
-        # Schymanski et al. 2014: candidates that only a computer ranked are tentative (level 3). Without
-        # candidates, only the mass is known (level 5).
-        proposed_level="3" if best else "5",
+        n_in_window=outcome.n_in_window if isinstance(outcome, Annotated) else 0,
+        n_candidates=len(candidates),
+        proposed_level=_level(outcome),
         method=_method(requested_method, best),
         p_right=confidence.p_right if confidence else None,
         p_close=confidence.p_close if confidence else None,
@@ -114,11 +128,26 @@ def _annotation(
         top_molecule_id=best.key if best else None,
         top_generated_similarity=best.generated_similarity if best else None,
         top_embedding_similarity=best.embedding_similarity if best else None,
-        margin=_margin(outcome.candidates),
+        margin=_margin(candidates),
         attempt=item.attempt,
         timings_s=dict(outcome.timings_s),
         **asdict(provenance),
     )
+
+
+def _candidates(outcome: Answer) -> Sequence[RankedCandidate]:
+    return outcome.candidates if isinstance(outcome, Annotated) else ()
+
+
+def _level(outcome: Answer) -> str:
+    """Schymanski et al. 2014: candidates that only a computer ranked are tentative (level 3).
+
+    Without candidates, an unequivocal formula is level 4. Otherwise only the mass is known (level 5).
+    """
+    if _candidates(outcome):
+        return "3"
+    formula = outcome.formulas[0] if outcome.formulas else None
+    return "4" if formula is not None and formula.probability >= UNEQUIVOCAL else "5"
 
 
 def _method(requested: str, best: RankedCandidate | None) -> str:

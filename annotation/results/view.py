@@ -86,6 +86,21 @@ class CandidateView:
 
 
 @dataclass(frozen=True, slots=True)
+class FormulaView:
+    """A molecular formula within the precursor tolerance, ranked without the library."""
+
+    rank: int
+    formula: Annotated[str, "Of the neutral molecule, in Hill order."]
+    mass_error_ppm: Annotated[float, "Measured minus theoretical precursor m/z."]
+    n_explained_peaks: Annotated[int, "Peaks that a part of the formula explains."]
+    explained_intensity: Annotated[float, "Share of the intensity that these peaks hold, 0 to 1."]
+    isotope_similarity: Annotated[
+        float | None, "Similarity of measured and theoretical isotope pattern, 0 to 1. Null without MS1."
+    ]
+    probability: Annotated[float, "Calibrated probability that this is the formula."]
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedView:
     """A molecule that the language model generated. Never ranked."""
 
@@ -194,6 +209,13 @@ class AnnotationView:
         "Null with fewer than two candidates.",
     ]
     candidates: tuple[CandidateView, ...]  # by rank
+    formulas: tuple[FormulaView, ...]  # by rank
+    best_formula: Annotated[
+        str,
+        IN_EXPORTS,
+        "The most likely molecular formula, ranked without the library. Empty if there is none.",
+    ]
+    best_formula_probability: Annotated[float | None, IN_EXPORTS, "Probability of `best_formula`."]
     generated: tuple[GeneratedView, ...]  # by beam; only the proposed ones where a table is loaded
     proposed_smiles: Annotated[
         tuple[str, ...],

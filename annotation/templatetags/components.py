@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from annotation.jobs.models import WorkerHeartbeat, WorkerStatus
-from annotation.jobs.progress import Progress
+from annotation.jobs.progress import JobOutcome, Progress
 from annotation.libraries.models import Molecule
 from annotation.results.models import Annotation
 from annotation.templatetags.display import thousands
@@ -104,6 +104,10 @@ def badge(label: str, state: str = "", detail: str = "") -> dict[str, str]:
 def job_badge(progress: Progress) -> dict[str, str]:
     if progress.stalled:
         return {"label": "Stalled", "state": "stalled"}
+    if progress.outcome is JobOutcome.FAILED:
+        return {"label": "Failed", "state": "failed"}
+    if progress.outcome is JobOutcome.PARTIAL:
+        return {"label": "Done with failures", "state": "partial"}
     return {"label": str(progress.state.label), "state": progress.state.value}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEntry
 from annotation.references.matches import Match
-from annotation.results.models import Annotation, Candidate, GeneratedMolecule
+from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from annotation.results.reference_matches import matches_of
 from annotation.review.models import Verdict
 from annotation.web.evidence import EvidenceRow, evidence_rows
@@ -62,17 +63,28 @@ class MatchRow:
 
 
 @dataclass(frozen=True)
+class FormulaRow:
+    formula: FormulaCandidate
+    n_candidates: int  # of the list that have this formula
+
+
+@dataclass(frozen=True)
 class AnnotationPage:
     panel: SpectrumPanel
     rows: list[CandidateRow]
     verdicts: list[Verdict]  # latest first
     matches: list[MatchRow]
+    formulas: list[FormulaRow]
     generated: list[GeneratedMolecule]
     n_spectra: int  # in the job
 
     @property
     def current_verdict(self) -> Verdict | None:
         return self.verdicts[0] if self.verdicts else None
+
+    @property
+    def has_isotopes(self) -> bool:
+        return any(row.formula.isotope_similarity is not None for row in self.formulas)
 
     @property
     def has_probabilities(self) -> bool:
@@ -101,7 +113,7 @@ def load_panel(annotation: Annotation, requested_rank: str | None) -> SpectrumPa
 
 
 def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationPage:
-    """At most seven queries."""
+    """At most eight queries."""
     candidates = _candidates(annotation)
     rows = _with_entries(annotation, candidates)
     verdicts = _verdicts(annotation)
@@ -113,6 +125,7 @@ def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationP
         rows=rows,
         verdicts=verdicts,
         matches=_matches(annotation, candidates),
+        formulas=_formulas(annotation, candidates),
         generated=list(annotation.generated.order_by("beam_rank")),
         n_spectra=annotation.job.items.count(),
     )
@@ -170,6 +183,12 @@ def _matches(annotation: Annotation, candidates: Sequence[Candidate]) -> list[Ma
     """The most similar reference spectra of the same precursor. One query, none without a collection."""
     by_molecule = {candidate.molecule_id: candidate for candidate in candidates}
     return [MatchRow(match, by_molecule.get(match.reference.molecule_id)) for match in matches_of(annotation)]
+
+
+def _formulas(annotation: Annotation, candidates: Sequence[Candidate]) -> list[FormulaRow]:
+    """By rank. One query."""
+    counts = Counter(candidate.molecule.formula for candidate in candidates)
+    return [FormulaRow(row, counts[row.formula]) for row in annotation.formulas.order_by("rank")]
 
 
 def _verdicts(annotation: Annotation) -> list[Verdict]:

@@ -23,12 +23,16 @@ MAX_LOOKAHEAD = 2000
 def review_queue(user: User, query: QueryDict) -> QuerySet[Annotation]:
     """Annotations without a verdict in the projects where the user is a curator.
 
+    Results without a match are not in the queue: they have no candidate to decide on.
+
     Closest to 50 % first by default. Annotations without a probability come last, the smallest margin first;
     an annotation with fewer than two candidates has no margin and comes at the very end.
     """
     decided = Verdict.objects.filter(annotation=OuterRef("pk"))
     projects = scope.projects(user, Role.CURATOR)
-    waiting: QuerySet[Annotation] = Annotation.objects.in_projects(projects).filter(~Exists(decided))
+    waiting: QuerySet[Annotation] = Annotation.objects.in_projects(projects).filter(
+        ~Exists(decided), n_candidates__gt=0
+    )
     if project := query.get("project"):
         waiting = waiting.filter(job__project__slug=project)
     if job := requested_job_id(query):

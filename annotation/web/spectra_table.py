@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
+from annotation.results.models import FormulaCandidate
 from annotation.review.models import Verdict
 from annotation.web.certainty import filter_by_certainty
 from annotation.web.forms import SpectraFilter
@@ -42,6 +43,7 @@ class SpectrumRow:
     name: str  # of rank 1 in the job's library; empty if the library has no name for it
     verdict: Verdict.Decision | None
     level: str
+    formula: FormulaCandidate | None  # the most likely one, if there is no match
 
     @property
     def level_label(self) -> str:
@@ -68,7 +70,8 @@ class SpectraTable:
 def spectra_table(job: Job, parameters: QueryDict) -> SpectraTable:
     """The page of the table that the URL's query parameters select.
 
-    Three queries: the count, the rows with everything that they show, and the names of their molecules.
+    Four queries: the count, the rows with everything that they show, the names of their molecules, and the
+    formulas of those without a match.
     """
     form = SpectraFilter(parameters)
     chosen = form.values()
@@ -83,12 +86,23 @@ def spectra_table(job: Job, parameters: QueryDict) -> SpectraTable:
 def _rows(job: Job, page: Page[JobItem]) -> list[SpectrumRow]:
     molecules = {item.pk: item.annotation.top_molecule_id for item in page if hasattr(item, "annotation")}
     names = compound_names(job.library_version_id, [pk for pk in molecules.values() if pk is not None])
+    formulas = _best_formulas(page)
     rows = []
     for item in page:
         decision, level = getattr(item, "verdict", None), getattr(item, "verdict_level", None)
         name = names.get(molecules.get(item.pk) or 0, "")
-        rows.append(SpectrumRow(item, name, Verdict.Decision(decision) if decision else None, level or ""))
+        verdict = Verdict.Decision(decision) if decision else None
+        rows.append(SpectrumRow(item, name, verdict, level or "", formulas.get(item.pk)))
     return rows
+
+
+def _best_formulas(page: Page[JobItem]) -> dict[int, FormulaCandidate]:
+    """The most likely formula of each item without a match, by item. At most one query."""
+    unmatched = [item.pk for item in page if item.state == JobItem.State.NO_MATCH]
+    if not unmatched:
+        return {}
+    rows = FormulaCandidate.objects.filter(annotation__item__in=unmatched, rank=1)
+    return {row.annotation.item_id: row for row in rows.select_related("annotation")}
 
 
 def items(job: Job) -> QuerySet[JobItem]:

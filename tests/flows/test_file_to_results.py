@@ -98,17 +98,15 @@ def worker() -> Work:
     return Work(runtime, HeartbeatThread(Heartbeat(worker=runtime.name, device=runtime.device_name)))
 
 
-def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
-    files: Path, model_version: ModelVersion
-) -> None:
+def test_every_spectrum_ends_with_an_outcome_and_a_reason(files: Path, model_version: ModelVersion) -> None:
     job = submitted(files, model_version)
 
     work_until_idle()
 
     now = progress(job)
     job.refresh_from_db()
-    assert (job.state, now.done, now.failed) == (Job.State.DONE, 2, 2)
-    reasons = dict(job.items.filter(state="failed").values_list("spectrum__title", "error_code"))
+    assert (job.state, now.done, now.no_match, now.unusable, now.failed) == (Job.State.DONE, 2, 1, 1, 0)
+    reasons = dict(job.items.exclude(state="done").values_list("spectrum__title", "error_code"))
     assert reasons == {"no adduct": "no_adduct", "nothing of that mass": "no_candidates"}
 
     aspirin = Annotation.objects.get(job=job, spectrum__title="aspirin")
@@ -119,6 +117,8 @@ def test_every_spectrum_ends_annotated_or_failed_with_a_reason(
     assert aspirin.rdkit_version
     assert aspirin.torch_version
     assert len(list(export.rows(job))) == 4
+    unmatched = Annotation.objects.get(job=job, n_candidates=0)
+    assert unmatched.item.state == "no_match"
 
 
 def test_job_ends_before_its_new_library_is_fully_embedded(
@@ -132,7 +132,7 @@ def test_job_ends_before_its_new_library_is_fully_embedded(
         job.refresh_from_db()
 
     assert job.items.filter(state="done").count() == 2
-    assert {a.n_in_window for a in job.annotations.all()} == {1, 3}
+    assert {a.n_in_window for a in job.annotations.all()} == {0, 1, 3}
     run = LibraryEmbedding.objects.get()
     assert (run.n_embedded, run.finished_at) == (4, None)
 
@@ -158,7 +158,7 @@ def test_the_same_pins_give_the_same_ranks(files: Path, model_version: ModelVers
         }
 
     assert ranks(again) == ranks(first)
-    assert len(ranks(first)) == 2
+    assert len(ranks(first)) == 3  # two annotated and one without a match
 
 
 def test_upgrade_keeps_old_results_and_continues_with_the_new_model(
@@ -176,7 +176,7 @@ def test_upgrade_keeps_old_results_and_continues_with_the_new_model(
     work_until_idle()
 
     assert not requested.filter(finished_at=None).exists()
-    assert set(fresh.items.values_list("state", flat=True)) == {"done", "failed"}
+    assert set(fresh.items.values_list("state", flat=True)) == {"done", "no_match", "unusable"}
     assert set(waiting.items.values_list("state", "attempts")) == {("pending", 0)}
     old = done.annotations.first()
     assert old is not None

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -66,11 +67,17 @@ def manage(address: str, *arguments: str) -> str:
     return done.stdout
 
 
+def _with_outcome(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`failed` had three meanings in 0.1; the upgrade tells them apart by the code."""
+    return tuple("unusable" if value == "failed" else value for value in row) if "no_adduct" in row else row
+
+
 def test_upgrade(old_database: str, tmp_path: Path) -> None:
     before = rows(old_database)
     assert all(before.values())
     manage(old_database, "migrate", "--verbosity", "0")
     after = rows(old_database)
+    before["jobitem"] = [_with_outcome(row) for row in before["jobitem"]]
     for name in TABLES:
         # A later release may add columns at the end; what was stored stays as it was.
         width = len(before[name][0])

@@ -12,11 +12,12 @@ from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.jobs.models import Job, JobItem
-from annotation.jobs.progress import Progress
+from annotation.jobs.progress import JobOutcome, Progress
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
+JOB_OUTCOMES = [(outcome.value, outcome.value) for outcome in JobOutcome]
 ION_MODES = ("positive", "negative")
 METHOD_HELP = (
     "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
@@ -208,9 +209,16 @@ class JobProgressSerializer(serializers.Serializer[Progress]):
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
     running = serializers.IntegerField()
-    done = serializers.IntegerField()
-    failed = serializers.IntegerField()
+    done = serializers.IntegerField(help_text="Annotated.")
+    no_match = serializers.IntegerField(help_text="Searched, but no library molecule has the mass.")
+    unusable = serializers.IntegerField(help_text="Cannot be annotated: the input is at fault.")
+    failed = serializers.IntegerField(help_text="Failed for a technical reason. A retry may help.")
     cancelled = serializers.IntegerField()
+    outcome = serializers.ChoiceField(
+        choices=JOB_OUTCOMES,
+        help_text="How the job ended. `partial`: some spectra are `failed` or "
+        "`unusable`. `failed`: all are. A spectrum without a match counts as success.",
+    )
     percent = serializers.FloatField(help_text="Rounded down: 100 means that every spectrum has ended.")
     stalled = serializers.BooleanField(help_text="Spectra are open and no worker sends heartbeats.")
     waiting_for = serializers.CharField(help_text="What the job waits for; empty if it waits for nothing.")

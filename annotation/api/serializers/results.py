@@ -19,6 +19,7 @@ from annotation.references.matches import Match
 from annotation.results.view import (
     AnnotationView,
     CandidateView,
+    FormulaView,
     GeneratedView,
     JobView,
     ResultView,
@@ -78,6 +79,12 @@ class CandidateSerializer(ViewSerializer):
     views = {"": CandidateView}
 
 
+class FormulaCandidateSerializer(ViewSerializer):
+    """A molecular formula within the precursor tolerance, ranked without the library."""
+
+    views = {"": FormulaView}
+
+
 class GeneratedMoleculeSerializer(ViewSerializer):
     """A molecule that the language model generated. Never ranked."""
 
@@ -119,7 +126,8 @@ class AnnotationSerializer(ViewSerializer):
     url = serializers.HyperlinkedIdentityField(
         view_name="api:annotation", lookup_field="id", lookup_url_kwarg="public_id"
     )
-    candidates = CandidateSerializer(many=True, help_text="By rank.")
+    candidates = CandidateSerializer(many=True, help_text="By rank. Empty in state `no_match`.")
+    formulas = FormulaCandidateSerializer(many=True, help_text="By rank.")
     verdict = VerdictSerializer(allow_null=True, help_text="The latest verdict; null if there is none.")
 
 

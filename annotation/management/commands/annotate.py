@@ -83,7 +83,8 @@ class Command(BaseCommand):
                 ) from None
         self._write(job, out, table, options["top"])
         self.stdout.write(
-            f"{now.done} annotated, {now.failed} failed, {now.cancelled} cancelled of {now.total}."
+            f"{now.done} annotated, {now.no_match} without a match in the library, {now.unusable} cannot be "
+            f"annotated, {now.failed} failed, {now.cancelled} cancelled of {now.total}."
         )
 
     def _submit(self, options: dict[str, Any]) -> Job:

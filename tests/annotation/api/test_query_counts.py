@@ -29,9 +29,9 @@ def make(world: World, n_spectra: int) -> Job:
     [
         ("/api/v1/jobs", 4),
         ("/api/v1/jobs/{job}/items", 3),
-        ("/api/v1/jobs/{job}/results?top=3", 7),
-        ("/api/v1/jobs/{job}/results.csv", 7),
-        ("/api/v1/annotations/{annotation}", 6),
+        ("/api/v1/jobs/{job}/results?top=3", 8),
+        ("/api/v1/jobs/{job}/results.csv", 8),
+        ("/api/v1/annotations/{annotation}", 7),
         ("/api/v1/libraries", 3),
         ("/api/v1/models", 2),
     ],

@@ -66,7 +66,10 @@ def test_waits_and_writes(
     output = annotate(
         world, spectra, "--out", str(tmp_path / "r.json"), "--csv", str(tmp_path / "r.csv"), stderr=err
     )
-    assert "2 annotated, 0 failed, 0 cancelled of 2" in output
+    assert (
+        "2 annotated, 0 without a match in the library, 0 cannot be annotated, 0 failed, 0 cancelled of 2"
+        in output
+    )
     assert "No worker is alive" in err.getvalue()
     assert (tmp_path / "r.json").exists()
     assert len((tmp_path / "r.csv").read_text().splitlines()) == 1 + 2 * 5

@@ -145,7 +145,7 @@ def test_the_number_of_queries_grows_only_with_rounds() -> None:
     job = Job.objects.select_related("submitted_by", "library_version__library", "model_version").get()
     with CaptureQueriesContext(connection) as captured:
         assert len(list(rows(job))) == 8
-    assert len(captured) == 5  # items, verdicts, candidates, names, proposed molecules
+    assert len(captured) == 6  # items, verdicts, candidates, names, formulas, proposed molecules
 
 
 def test_no_cell_is_a_formula() -> None:

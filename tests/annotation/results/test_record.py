@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.jobs import ledger, parameters
+from annotation.jobs import actions, ledger, parameters
 from annotation.jobs.ledger import Batch
+from annotation.jobs.progress import progress
 from annotation.models import Annotation, Candidate, GeneratedMolecule, Job, Molecule
 from annotation.results import record
 from annotation.results.record import Provenance, Recorded
-from models_ml.outcomes import Annotated, AnnotateParams, CannotAnnotate, Confidence, RankedCandidate
+from models_ml.outcomes import (
+    Annotated,
+    AnnotateParams,
+    CannotAnnotate,
+    Confidence,
+    FormulaCandidate,
+    NoMatch,
+    Outcome,
+    RankedCandidate,
+)
 from models_ml.outcomes import GeneratedMolecule as Generated
 from tests.annotation.builders import SMILES, make_job
 
@@ -76,15 +86,15 @@ def test_a_batch_is_recorded_with_candidates_generated_molecules_and_the_end_of_
         batch, [annotated(0.9, 0.7), CannotAnnotate("no_precursor", "No precursor m/z.")], PROVENANCE
     )
 
-    assert recorded == Recorded(done=1, failed=1, lost=0)
+    assert recorded == Recorded(done=1, no_match=0, unusable=1, lost=0)
     annotation = Annotation.objects.get(job=job)
     assert annotation.margin == pytest.approx(0.2)
     assert annotation.top_molecule_id == annotation.candidates.get(rank=1).molecule_id
     assert (annotation.worker, annotation.attempt, annotation.proposed_level) == ("w", 1, "3")
     in_library = annotation.generated.values_list("text", "in_library")
     assert list(in_library) == [("CC(=O)O", True), ("CCO", False), ("C1CC", False)]
-    failed = job.items.get(state="failed")
-    assert (failed.error_code, failed.error) == ("no_precursor", "No precursor m/z.")
+    unusable = job.items.get(state="unusable")
+    assert (unusable.error_code, unusable.error) == ("no_precursor", "No precursor m/z.")
     job.refresh_from_db()
     assert job.state == Job.State.DONE
 
@@ -150,13 +160,51 @@ def test_a_stored_job_without_a_method_means_glmr() -> None:
     assert parameters.from_json(stored).method == "glmr"
 
 
-def test_without_candidates_the_proposed_level_is_5() -> None:
-    make_job(n_spectra=1)
+def no_match(*formulas: FormulaCandidate) -> NoMatch:
+    return NoMatch(
+        adduct="[M+H]+",
+        adduct_assumed=False,
+        neutral_mass=180.0423,
+        tolerance_da=0.002,
+        reason="The library has no molecule of 180.0423 Da.",
+        generated=(Generated(1, "CCO", -1.0, smiles="CCO", is_proposed=True),),
+        timings_s={"embed": 0.01},
+        formulas=formulas,
+    )
 
-    record.finish(claimed(), [annotated()], PROVENANCE)
 
+def formula(probability: float) -> FormulaCandidate:
+    return FormulaCandidate(1, "C9H8O4", 0.4, 5, 0.9, None, probability)
+
+
+@pytest.mark.parametrize(
+    ("formulas", "level"),
+    [((), "5"), ((formula(0.89),), "5"), ((formula(0.95),), "4")],
+    ids=["no formula", "uncertain formula", "unequivocal formula"],
+)
+def test_no_match_is_recorded_as_an_answer(formulas: tuple[FormulaCandidate, ...], level: str) -> None:
+    job = make_job(n_spectra=1)
+
+    recorded = record.finish(claimed(), [no_match(*formulas)], PROVENANCE)
+
+    assert recorded == Recorded(done=0, no_match=1, unusable=0, lost=0)
+    item = job.items.get()
+    assert (item.state, item.error_code) == ("no_match", "no_candidates")
     annotation = Annotation.objects.get()
-    assert (annotation.proposed_level, annotation.top_molecule_id, annotation.margin) == ("5", None, None)
+    assert (annotation.proposed_level, annotation.n_candidates, annotation.margin) == (level, 0, None)
+    assert [row.formula for row in annotation.formulas.all()] == [row.formula for row in formulas]
+    assert annotation.generated.get().is_proposed
+
+
+def test_a_retry_leaves_what_is_no_technical_failure() -> None:
+    job = make_job(n_spectra=3)
+    outcomes: list[Outcome] = [no_match(), CannotAnnotate("no_adduct", "No adduct."), annotated(0.9)]
+    record.finish(claimed(), outcomes, PROVENANCE)
+
+    assert actions.retry_failed(job, job.submitted_by) == 0
+
+    assert sorted(job.items.values_list("state", flat=True)) == ["done", "no_match", "unusable"]
+    assert progress(Job.objects.get(pk=job.pk)).outcome == "partial"
 
 
 def test_recording_twice_writes_nothing() -> None:
@@ -164,7 +212,9 @@ def test_recording_twice_writes_nothing() -> None:
     batch = claimed()
     record.finish(batch, [annotated(0.9, 0.7)], PROVENANCE)
 
-    assert record.finish(batch, [annotated(0.1, 0.0)], PROVENANCE) == Recorded(done=0, failed=0, lost=1)
+    assert record.finish(batch, [annotated(0.1, 0.0)], PROVENANCE) == Recorded(
+        done=0, no_match=0, unusable=0, lost=1
+    )
 
     assert Annotation.objects.get().margin == pytest.approx(0.2)
 

@@ -29,7 +29,7 @@ def test_the_number_of_queries_does_not_grow(
     n_spectra: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = annotated_job(n_spectra)
-    with django_assert_num_queries(4):  # items, candidates, names, generated molecules
+    with django_assert_num_queries(5):  # items, candidates, names, formulas, generated molecules
         results = load_results(job, list(items_with_results(job)))
     assert [result.position for result in results] == list(range(n_spectra))
 
