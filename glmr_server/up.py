@@ -198,11 +198,13 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
             worker = machine.start_processes(listener)
             directory.announce(_address(listener))
             if demonstration:
-                _show_demonstration(machine, worker)
+                _optional("load_demonstration", "Demonstration library and batch", terminal)
             terminal.say(f"\nGLMR Server is up: {terminal.bold(_address(listener))}\nSign in as")
             for name, password, role in logins:
                 terminal.say(f"  {name:<10} {password or '(password unchanged)':<14} ({role})")
-            terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.")
+            terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.\n")
+            if demonstration:
+                _show_demonstration(machine, worker)
             while True:
                 machine.supervisor.check()
                 time.sleep(0.5)
@@ -214,7 +216,6 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
 def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
     from django.db import connections
 
-    _optional("load_demonstration", "Demonstration library and batch", machine.terminal)
     try:
         watch_demonstration(machine, worker)
     except ServiceFailed as problem:

@@ -56,9 +56,9 @@ def running_server(data_dir: Path) -> Iterator[str]:
 def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        # Printed after the demonstration batch has been annotated.
-        found = re.search(r"GLMR Server is up: \S*?(http://[\d.:]+)", log.read_text(errors="replace"))
-        if found:
+        printed = log.read_text(errors="replace")
+        found = re.search(r"GLMR Server is up: \S*?(http://[\d.:]+)", printed)
+        if found and "Demonstration batch annotated (" in printed:
             return found[1]
         time.sleep(1)
     raise RuntimeError(f"The server did not start. Its output:\n{log.read_text(errors='replace')[-2000:]}")

@@ -217,7 +217,7 @@ def _member_outcome(
 
 
 def _similarity(evidence: ListEvidence, index: int) -> dict[str, float]:
-    """For a feature's candidates this is a field of their own, for a member's it is among the channels."""
+    """For a feature's candidates this is a separate field, for a member's it is among the channels."""
     if evidence.contrastive is None:
         return {}
     return {"embedding_similarity": round(float(evidence.contrastive[index]), EVIDENCE_DECIMALS)}

@@ -48,7 +48,7 @@ def _prepare_in(
         return CannotAnnotate(
             "other_adduct",
             f"This spectrum states the adduct {spectrum.adduct}, but its feature is annotated as "
-            f"{window.adduct}. Correct the adduct, or submit the spectrum as a feature of its own.",
+            f"{window.adduct}. Correct the adduct, or submit the spectrum as a separate feature.",
         )
     same_ion = replace(spectrum, precursor_mz=window.precursor_mz, adduct=window.adduct)
     prepared = prepare_spectrum(same_ion, params, max_peaks=max_peaks)
