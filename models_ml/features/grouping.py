@@ -1,7 +1,7 @@
 """Groups the spectra of a file into features while they are read.
 
-Text files state their features by labels; those of raw runs are computed. Each spectrum is a member of exactly
-one feature, and the order of reading does not matter.
+Text files state their features by labels; those of raw runs are computed. Each spectrum is a member of one
+feature, and the order of reading does not matter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from models_ml.features.adduct_proposal import propose_adduct
 from models_ml.features.compact import CompactSpectra, CompactTable
-from models_ml.features.computed import ComputedFeature, compute_features
+from models_ml.features.computed import ComputedFeature, Rows, compute_features
 from models_ml.features.group import FeatureGroup, GroupedBy, GroupingSettings
 from models_ml.features.ms1_blocks import Ms1Blocks, strength_in_ms1
 from models_ml.features.stated import StatedFeature, stated_features
@@ -78,9 +78,7 @@ class Grouper:
         ]
         return found + [self._single(spectra, row, _NO_LABEL) for row in unlabelled]
 
-    def _of_runs(
-        self, spectra: CompactSpectra, runs: np.ndarray[tuple[int], np.dtype[np.int64]]
-    ) -> list[FeatureGroup]:
+    def _of_runs(self, spectra: CompactSpectra, runs: Rows) -> list[FeatureGroup]:
         found = []
         ordered = runs[np.argsort(spectra.origin[runs], kind="stable")]
         borders = np.flatnonzero(np.diff(spectra.origin[ordered])) + 1
@@ -155,8 +153,8 @@ def _why_stated(feature: StatedFeature) -> str:
     reason = f"The file gives {spectra} the {feature.field} {feature.label[:60]}."
     if feature.is_split:
         reason += (
-            " Other spectra with this label have another precursor, charge, polarity, adduct or structure, so "
-            "they are other features."
+            " Other spectra with this label have another precursor, charge, polarity, adduct or structure. "
+            "They are other features."
         )
     return reason
 
@@ -170,9 +168,8 @@ def _why_computed(spectra: CompactSpectra, feature: ComputedFeature) -> str:
         f"{float(times.max() - times.min()):.1f} s."
     ]
     if len(feature.rows) > feature.n_energies:
-        parts.append(
-            f"Scans with the same collision energy have a similarity of at least {feature.similarity:.2f}."
-        )
+        least = f"{feature.similarity:.2f}"
+        parts.append(f"Scans with the same collision energy have a similarity of at least {least}.")
     if feature.n_energies > 1:
         parts.append(f"Precursor and retention time join {feature.n_energies} collision energies.")
     if feature.outliers:

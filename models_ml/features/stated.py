@@ -1,4 +1,4 @@
-"""Reads features that a file states by labels. Spectra that cannot be one ion are kept apart, and it says so."""
+"""Reads features that a file states by labels. Spectra that cannot be one ion are kept apart."""
 
 from __future__ import annotations
 

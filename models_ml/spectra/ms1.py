@@ -63,11 +63,13 @@ def survey_precursor(
     ion_mode: IonMode | None = None,
     window: tuple[float, float] | None = None,
     position: str = "",
+    partner_shift_mz: float = 0.0,
 ) -> Survey:
     """What the MS1 peaks, in ascending m/z, show about a precursor.
 
     `charge` and `window` (lowest and highest isolated m/z) are what the file states, or None. The charge then
-    follows from the spacing of the isotopes.
+    follows from the spacing of the isotopes. `partner_shift_mz` moves the expected m/z of all partners: a control
+    that looks where no adduct can be.
     """
     selected = _strongest(peaks, precursor_mz, _PRECURSOR_PPM, _PRECURSOR_FLOOR_MZ)
     if selected < 0:
@@ -80,7 +82,7 @@ def survey_precursor(
     pattern = _pattern(peaks, monoisotopic, size or 1)
     evidence: tuple[AdductEvidence, ...] = ()
     if selected_isotope == 0 and ion_mode is not None:
-        evidence = _find_partners(peaks, selected, ion_mode, size or 1)
+        evidence = _find_partners(peaks, selected, ion_mode, size or 1, partner_shift_mz)
     return Survey(
         isotope_mz=np.array(pattern.mz),
         isotope_intensity=np.array(pattern.intensity),
@@ -216,12 +218,14 @@ def _pairs(ion_mode: str, charge: int) -> _Pairs:
     return _Pairs(names, np.array(factor), np.array(offset))
 
 
-def _find_partners(peaks: Peaks, selected: int, ion_mode: IonMode, charge: int) -> tuple[AdductEvidence, ...]:
+def _find_partners(
+    peaks: Peaks, selected: int, ion_mode: IonMode, charge: int, shift_mz: float
+) -> tuple[AdductEvidence, ...]:
     pairs = _pairs(ion_mode, charge)
     if not pairs.names:
         return ()
     mz, intensity = peaks
-    expected = float(mz[selected]) * pairs.factor + pairs.offset
+    expected = float(mz[selected]) * pairs.factor + pairs.offset + shift_mz
     tolerance = np.maximum(expected * _SAME_SCAN_PPM * 1e-6, _SAME_SCAN_FLOOR_MZ)
     starts = np.searchsorted(mz, expected - tolerance)
     ends = np.searchsorted(mz, expected + tolerance)
