@@ -4,24 +4,25 @@ The rule. A partner counts if at least half of the surveys of the feature show i
 1. at least one *specific* pair supports it: exchanges of cations or anions and dimers. Differences of water,
    ammonia and acids do not count, because molecules also lose them, and the partner is then another ion; and
 2. no specific pair supports another adduct; and
-3. the precursor is not an isotope peak.
+3. the precursor is not an isotope peak; and
+4. the scan is not so crowded that chance explains the partners. Matches at shifted m/z give the number that
+   chance finds (`Survey.chance_partners`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models_ml.spectra.ms1 import is_specific
 from models_ml.spectra.survey import AdductEvidence, Survey
 
-_SPECIFIC = (
-    frozenset({"[M+H]+", "[M+Na]+", "[M+K]+", "[2M+H]+", "[2M+Na]+"}),
-    frozenset({"[M+NH4]+", "[M+Na]+", "[M+K]+"}),
-    frozenset({"[M-H]-", "[M+Cl]-", "[2M-H]-"}),
-    frozenset({"[M+HCOO]-", "[M+Cl]-"}),
-    frozenset({"[M+CH3COO]-", "[M+Cl]-"}),
-)
+# Largest probability that chance alone gives an adduct as many specific partners.
+_MAX_CHANCE = 0.1
+# Adducts that compete: about as many are looked for in each polarity.
+_N_ADDUCTS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ def propose_adduct(surveys: Sequence[Survey]) -> AdductProposal | None:
     if len(supported) != 1:
         return None
     adduct = next(iter(supported))
+    n_specific = sum(of == adduct and is_specific(of, partner) for of, partner in counted)
+    density = sum(survey.chance_partners for survey in usable) / len(usable)
+    if _chance(n_specific, density) > _MAX_CHANCE:
+        return None
     best = tuple(
         min(seen, key=lambda evidence: abs(evidence.ppm)) for (of, _), seen in counted.items() if of == adduct
     )
@@ -58,6 +63,8 @@ def propose_adduct(surveys: Sequence[Survey]) -> AdductProposal | None:
     return AdductProposal(adduct, f"MS1 shows other ions of the same molecule: {partners}.", best)
 
 
-def is_specific(adduct: str, partner: str) -> bool:
-    """Whether the difference in mass of two adducts is rare between different molecules."""
-    return any(adduct in pairs and partner in pairs for pairs in _SPECIFIC)
+def _chance(n_partners: int, chance_partners: float) -> float:
+    """Probability that one of the adducts has this many partners by chance, in a scan with this density."""
+    mean = chance_partners / _N_ADDUCTS
+    fewer = sum(math.exp(-mean) * mean**count / math.factorial(count) for count in range(n_partners))
+    return min(1.0, _N_ADDUCTS * (1.0 - fewer))

@@ -4,8 +4,9 @@
    times follow each other without a large gap, form a block.
 2. Within a block, spectra with the same collision energy are compared; energies are joined by retention time.
    Spectra of different energies are not compared, because those of one molecule differ.
-3. A spectrum that resembles no other is an outlier of its feature if it is weak, because noise explains that.
-   If it is strong, or if other spectra resemble it, it belongs to another ion: a feature by itself.
+3. A spectrum that resembles no other is an outlier of its feature: a part of noise or of another ion in the
+   isolation window explains that. It is a feature by itself only if it is strong and elutes apart. Spectra that
+   resemble each other, but not the others, belong to another ion: they are a feature by themselves.
 """
 
 from __future__ import annotations
@@ -123,7 +124,13 @@ def _features_of(spectra: CompactSpectra, block: Rows, settings: GroupingSetting
     if block.size == 1:
         return [ComputedFeature(block.tolist())]
     ordered = block[_strongest_first(spectra, block)]
-    strong = STRONG_SHARE * float(spectra.signal[ordered[0]])
+    first = int(ordered[0])
+    strong = STRONG_SHARE * float(spectra.signal[first])
+
+    def is_apart(row: int) -> bool:
+        distance_s = abs(float(spectra.retention_time_s[row] - spectra.retention_time_s[first]))
+        return bool(spectra.signal[row] >= strong) and distance_s > settings.retention_gap_s / 2
+
     by_energy: dict[int, list[int]] = {}
     for row in ordered.tolist():
         by_energy.setdefault(int(spectra.energy[row]), []).append(row)
@@ -135,7 +142,7 @@ def _features_of(spectra: CompactSpectra, block: Rows, settings: GroupingSetting
     for rows in energies:
         taken: set[int] = set()
         for number, cluster in enumerate(_clusters(spectra, rows, settings)):
-            is_ion = number == 0 or len(cluster.rows) > 1 or spectra.signal[cluster.leader] >= strong
+            is_ion = number == 0 or len(cluster.rows) > 1 or is_apart(cluster.leader)
             if not is_ion:
                 lone += cluster.rows
                 continue

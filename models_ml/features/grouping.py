@@ -174,6 +174,6 @@ def _why_computed(spectra: CompactSpectra, feature: ComputedFeature) -> str:
         parts.append(f"Precursor and retention time join {feature.n_energies} collision energies.")
     if feature.outliers:
         count = len(feature.outliers)
-        resembles = "1 weak scan resembles" if count == 1 else f"{count} weak scans resemble"
+        resembles = "1 scan resembles" if count == 1 else f"{count} scans resemble"
         parts.append(f"{resembles} no other and {'is an outlier' if count == 1 else 'are outliers'}.")
     return " ".join(parts)

@@ -27,6 +27,7 @@ _MAX_CHARGE = 4
 _PRECURSOR_PPM, _PRECURSOR_FLOOR_MZ = 10.0, 0.003
 # Peaks of one scan share their calibration error, so they are compared more closely.
 _SAME_SCAN_PPM, _SAME_SCAN_FLOOR_MZ = 5.0, 0.0012
+_PARTNER_FLOOR_MZ = 0.0005
 _MIN_PARTNER_INTENSITY = 0.01  # of the precursor
 # M+1 / M. The largest is that of a molecule of carbon only, with 20 % and 0.1 for errors of weak peaks. The
 # usual is 0.05 for each 100 Da; a tenth of that is the smallest.
@@ -47,6 +48,17 @@ _ADDUCTS: dict[str, tuple[str, ...]] = {
         "[M-H]-", "[M+Cl]-", "[M+HCOO]-", "[M+CH3COO]-", "[M-H2O-H]-", "[2M-H]-", "[M-2H]2-",
     ),
 }  # fmt: skip
+# Pairs whose difference in mass is rare between different molecules: exchanges of cations or anions, and dimers.
+# Water, ammonia and acids do not count: molecules also lose them, and the partner is then another ion.
+_SPECIFIC = (
+    frozenset({"[M+H]+", "[M+Na]+", "[M+K]+", "[2M+H]+", "[2M+Na]+"}),
+    frozenset({"[M+NH4]+", "[M+Na]+", "[M+K]+"}),
+    frozenset({"[M-H]-", "[M+Cl]-", "[2M-H]-"}),
+    frozenset({"[M+HCOO]-", "[M+Cl]-"}),
+    frozenset({"[M+CH3COO]-", "[M+Cl]-"}),
+)
+# Shifts of the expected m/z at which matches are counted that are due to chance.
+_CHANCE_SHIFTS_MZ = np.array([-0.06, -0.04, -0.02, 0.02, 0.04, 0.06])
 
 
 class _Pattern(NamedTuple):
@@ -68,8 +80,8 @@ def survey_precursor(
     """What the MS1 peaks, in ascending m/z, show about a precursor.
 
     `charge` and `window` (lowest and highest isolated m/z) are what the file states, or None. The charge then
-    follows from the spacing of the isotopes. `partner_shift_mz` moves the expected m/z of all partners: a control
-    that looks where no adduct can be.
+    follows from the spacing of the isotopes. `partner_shift_mz` moves the expected m/z of all partners: a
+    control that looks where no adduct can be.
     """
     selected = _strongest(peaks, precursor_mz, _PRECURSOR_PPM, _PRECURSOR_FLOOR_MZ)
     if selected < 0:
@@ -81,8 +93,9 @@ def survey_precursor(
     monoisotopic, selected_isotope = _step_down(peaks, selected, size)
     pattern = _pattern(peaks, monoisotopic, size or 1)
     evidence: tuple[AdductEvidence, ...] = ()
+    chance = 0.0
     if selected_isotope == 0 and ion_mode is not None:
-        evidence = _find_partners(peaks, selected, ion_mode, size or 1, partner_shift_mz)
+        evidence, chance = _find_partners(peaks, selected, ion_mode, size or 1, partner_shift_mz)
     return Survey(
         isotope_mz=np.array(pattern.mz),
         isotope_intensity=np.array(pattern.intensity),
@@ -90,6 +103,7 @@ def survey_precursor(
         selected_isotope=selected_isotope,
         purity=_purity(peaks, window, pattern.indices),
         adduct_evidence=evidence,
+        chance_partners=chance,
         position=position,
     )
 
@@ -196,6 +210,7 @@ class _Pairs(NamedTuple):
     """Pairs of adducts of one molecule. The partner of an ion at m/z x has m/z `factor` · x + `offset`."""
 
     names: list[tuple[str, str]]
+    specific: NDArray[np.bool_]
     factor: NDArray[np.float64]
     offset: NDArray[np.float64]
 
@@ -215,26 +230,43 @@ def _pairs(ion_mode: str, charge: int) -> _Pairs:
         for ion, other in pairs
     ]
     names = [(ion.notation, other.notation) for ion, other in pairs]
-    return _Pairs(names, np.array(factor), np.array(offset))
+    specific = np.array([is_specific(*pair) for pair in names], dtype=bool)
+    return _Pairs(names, specific, np.array(factor), np.array(offset))
+
+
+def is_specific(adduct: str, partner: str) -> bool:
+    """Whether the difference in mass of two adducts is rare between different molecules."""
+    return any(adduct in pairs and partner in pairs for pairs in _SPECIFIC)
 
 
 def _find_partners(
     peaks: Peaks, selected: int, ion_mode: IonMode, charge: int, shift_mz: float
-) -> tuple[AdductEvidence, ...]:
+) -> tuple[tuple[AdductEvidence, ...], float]:
+    """The evidence, and the mean number of specific partners that shifted m/z find."""
     pairs = _pairs(ion_mode, charge)
     if not pairs.names:
-        return ()
+        return (), 0.0
+    expected = float(peaks[0][selected]) * pairs.factor + pairs.offset + shift_mz
+    found = []
+    for pair, partner in _partners(peaks, selected, expected):
+        ppm = float((peaks[0][partner] - expected[pair]) / expected[pair] * 1e6)
+        relative = float(peaks[1][partner] / peaks[1][selected])
+        found.append(AdductEvidence(*pairs.names[pair], float(peaks[0][partner]), ppm, relative))
+    shifted = (expected[pairs.specific][:, None] + _CHANCE_SHIFTS_MZ).ravel()
+    chance = len(_partners(peaks, selected, shifted)) / _CHANCE_SHIFTS_MZ.size
+    return tuple(found), chance
+
+
+def _partners(peaks: Peaks, selected: int, expected: FloatArray) -> list[tuple[int, int]]:
+    """(position in `expected`, index of the strongest peak there), if that peak is strong enough."""
     mz, intensity = peaks
-    expected = float(mz[selected]) * pairs.factor + pairs.offset + shift_mz
-    tolerance = np.maximum(expected * _SAME_SCAN_PPM * 1e-6, _SAME_SCAN_FLOOR_MZ)
+    tolerance = np.maximum(expected * _SAME_SCAN_PPM * 1e-6, _PARTNER_FLOOR_MZ)
     starts = np.searchsorted(mz, expected - tolerance)
     ends = np.searchsorted(mz, expected + tolerance)
+    smallest = _MIN_PARTNER_INTENSITY * intensity[selected]
     found = []
-    for pair in np.flatnonzero(ends > starts).tolist():
-        partner = int(starts[pair] + np.argmax(intensity[starts[pair] : ends[pair]]))
-        relative = float(intensity[partner] / intensity[selected])
-        if relative >= _MIN_PARTNER_INTENSITY and expected[pair] > 0:
-            ppm = float((mz[partner] - expected[pair]) / expected[pair] * 1e6)
-            adduct, other = pairs.names[pair]
-            found.append(AdductEvidence(adduct, other, float(mz[partner]), ppm, relative))
-    return tuple(found)
+    for position in np.flatnonzero(ends > starts).tolist():
+        partner = int(starts[position] + np.argmax(intensity[starts[position] : ends[position]]))
+        if intensity[partner] >= smallest and expected[position] > 0:
+            found.append((position, partner))
+    return found

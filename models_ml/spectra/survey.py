@@ -38,6 +38,8 @@ class Survey:
     # 0 to 1. None if the window is not stated or holds no peak.
     purity: float | None = None
     adduct_evidence: tuple[AdductEvidence, ...] = ()
+    # Number of specific partners that this scan shows by chance: the mean at m/z where no adduct can be.
+    chance_partners: float = 0.0
     position: str = ""  # of the MS1 scan, "scan 17"
 
     @property
