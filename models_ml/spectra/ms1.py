@@ -48,7 +48,7 @@ _ADDUCTS: dict[str, tuple[str, ...]] = {
         "[M-H]-", "[M+Cl]-", "[M+HCOO]-", "[M+CH3COO]-", "[M-H2O-H]-", "[2M-H]-", "[M-2H]2-",
     ),
 }  # fmt: skip
-# Pairs whose difference in mass is rare between different molecules: exchanges of cations or anions, and dimers.
+# Pairs whose difference in mass is rare between different molecules: exchanges of cations or anions, dimers.
 # Water, ammonia and acids do not count: molecules also lose them, and the partner is then another ion.
 _SPECIFIC = (
     frozenset({"[M+H]+", "[M+Na]+", "[M+K]+", "[2M+H]+", "[2M+Na]+"}),
