@@ -106,7 +106,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             project=selected.project,
             user=user,
             name=submission.name or submission.external_id or submission.file_name,
-            spectra=upload.spectra.order_by("source_index"),
+            features=upload.features.order_by("number"),
             library_version=selected.library_version,
             model_version=selected.model_version,
             reference_version=selected.reference_version,

@@ -107,7 +107,7 @@ class Command(BaseCommand):
                 project=project,
                 user=user,
                 name=options["name"] or path.name,
-                spectra=upload.spectra.order_by("source_index"),
+                features=upload.features.order_by("number"),
                 library_version=version,
                 model_version=model,
                 reference_version=references,

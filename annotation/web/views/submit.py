@@ -18,7 +18,7 @@ from annotation.exports.csv_text import csv_response
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
 from annotation.spectra.ingest import store_upload
-from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, Spectrum, SpectrumIssue, Upload
 from annotation.web import scope
 from annotation.web.forms import RunForm, SubmitForm
 from annotation.web.scope import SignedInRequest
@@ -100,12 +100,12 @@ def _uploads(request: SignedInRequest) -> list[Upload]:
 
 
 def _start(request: SignedInRequest, uploads: list[Upload], form: RunForm) -> Job:
-    spectra = Spectrum.objects.filter(upload__in=uploads).order_by("upload_id", "source_index")
+    features = Feature.objects.filter(upload__in=uploads).order_by("upload_id", "number")
     return actions.submit(
         project=uploads[0].project,
         user=request.user,
         name=form.cleaned_data["name"] or _default_name(uploads),
-        spectra=spectra,
+        features=features,
         library_version=form.cleaned_data["library_version"],
         model_version=form.cleaned_data["model_version"],
         reference_version=form.cleaned_data["reference_version"],
