@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models_ml.spectra.survey import Document, Ms1Block
 from models_ml.unreadable import UnreadableFile
 
 Severity = Literal["rejected", "repaired", "skipped"]
@@ -47,6 +48,9 @@ class SpectrumIssue:
     reason: str
     remedy: str
     title: str = ""
+    ms1: Ms1Block | None = field(
+        default=None, compare=False
+    )  # the peaks of a skipped MS1 record of a text file
 
 
 @dataclass(frozen=True, slots=True)
