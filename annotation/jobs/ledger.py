@@ -16,7 +16,6 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
-from models_ml.spectra.feature import Feature as FeatureSpectra
 
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
@@ -24,6 +23,7 @@ from annotation.libraries.models import LibraryEmbedding
 from annotation.spectra.models import FeatureMember, adduct_to_use
 from annotation.spectra.records import to_exchange
 from models_ml.outcomes import AnnotateParams
+from models_ml.spectra.feature import Feature as FeatureSpectra
 
 
 @dataclass(frozen=True, slots=True)

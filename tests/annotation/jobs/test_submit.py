@@ -84,8 +84,8 @@ def test_embedding_is_requested_and_workers_are_told_after_the_commit(
 @pytest.mark.parametrize(
     ("override", "field"),
     [
-        (lambda: {"spectra": []}, "spectra"),
-        (lambda: {"spectra": [make_spectrum().pk]}, "spectra"),  # of another project
+        (lambda: {"features": []}, "spectra"),
+        (lambda: {"features": [make_spectrum().pk]}, "spectra"),  # of another project
         (
             lambda: {"library_version": make_importing_version(Library.objects.create(name="new"))},
             "library_version",
