@@ -1,4 +1,4 @@
-"""Proposes the adduct of a feature from the ions that elute with it. Proposes nothing where two adducts fit."""
+"""Proposes the adduct of a feature from the ions that elute with it, unless two adducts fit."""
 
 from __future__ import annotations
 

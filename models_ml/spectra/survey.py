@@ -65,7 +65,7 @@ class Ms1Block:
 
     document: Document | None
     label: str  # as `feature_label` reads it, or ""
-    precursor_mz: float
+    precursor_mz: float | None
     charge: int | None  # signed
     ion_mode: str  # "positive", "negative" or ""
     adduct: str | None

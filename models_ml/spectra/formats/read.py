@@ -29,6 +29,7 @@ from models_ml.spectra.formats.mzxml import read_mzxml
 from models_ml.spectra.formats.sirius_ms import read_sirius_ms
 from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
+from models_ml.spectra.survey import Document
 from models_ml.text_lines import Readable
 from models_ml.unreadable import UnreadableFile
 
@@ -110,8 +111,12 @@ def _document_items(source: Source) -> Iterator[Item]:
     if not head and source.broken:
         what = f"The compressed data is damaged from the start ({source.broken})"
         raise UnreadableFile(what, beginning, "Copy or export the file again.")
-    for item in READERS[detect(head, beginning)](source):
+    format_name = detect(head, beginning)
+    document = Document(source.member, format_name)
+    for item in READERS[format_name](source):
         source.restart_line_count()
+        if isinstance(item, RawRecord):
+            item.document = document
         yield item
     if source.broken:
         yield _damaged(source.broken, source.at("at the end of the readable part"))
