@@ -28,6 +28,7 @@ class GroupingSettings:
     precursor_floor_mz: float = 0.002
     retention_gap_s: float = 30.0  # largest gap between neighbouring members
     min_similarity: float = 0.6  # cosine of members with the same collision energy
+    fragment_tolerance_mz: float = 0.02  # of peaks that match
 
 
 @dataclass(frozen=True, slots=True, eq=False)
