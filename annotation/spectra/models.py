@@ -20,10 +20,22 @@ class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
 
 
 class FeatureQuerySet(OwnedQuerySet["Feature"]):
-    def with_members(self) -> FeatureQuerySet:
-        """Each feature with `members_in_order`: all, as in the file. One more query."""
-        members = FeatureMember.objects.select_related("spectrum").order_by("spectrum__source_index")
-        return self.prefetch_related(models.Prefetch("members", members, to_attr="members_in_order"))
+    def summary(self) -> dict[str, int]:
+        """How many features there are, by what made them one, and what MS1 shows. One query."""
+
+        def count(condition: models.Q) -> models.Count:
+            return models.Count("pk", filter=condition)
+
+        several = models.Q(n_members__gt=1)
+        return self.aggregate(
+            n=models.Count("pk"),
+            n_single=count(~several),
+            n_stated=count(several & models.Q(grouped_by=Feature.GroupedBy.FILE)),
+            n_computed=count(several & models.Q(grouped_by=Feature.GroupedBy.COMPUTED)),
+            n_outliers=models.Sum("n_outliers", default=0),
+            n_pattern=count(models.Q(isotope_mz__1__isnull=False)),
+            n_impure=count(models.Q(purity__lt=0.5)),
+        )
 
 
 class Upload(models.Model):

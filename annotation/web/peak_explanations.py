@@ -16,14 +16,16 @@ from models_ml.molecules.structure_text import UnusableStructure
 CACHE_SIZE = 256
 
 
-def explanations_of(annotation: Annotation, candidate: Candidate) -> dict[int, Explanation] | None:
-    """Explanations by the index of the peak in the file, within the job's precursor tolerance.
+def explanations_of(
+    annotation: Annotation, candidate: Candidate, spectrum_id: int | None = None
+) -> dict[int, Explanation] | None:
+    """For the spectrum, by default the representative. Explanations by the index of the peak in the file, within the job's precursor tolerance.
 
     None where the candidate cannot be fragmented. One query, none if cached.
     """
     tolerance_ppm = from_json(annotation.job.params).precursor_tolerance_ppm
     explained = _explained(
-        annotation.spectrum_id, candidate.molecule.smiles, annotation.adduct, tolerance_ppm
+        spectrum_id or annotation.spectrum_id, candidate.molecule.smiles, annotation.adduct, tolerance_ppm
     )
     return None if explained is None else dict(explained)
 
