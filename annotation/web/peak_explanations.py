@@ -19,7 +19,9 @@ CACHE_SIZE = 256
 def explanations_of(
     annotation: Annotation, candidate: Candidate, spectrum_id: int | None = None
 ) -> dict[int, Explanation] | None:
-    """For the spectrum, by default the representative. Explanations by the index of the peak in the file, within the job's precursor tolerance.
+    """Explanations by the index of the peak in the file, within the job's precursor tolerance.
+
+    Of the spectrum with the id, by default of the representative.
 
     None where the candidate cannot be fragmented. One query, none if cached.
     """
