@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.urls import reverse
 
 from annotation.jobs import actions, ledger
@@ -56,7 +57,7 @@ def test_an_upload_stores_the_features_that_the_file_states() -> None:
     first, second = stored.features.order_by("number")
     assert (first.label, first.grouped_by, first.n_members, first.n_outliers) == ("7", "file", 2, 0)
     assert first.reason
-    assert (second.n_members, second.grouped_by) == (1, "single")
+    assert (second.n_members, second.grouped_by) == (1, "file")
     assert first.precursor_mz == pytest.approx(181.0495)
     members = first.members.order_by("spectrum__source_index").values_list(
         "spectrum__source_index", flat=True
@@ -144,7 +145,7 @@ def test_a_proposed_adduct_is_used_only_if_it_is_accepted(accepted: bool, adduct
 
 
 def test_the_evidence_of_each_member_is_recorded_and_shown() -> None:
-    feature, item = several()
+    _, item = several()
     batch = ledger.claim(limit=4, worker="w")
     assert batch is not None
     molecules = [entry.molecule for entry in item.job.library_version.entries.select_related("molecule")][:2]
@@ -175,17 +176,15 @@ def test_the_evidence_of_each_member_is_recorded_and_shown() -> None:
     assert shown[1].top_smiles == molecules[1].smiles
 
 
-def test_the_page_shows_every_spectrum_of_a_feature(client: object) -> None:
-    from django.test import Client
-
+def test_the_page_shows_every_spectrum_of_a_feature() -> None:
     feature, item = several()
     second = feature.members.order_by("spectrum__source_index")[1].spectrum
     annotation = make_annotation(
         item,
         fused=True,
         members=[
-            {"spectrum": pk, "p_right": 0.5, "p_absent": 0.1, "top": None, "top_probability": None, "code": "",
-             "reason": "", "probabilities": {}, "evidence": {"1": {"fingerprint": 8.25}}}
+            {"spectrum": pk, "p_right": 0.5, "p_absent": 0.1, "top": None, "top_probability": None,
+             "code": "", "reason": "", "probabilities": {}, "evidence": {"1": {"fingerprint": 8.25}}}
             for pk in (feature.representative_id, second.pk)
         ],
     )  # fmt: skip
