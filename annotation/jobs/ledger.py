@@ -59,7 +59,7 @@ class Batch:
         return sum(len(item.member_ids) for item in self.items)
 
     def split(self, limit: int) -> list[Batch]:
-        """Parts of at most `limit` spectra, in order. A feature with more is a part of its own."""
+        """Parts of at most `limit` spectra, in order. A feature with more is a part alone."""
         parts: list[list[ClaimedItem]] = []
         room = 0
         for item in self.items:

@@ -219,7 +219,7 @@ def adduct_to_use(stated: str, proposed: str, *, accept_proposed: bool) -> str:
 class FeatureMember(models.Model):
     """Which feature a spectrum belongs to: exactly one.
 
-    A table of its own, because the spectra are stored while the file is read, before grouping is known, and
+    A separate table, because the spectra are stored while the file is read, before grouping is known, and
     the database refuses every change of a stored spectrum.
     """
 

@@ -89,7 +89,7 @@ def make_spectrum(
     grouped: bool = False,
     **overrides: Any,
 ) -> Spectrum:
-    """Protonated aspirin by default. A feature of its own, unless `grouped` leaves that to `make_feature`."""
+    """Protonated aspirin by default. A feature by itself, unless `grouped` leaves that to `make_feature`."""
     upload = upload or make_upload()
     n = next(_number)
     fields: dict[str, Any] = {
