@@ -21,12 +21,14 @@ from annotation.references.models import (
 )
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
-from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, FeatureMember, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
     "Annotation",
     "ApiToken",
     "Candidate",
+    "Feature",
+    "FeatureMember",
     "GeneratedMolecule",
     "IdempotencyKey",
     "Job",

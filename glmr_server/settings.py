@@ -232,6 +232,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
+        "Grouping": "annotation.spectra.models.Upload.Grouping",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
         "JobItemState": "annotation.jobs.models.JobItem.State",
         "JobOutcome": "annotation.api.serializers.jobs.JOB_OUTCOMES",

@@ -45,6 +45,9 @@ class AnnotateParams:
     # Adduct to assume for a spectrum without one, by ion mode. Without an entry such a spectrum fails with
     # a reason. The result states that the adduct was assumed.
     assumed_adducts: Mapping[str, str] = field(default_factory=dict)  # {"positive": "[M+H]+"}
+    # Use the adduct that MS1 suggests for a feature whose file states none. The caller of `annotate` does it,
+    # because spectra do not hold proposals.
+    accept_proposed_adducts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

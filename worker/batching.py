@@ -1,4 +1,4 @@
-"""Runs a batch through `annotate`: memory faults halve it, other faults are narrowed down to a spectrum."""
+"""Runs a batch through `annotate`: memory faults halve it, other faults are narrowed down to a feature."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Batching:
                 ledger.release([item for part in parts for item in part.items])
                 return
             part = parts.pop(0)
-            if len(part.items) > self.limit:
-                parts[:0] = _parts(part, self.limit)
+            if part.n_spectra > self.limit and len(part.items) > 1:
+                parts[:0] = part.split(self.limit)
             else:
                 parts[:0] = self._run_part(part)
 
@@ -72,24 +72,19 @@ class Batching:
         out_of_memory = device.is_out_of_memory(error)
         if out_of_memory:
             device.free_memory()
-            self.limit = min(self.limit, max(1, len(batch.items) // 2))
+            self.limit = min(self.limit, max(1, batch.n_spectra // 2))
             log.warning(
                 "Out of memory with %d spectra; the batch size is now %d",
-                len(batch.items),
+                batch.n_spectra,
                 self.limit,
             )
         else:
-            log.exception("Unexpected error with %d spectra", len(batch.items))
+            log.exception("Unexpected error with %d features", len(batch.items))
         if len(batch.items) > 1:
-            half = (len(batch.items) + 1) // 2
-            return _parts(batch, half)
+            return batch.split((batch.n_spectra + 1) // 2)
         code = "out_of_memory" if out_of_memory else "unexpected_error"
         ledger.retry(batch.items[0], code=code, reason=f"{type(error).__name__}: {error}", alone=True)
         return []
-
-
-def _parts(batch: Batch, size: int) -> list[Batch]:
-    return [batch.only(batch.items[start : start + size]) for start in range(0, len(batch.items), size)]
 
 
 def _cancel_check(batch: Batch) -> OnStage:

@@ -83,7 +83,7 @@ class Work:
             return False
         self.heartbeat.hold(batch)
         self.heartbeat.report(
-            f"annotating {len(batch.items)} spectra", model_version_id=batch.model_version_id
+            f"annotating {len(batch.items)} features", model_version_id=batch.model_version_id
         )
         try:
             self._runtime.model(_model_version(batch.model_version_id))
@@ -99,7 +99,7 @@ class Work:
 
     def _annotate(self, batch: Batch, on_stage: OnStage) -> list[Outcome]:
         return inference.annotate(
-            batch.spectra,
+            batch.features,
             model=self._runtime.model(_model_version(batch.model_version_id)),
             retrieve=search.retrieve_from(batch.library_version_id, batch.model_version_id),
             params=batch.params,

@@ -27,11 +27,11 @@ from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.spectra import ingest
+from annotation.spectra.issues import IssueLine
 from annotation.spectra.models import SpectrumIssue, Upload
 from models_ml.outcomes import AnnotateParams
-from models_ml.spectra.formats.items import SpectrumIssue as FoundIssue
 
-Issue = SpectrumIssue | FoundIssue  # as stored, or as just found
+Issue = SpectrumIssue | IssueLine  # as stored, or as just found
 
 JSON_NAME = "spectra.json"
 MAX_ISSUES = 1000
@@ -67,6 +67,7 @@ class NothingUsable(Problem):
 class Submission:
     """A valid request to submit a job. Names are not looked up yet."""
 
+    grouping: Upload.Grouping
     name: str
     external_id: str
     project: str
@@ -98,7 +99,9 @@ def submit(request: Request) -> tuple[Job, Upload]:
     submission = parse(request)
     selected = select(request, submission)
     user = caller(request)
-    upload = ingest.store_upload(selected.project, user, submission.source, submission.file_name)
+    upload = ingest.store_upload(
+        selected.project, user, submission.source, submission.file_name, submission.grouping
+    )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, upload)
     with refusals_as_problems():
@@ -106,7 +109,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             project=selected.project,
             user=user,
             name=submission.name or submission.external_id or submission.file_name,
-            spectra=upload.spectra.order_by("source_index"),
+            features=upload.features.order_by("number"),
             library_version=selected.library_version,
             model_version=selected.model_version,
             reference_version=selected.reference_version,
@@ -120,17 +123,17 @@ def dry_run(request: Request) -> dict[str, Any]:
     """The pre-flight report. Stores nothing. Raises `Problem`."""
     submission = parse(request)
     select(request, submission)
-    found = ingest.preflight(submission.source)
+    found = ingest.preflight(submission.source, submission.grouping)
     if found.refusal:
         raise fault("file", found.refusal)
-    counts = {f"n_{name}": getattr(found, name) for name in ingest.COUNTS}
+    counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
     return dict(ReportSerializer({"format": found.format, "issues": issues[:MAX_ISSUES], **counts}).data)
 
 
 def report_of(upload: Upload) -> dict[str, Any]:
     """The report of a stored upload, as `dry_run` gives it."""
-    counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in ingest.COUNTS}
+    counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in (*ingest.COUNTS, "features")}
     rows = upload.issues.order_by("source_index", "pk")[:MAX_ISSUES]
     issues = pointed(((issue.source_index, issue) for issue in rows), upload.format)
     return {"format": upload.format, "issues": issues, **counts}
@@ -144,7 +147,8 @@ def parse(request: Request) -> Submission:
     data = dict(form.validated_data)
     params = AnnotateParams(**data.pop("params"))
     source = data.pop("file") if multipart else _as_file(data.pop("spectra"))
-    return Submission(source=source, params=params, **data)
+    grouping = Upload.Grouping(data.pop("grouping"))
+    return Submission(source=source, params=params, grouping=grouping, **data)
 
 
 def _as_file(spectra: list[Any]) -> File[Any]:
@@ -195,7 +199,7 @@ def fault(field: str, reason: str) -> Problem:
     return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])
 
 
-def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[str, str]]:
+def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[str, Any]]:
     """Issues as the interface shows them. For spectra in a JSON body, each points at its field."""
     in_body = file_format == "json"
     return [
@@ -207,6 +211,7 @@ def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[
             "detail": issue.reason,
             "remedy": issue.remedy,
             "title": issue.title,
+            "n": issue.n,
         }
         for index, issue in issues
     ]

@@ -19,6 +19,7 @@ urlpatterns = [
     path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
+    path("uploads/<int:pk>/features", catalogue.UploadFeaturesView.as_view(), name="upload-features"),
     path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),
     path("projects", catalogue.ProjectsView.as_view(), name="projects"),
     path("libraries", catalogue.LibrariesView.as_view(), name="libraries"),

@@ -1,9 +1,9 @@
-"""What callers do with jobs: submit, cancel, retry failed spectra, and tell the workers."""
+"""What callers do with jobs: submit, cancel, retry failed features, and tell the workers."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from django.contrib.auth.models import User
@@ -18,7 +18,7 @@ from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.spectra.models import Spectrum
+from annotation.spectra.models import Feature
 from glmr_server import celery
 from models_ml.outcomes import AnnotateParams
 
@@ -44,14 +44,14 @@ def submit(
     project: Project,
     user: User,
     name: str,
-    spectra: Iterable[int] | QuerySet[Spectrum],
+    features: Iterable[int] | QuerySet[Feature],
     library_version: LibraryVersion,
     model_version: ModelVersion,
     params: AnnotateParams,
     external_id: str = "",
     reference_version: ReferenceVersion | None = None,
 ) -> Job:
-    """Create a job for the spectra, in their order, and tell the workers after the commit.
+    """Create a job for the features (ids or rows), in their order, and tell the workers after the commit.
 
     Raises CannotSubmit.
     """
@@ -61,7 +61,7 @@ def submit(
             selection.check_reference_version(project, reference_version)
     except selection.NotSelectable as refusal:
         raise CannotSubmit(refusal.field, refusal.reason) from None
-    ids = _spectrum_ids(project, spectra)
+    representatives = _representatives(project, features)
     with transaction.atomic():
         job = Job.objects.create(
             project=project,
@@ -74,36 +74,39 @@ def submit(
             params=parameters.to_json(params),
             params_sha256=parameters.sha256(params),
         )
-        _create_items(job, ids)
+        _create_items(job, representatives)
         if embed.request_embedding(library_version, model_version).finished_at is None:
             windows.store_windows(job, params)
         transaction.on_commit(ring)
     return job
 
 
-def _spectrum_ids(project: Project, spectra: Iterable[int] | QuerySet[Spectrum]) -> list[int]:
-    """The ids in order without repeats. Two queries at most."""
-    if isinstance(spectra, QuerySet):
-        spectra = spectra.values_list("pk", flat=True)
-    ids = list(dict.fromkeys(spectra))
+def _representatives(project: Project, features: Iterable[int] | QuerySet[Feature]) -> dict[int, int]:
+    """The spectrum that stands for each feature, by feature id. In order, no repeats; two queries at most."""
+    if isinstance(features, QuerySet):
+        features = features.values_list("pk", flat=True)
+    ids = list(dict.fromkeys(features))
     if not ids:
         raise CannotSubmit(
             "spectra", "The job has no spectra. Choose a file with at least one usable spectrum."
         )
-    in_project = Spectrum.objects.in_projects(project).filter(pk__in=ids)
-    known = set(in_project.values_list("pk", flat=True))
+    in_project = Feature.objects.in_projects(project).filter(pk__in=ids)
+    known = dict(in_project.values_list("pk", "representative_id"))
     if unknown := [pk for pk in ids if pk not in known]:
         raise CannotSubmit(
             "spectra",
-            f"{len(unknown)} of {len(ids)} spectra do not belong to project {project}: {unknown[:5]}. "
-            "Choose spectra of the project.",
+            f"{len(unknown)} of {len(ids)} features do not belong to project {project}: {unknown[:5]}. "
+            "Choose features of the project.",
         )
-    return ids
+    return {pk: known[pk] for pk in ids}
 
 
-def _create_items(job: Job, spectrum_ids: Iterable[int]) -> None:
+def _create_items(job: Job, representatives: Mapping[int, int]) -> None:
     """In chunks, because `bulk_create` holds all objects of a call in memory."""
-    items = (JobItem(job=job, spectrum_id=pk, position=position) for position, pk in enumerate(spectrum_ids))
+    items = (
+        JobItem(job=job, feature_id=feature, spectrum_id=spectrum, position=position)
+        for position, (feature, spectrum) in enumerate(representatives.items())
+    )
     while chunk := list(islice(items, ITEMS_PER_INSERT)):
         JobItem.objects.bulk_create(chunk)
 
@@ -131,7 +134,7 @@ def retry_failed(job: Job, user: User) -> int:
         if n_reset:
             ledger.touch([job.pk]).update(finished_at=None, cancel_requested_at=None, cancelled_by=None)
             transaction.on_commit(ring)
-    log.info("%s set %d failed spectra of job %s back to pending", user, n_reset, job.public_id)
+    log.info("%s set %d failed features of job %s back to pending", user, n_reset, job.public_id)
     job.refresh_from_db()
     return n_reset
 

@@ -5,9 +5,11 @@ Callers lock items first and jobs second, both in the order of their ids, so tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import accumulate
 
 from django.conf import settings
 from django.db import transaction
@@ -18,10 +20,10 @@ from django.db.models.functions import Coalesce, Now
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEmbedding
-from annotation.spectra.models import Spectrum
+from annotation.spectra.models import FeatureMember, adduct_to_use
 from annotation.spectra.records import to_exchange
 from models_ml.outcomes import AnnotateParams
-from models_ml.spectra import spectrum as exchange
+from models_ml.spectra.feature import Feature as FeatureSpectra
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class ClaimedItem:
     job_id: int
     fence: int
     attempt: int  # from 1
-    spectrum_id: int
-    spectrum: exchange.Spectrum
+    spectrum_id: int  # the representative
+    feature: FeatureSpectra  # without outliers
+    member_ids: tuple[int, ...]  # the spectra of `feature.members`, in their order
+    adduct_from_ms1: bool = False  # an accepted proposal; the members have it as their adduct
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,25 @@ class Batch:
     reference_version_id: int | None = None
 
     @property
-    def spectra(self) -> list[exchange.Spectrum]:
-        return [item.spectrum for item in self.items]
+    def features(self) -> list[FeatureSpectra]:
+        return [item.feature for item in self.items]
+
+    @property
+    def n_spectra(self) -> int:
+        """What the work and the memory grow with."""
+        return sum(len(item.member_ids) for item in self.items)
+
+    def split(self, limit: int) -> list[Batch]:
+        """Parts of at most `limit` spectra, in order. A feature with more is a part alone."""
+        parts: list[list[ClaimedItem]] = []
+        room = 0
+        for item in self.items:
+            if len(item.member_ids) > room or not parts:
+                parts.append([])
+                room = limit
+            parts[-1].append(item)
+            room -= len(item.member_ids)
+        return [self.only(part) for part in parts]
 
     def only(self, items: Iterable[ClaimedItem]) -> Batch:
         """The batch reduced to these items."""
@@ -57,10 +78,12 @@ class Batch:
 def claim(
     *, limit: int, worker: str, lease_s: float | None = None, without_models: Collection[int] = ()
 ) -> Batch | None:
-    """Claim up to `limit` pending items, which then run under a lease. None if no item can be claimed.
+    """Claim pending items with up to `limit` spectra, which then run under a lease. None if there are none.
+
+    A feature with more members than `limit` is claimed alone.
 
     Open jobs are served in rotation: the job with the oldest claim gives the next batch, and a new job comes
-    first, so that three spectra never wait for fifty thousand. Other jobs with the same run configuration
+    first, so that three features never wait for fifty thousand. Other jobs with the same run configuration
     fill the rest of the batch. An isolated item is claimed alone. Jobs of the model versions in
     `without_models`, which the worker cannot load, are skipped.
     """
@@ -80,35 +103,53 @@ def claim(
         jobs = _lock_jobs({row.job_id for row in rows})
         jobs.update(started_at=Coalesce(F("started_at"), Now()), last_claimed_at=Now(), updated_at=Now())
         first = jobs.get(pk=rows[0].job_id)
+    params = from_json(first.params)
     return Batch(
-        items=_claimed(rows),
+        items=_claimed(rows, params),
         model_version_id=first.model_version_id,
         library_version_id=first.library_version_id,
-        params=from_json(first.params),
+        params=params,
         worker=worker,
         reference_version_id=first.reference_version_id,
     )
 
 
-def _claimed(rows: Sequence[JobItem]) -> tuple[ClaimedItem, ...]:
+def _claimed(rows: Sequence[JobItem], params: AnnotateParams) -> tuple[ClaimedItem, ...]:
     """The items with their spectra. `rows` are as they were before the claim. One query."""
-    spectra = Spectrum.objects.in_bulk([row.spectrum_id for row in rows])
-    return tuple(
-        ClaimedItem(
-            id=row.pk,
-            job_id=row.job_id,
-            fence=row.fence + 1,
-            attempt=row.attempts + 1,
-            spectrum_id=row.spectrum_id,
-            spectrum=to_exchange(spectra[row.spectrum_id]),
-        )
-        for row in rows
+    used = FeatureMember.objects.filter(feature__in=[row.feature_id for row in rows], is_outlier=False)
+    members: dict[int, list[FeatureMember]] = defaultdict(list)
+    for member in used.select_related("feature", "spectrum").order_by("spectrum__source_index"):
+        members[member.feature_id].append(member)
+    return tuple(_claimed_item(row, members[row.feature_id], params) for row in rows)
+
+
+def _claimed_item(row: JobItem, members: Sequence[FeatureMember], params: AnnotateParams) -> ClaimedItem:
+    feature, ids = members[0].feature, [member.spectrum_id for member in members]
+    spectra = [to_exchange(member.spectrum) for member in members]
+    adduct = adduct_to_use(
+        feature.adduct, feature.proposed_adduct, accept_proposed=params.accept_proposed_adducts
+    )
+    if is_proposed := adduct != feature.adduct:
+        spectra = [replace(spectrum, adduct=adduct) for spectrum in spectra]
+    return ClaimedItem(
+        id=row.pk,
+        job_id=row.job_id,
+        fence=row.fence + 1,
+        attempt=row.attempts + 1,
+        spectrum_id=row.spectrum_id,
+        feature=FeatureSpectra(tuple(spectra), representative=ids.index(row.spectrum_id)),
+        member_ids=tuple(ids),
+        adduct_from_ms1=is_proposed,
     )
 
 
 def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
-    """Lock pending items with the same run configuration. Items that another caller locked are skipped."""
+    """Lock pending items with the same run configuration and at most `limit` spectra, or one larger feature.
+
+    Items that another caller locked are skipped.
+    """
     rows: list[JobItem] = []
+    room = limit  # in spectra
     configuration: tuple[int, int, int | None, str] | None = None
     for job in _claimable_jobs(without_models):
         of_job = (
@@ -116,17 +157,25 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
         )  # fmt: skip
         if configuration not in (None, of_job):
             continue
-        pending = JobItem.objects.select_for_update(skip_locked=True).filter(
-            job=job, state=JobItem.State.PENDING
+        pending = (
+            JobItem.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(job=job, state=JobItem.State.PENDING)
+            .annotate(n_spectra=F("feature__n_members") - F("feature__n_outliers"))
         )
-        taken = list(pending.filter(isolated=False).order_by("position")[: limit - len(rows)])
+        waiting = list(pending.filter(isolated=False).order_by("position")[:room])
+        taken = [
+            item
+            for item, n_so_far in zip(waiting, accumulate(item.n_spectra for item in waiting), strict=True)
+            if n_so_far <= room or (item is waiting[0] and not rows)
+        ]
         if not rows and not taken:
             taken = list(pending.filter(isolated=True).order_by("position")[:1])
             if taken:
                 return taken
         if taken:
-            rows, configuration = rows + taken, of_job
-        if len(rows) == limit:
+            rows, configuration = [*rows, *taken], of_job
+            room -= sum(item.n_spectra for item in taken)
+        if room <= 0 or len(taken) < len(waiting):
             break
     return rows
 

@@ -149,7 +149,7 @@ class JobItemQuerySet(models.QuerySet["JobItem"]):
 
 
 class JobItem(models.Model):
-    """One spectrum of a job. Only the conditional updates in `annotation.jobs.ledger` change it."""
+    """One feature of a job. Only the conditional updates in `annotation.jobs.ledger` change it."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -161,6 +161,8 @@ class JobItem(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items", db_index=False)
+    feature = models.ForeignKey("annotation.Feature", on_delete=models.PROTECT, related_name="job_items")
+    # The representative of the feature, so that lists need no further join.
     spectrum = models.ForeignKey("annotation.Spectrum", on_delete=models.PROTECT, related_name="job_items")
     position = models.PositiveIntegerField(help_text="Order of submission within the job, from 0.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
@@ -180,7 +182,7 @@ class JobItem(models.Model):
 
     class Meta:
         ordering = ["job", "position"]
-        constraints = [models.UniqueConstraint(fields=["job", "spectrum"], name="one_item_per_spectrum")]
+        constraints = [models.UniqueConstraint(fields=["job", "feature"], name="one_item_per_feature")]
         indexes = [
             models.Index(fields=["job", "state"], name="item_counts"),
             # Claims and lease checks read only open items. Done items, nearly all of the table, stay out.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from django.db.models.functions import Now
 
 from annotation.jobs.models import Job, JobWindow
-from annotation.spectra.models import Spectrum
+from annotation.spectra.models import Feature, adduct_to_use
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra import spectrum as exchange
 from models_ml.spectra.precursor_window import PrecursorWindow, mass_window
@@ -20,7 +21,8 @@ _COLUMNS = ("precursor_mz", "charge", "adduct", "ion_mode")
 
 def store_windows(job: Job, params: AnnotateParams) -> None:
     """Store the windows of a new job, in the transaction that creates it. A job without windows can start."""
-    rows = Spectrum.objects.filter(job_items__job=job).values_list(*_COLUMNS).iterator(chunk_size=10_000)
+    features = Feature.objects.filter(job_items__job=job)
+    rows = features.values_list("proposed_adduct", *_COLUMNS).iterator(chunk_size=10_000)
     windows = list(merged(_windows(rows, params)))
     JobWindow.objects.bulk_create(
         (JobWindow(job=job, lowest=lowest, highest=highest) for lowest, highest in windows), batch_size=5_000
@@ -44,11 +46,17 @@ def merged(windows: Iterable[tuple[float, float]]) -> Iterator[tuple[float, floa
         yield current
 
 
-def _windows(rows: Iterable[tuple[object, ...]], params: AnnotateParams) -> Iterator[tuple[float, float]]:
-    """The windows that `annotate` will search. A spectrum that it cannot search with has none."""
-    for row in rows:
+def _windows(rows: Iterable[tuple[Any, ...]], params: AnnotateParams) -> Iterator[tuple[float, float]]:
+    """The windows that `annotate` will search. A feature that it cannot search with has none."""
+    for proposed_adduct, *row in rows:
         fields = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
-        spectrum = exchange.Spectrum(mz=_NO_PEAKS, intensity=_NO_PEAKS, **fields)  # type: ignore[arg-type]
+        fields["adduct"] = (
+            adduct_to_use(
+                fields["adduct"] or "", proposed_adduct, accept_proposed=params.accept_proposed_adducts
+            )
+            or None
+        )
+        spectrum = exchange.Spectrum(mz=_NO_PEAKS, intensity=_NO_PEAKS, **fields)
         window = mass_window(spectrum, params)
         if isinstance(window, PrecursorWindow):
             yield window.neutral_mass - window.tolerance_da, window.neutral_mass + window.tolerance_da

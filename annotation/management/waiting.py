@@ -78,7 +78,7 @@ def wait(job: Job, stderr: OutputWrapper, worker: Worker | None = None) -> Progr
     # A log file does not need a line every half second.
     interval_s = 0.1 if stream.isatty() else 15
     total = job.items.count()
-    with tqdm(total=total, unit=" spectra", file=stream, desc=job.name[:30], mininterval=interval_s) as bar:
+    with tqdm(total=total, unit=" features", file=stream, desc=job.name[:30], mininterval=interval_s) as bar:
         while True:
             job.refresh_from_db()
             now = progress(job)

@@ -1,4 +1,4 @@
-"""Load results as views, for many spectra at once in a fixed number of queries. Verdicts are handed in."""
+"""Load results as views, for many features at once in a fixed number of queries. Verdicts are handed in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from django.db.models import QuerySet
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
+from annotation.results.members import RAW_DATA
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from annotation.results.view import (
     AnnotationView,
     CandidateView,
+    FeatureView,
     FormulaView,
     GeneratedView,
     JobView,
@@ -24,15 +26,17 @@ from annotation.results.view import (
     VerdictView,
 )
 from annotation.results.view_fields import from_row
+from annotation.spectra.models import Feature
 
-# Most of the bytes of a spectrum, and no table shows them.
-RAW_DATA = ("spectrum__mz_bytes", "spectrum__intensity_bytes", "spectrum__metadata")
+# Most of the bytes of a row, and no table shows them.
+LEFT_OUT = (*RAW_DATA, "annotation__members")
 NO_VERDICTS: Mapping[int, VerdictView] = MappingProxyType({})
 
 
 def items_with_results(job: Job) -> QuerySet[JobItem]:
-    """The items of a job, each with its spectrum and annotation. The peaks stay in the database."""
-    return JobItem.objects.filter(job=job).select_related("spectrum", "annotation").defer(*RAW_DATA)
+    """The items of a job, each with its feature, spectrum and annotation. Peaks stay in the database."""
+    items = JobItem.objects.filter(job=job).select_related("feature", "spectrum", "annotation")
+    return items.defer(*LEFT_OUT)
 
 
 def load_results(
@@ -45,7 +49,7 @@ def load_results(
 ) -> list[ResultView]:
     """The results of these items, in their order. Four queries, if `items` come from `items_with_results`.
 
-    `top` limits the candidates of each spectrum. Without `all_generated`, only proposed molecules are loaded.
+    `top` limits the candidates of each feature. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.
     """
     annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
@@ -69,12 +73,23 @@ def load_results(
         from_row(
             ResultView,
             item,
+            feature=feature_view(item.feature),
             spectrum=from_row(SpectrumView, item.spectrum),
             annotation=view_of(annotations[item.pk]) if item.pk in annotations else None,
             job=job_view,
         )
         for item in items
     ]
+
+
+def feature_view(feature: Feature) -> FeatureView:
+    """No query."""
+    return from_row(
+        FeatureView,
+        feature,
+        isotope_mz=tuple(feature.isotope_mz),
+        isotope_intensity=tuple(feature.isotope_intensity),
+    )
 
 
 def annotation_view(

@@ -15,7 +15,7 @@ class AnnotationQuerySet(OwnedQuerySet["Annotation"]):
 
 
 class Annotation(models.Model):
-    """The answer for one spectrum in one job. Written once, when its item ends, and never changed."""
+    """The answer for one feature in one job. Written once, when its item ends, and never changed."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.OneToOneField("annotation.JobItem", on_delete=models.PROTECT, related_name="annotation")
@@ -25,6 +25,9 @@ class Annotation(models.Model):
     # The search
     adduct = models.CharField(max_length=40)
     adduct_assumed = models.BooleanField(default=False)
+    adduct_from_ms1 = models.BooleanField(
+        default=False, help_text="The file states no adduct; MS1 suggested it and the submitter accepted it."
+    )
     neutral_mass = models.FloatField()
     n_in_window = models.PositiveIntegerField(help_text="Molecules of the library in the precursor window.")
     n_candidates = models.PositiveIntegerField()
@@ -56,6 +59,9 @@ class Annotation(models.Model):
     worker = models.CharField(max_length=120)
     attempt = models.PositiveSmallIntegerField()
     timings_s = models.JSONField(default=dict)
+    members = models.JSONField(
+        default=list, blank=True, help_text="Evidence of each spectrum. Empty for a feature with one member."
+    )
 
     objects = AnnotationQuerySet.as_manager()
 
@@ -64,6 +70,13 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return f"annotation {self.public_id}"
+
+    @property
+    def adduct_source(self) -> str:
+        """Where the adduct comes from: file, ms1 (proposed and accepted) or assumed (the job's default)."""
+        if self.adduct_from_ms1:
+            return "ms1"
+        return "assumed" if self.adduct_assumed else "file"
 
 
 class Candidate(models.Model):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
@@ -11,6 +10,7 @@ from django.db import transaction
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
 from annotation.jobs.models import JobItem
+from annotation.results.members import finite, members_to_json
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from models_ml.outcomes import Annotated, CannotAnnotate, NoMatch, Outcome, RankedCandidate
 
@@ -82,7 +82,7 @@ def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenan
             embedding_similarity=candidate.embedding_similarity,
             generated_similarity=candidate.generated_similarity,
             probability=candidate.probability,
-            evidence=_finite(candidate.evidence),
+            evidence=finite(candidate.evidence),
         )
         for annotation, outcome in written
         for candidate in _candidates(outcome)
@@ -99,11 +99,6 @@ def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenan
     )
 
 
-def _finite(evidence: Mapping[str, float]) -> dict[str, float]:
-    """Without channels that have no finite value, which JSON cannot hold."""
-    return {name: float(value) for name, value in evidence.items() if math.isfinite(value)}
-
-
 def _annotation(
     item: ClaimedItem, outcome: Answer, requested_method: str, provenance: Provenance
 ) -> Annotation:
@@ -116,6 +111,8 @@ def _annotation(
         spectrum_id=item.spectrum_id,
         adduct=outcome.adduct,
         adduct_assumed=outcome.adduct_assumed,
+        adduct_from_ms1=item.adduct_from_ms1,
+        members=members_to_json(outcome.members, item.member_ids, candidates),
         neutral_mass=outcome.neutral_mass,
         n_in_window=outcome.n_in_window if isinstance(outcome, Annotated) else 0,
         n_candidates=len(candidates),

@@ -1,4 +1,4 @@
-"""A result as everything outside the database sees it: one `ResultView` for each spectrum of a job.
+"""A result as everything outside the database sees it: one `ResultView` for each feature of a job.
 
 These classes are the only list of a result's fields. To show another fact, add a field here, nowhere else:
 
@@ -23,13 +23,42 @@ from uuid import UUID
 from annotation.jobs.models import JobItem
 from annotation.results.channels import current_names
 from annotation.results.view_fields import Column, Source
+from annotation.spectra.models import Feature
 
 IN_EXPORTS = Column()
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureView:
+    """One ion of one run, whose spectra are annotated together. Most features have one spectrum."""
+
+    number: Annotated[int, "Order in the upload, counted from 0."]
+    label: Annotated[str, Column("feature_label"), "FEATURE_ID of the file; empty if it states none."]
+    grouped_by: Annotated[Feature.GroupedBy, IN_EXPORTS, "`single`, `file` or `computed`."]
+    reason: Annotated[str, "Why these spectra are one feature; empty for a single spectrum."]
+    n_members: Annotated[int, IN_EXPORTS, "Spectra of the feature, outliers included."]
+    n_outliers: Annotated[
+        int, IN_EXPORTS, "Members whose peaks differ from those of the others. Their evidence does not count."
+    ]
+    retention_time_s: Annotated[float | None, Column("feature_retention_time_s"), "Of the representative."]
+    purity: Annotated[
+        float | None,
+        IN_EXPORTS,
+        "Share of the MS1 intensity in the isolation window that belongs to the precursor, 0 to 1. Null "
+        "without MS1 scans.",
+    ]
+    isotope_mz: Annotated[tuple[float, ...], "Isotope pattern in MS1, monoisotopic first; empty without MS1."]
+    isotope_intensity: tuple[float, ...]
+    proposed_adduct: Annotated[str, IN_EXPORTS, "The adduct that MS1 suggests; empty if it suggests none."]
+    proposed_adduct_reason: str
+    quantities: Annotated[
+        dict[str, str], IN_EXPORTS, "The feature's row of the quantification table, by column, as text."
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class SpectrumView:
-    """A measured spectrum without its peaks."""
+    """A measured spectrum without its peaks. For a feature, the spectrum that represents it."""
 
     external_id: Annotated[str, IN_EXPORTS, "The identifier that the submitter gave to the spectrum."]
     title: Annotated[str, IN_EXPORTS]
@@ -47,6 +76,29 @@ class SpectrumView:
     n_peaks: int
     splash: Annotated[str, IN_EXPORTS, "Hash of the peaks (SPLASH)."]
     upload_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One spectrum of an annotated feature, and what it alone says."""
+
+    source_index: Annotated[
+        int, Source("spectrum.source_index"), "Position in the uploaded file, counted from 0."
+    ]
+    title: Annotated[str, Source("spectrum.title")]
+    collision_energy: Annotated[str, Source("spectrum.collision_energy")]
+    retention_time_s: Annotated[float | None, Source("spectrum.retention_time_s")]
+    n_peaks: Annotated[int, Source("spectrum.n_peaks")]
+    splash: Annotated[str, Source("spectrum.splash")]
+    is_representative: Annotated[bool, "It stands for the feature in lists."]
+    is_outlier: Annotated[bool, "Its peaks differ from those of the others; its evidence does not count."]
+    p_right: Annotated[
+        float | None, "Probability of the feature's rank 1 by this spectrum alone. Null with method `glmr`."
+    ]
+    top_smiles: Annotated[str, "The candidate that this spectrum alone ranks first; empty if not known."]
+    top_inchikey_first_block: str
+    top_probability: Annotated[float | None, "Its probability by this spectrum alone."]
+    reason: Annotated[str, "Why the spectrum was left out; empty if its evidence counts."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +223,17 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationView:
-    """The answer for one spectrum."""
+    """The answer for one feature."""
 
     id: Annotated[UUID, Column("annotation_id"), Source("public_id")]
     adduct: Annotated[str, Column(fallback="spectrum.adduct"), "The adduct that the search used."]
     adduct_assumed: Annotated[bool, IN_EXPORTS, "The spectrum states no adduct; the job's default was used."]
+    adduct_source: Annotated[
+        str,
+        IN_EXPORTS,
+        "Where the adduct comes from: `file` states it, `ms1` suggested it and the submitter accepted it, or "
+        "the job's default was `assumed`.",
+    ]
     neutral_mass: Annotated[float, IN_EXPORTS, "In Da."]
     n_in_window: Annotated[int, IN_EXPORTS, "Molecules of the library within the precursor tolerance."]
     n_candidates: Annotated[int, IN_EXPORTS]
@@ -229,12 +287,13 @@ class AnnotationView:
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """One spectrum of a job and its result: an annotation, or the reason why there is none."""
+    """One feature of a job and its result: an annotation, or the reason why there is none."""
 
     position: Annotated[int, IN_EXPORTS, "Order of submission within the job, counted from 0."]
     state: Annotated[JobItem.State, IN_EXPORTS]
     error_code: Annotated[str, IN_EXPORTS]
     error: Annotated[str, IN_EXPORTS]
+    feature: FeatureView
     spectrum: SpectrumView
     annotation: AnnotationView | None
     job: JobView

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,8 +19,11 @@ from django.db import transaction
 from annotation.accounts.models import Project
 from annotation.plain_text import clean
 from annotation.spectra import reading
+from annotation.spectra.issues import IssueLine, IssueLines
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
 from annotation.spectra.records import to_row
+from annotation.spectra.store_features import store_features
+from models_ml.features.group import FeatureGroup, GroupingSettings
 from models_ml.isolation import IsolationError, run_bounded
 from models_ml.spectra import formats
 from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally
@@ -36,8 +38,6 @@ COUNTS = {
     "skipped": "skipped",
 }
 ROWS_PER_INSERT = 500
-# A survey run has about 100,000 MS1 scans. All are counted, but only this many of a severity are stored.
-MAX_STORED_ISSUES = 5_000
 
 Source = Path | File  # type: ignore[type-arg]
 
@@ -53,13 +53,22 @@ class PreflightReport:
     repaired: int
     rejected: int
     skipped: int
-    issues: tuple[formats.SpectrumIssue, ...]  # the first MAX_STORED_ISSUES of each severity
+    features: int
+    issues: tuple[IssueLine, ...]
     refusal: str = ""
 
 
-def store_upload(project: Project, user: User, source: Source, file_name: str) -> Upload:
-    """Store the file, its spectra and the report. A refused file has an upload with the reason."""
+def store_upload(
+    project: Project,
+    user: User,
+    source: Source,
+    file_name: str,
+    grouping: Upload.Grouping = Upload.Grouping.AUTO,
+) -> Upload:
+    """Store the file, its spectra, features and report. A refused file has an upload with the reason."""
     upload = Upload.objects.create(
+        grouping=grouping,
+        grouping_settings=asdict(_settings(grouping)),
         project=project,
         uploaded_by=user,
         file_name=clean(Path(file_name).name, 255) or "unnamed",
@@ -85,13 +94,13 @@ def store_upload(project: Project, user: User, source: Source, file_name: str) -
     return upload
 
 
-def preflight(source: Source) -> PreflightReport:
+def preflight(source: Source, grouping: Upload.Grouping = Upload.Grouping.AUTO) -> PreflightReport:
     """Read the whole file and store nothing."""
-    tally, issues, file_format, refusal = Tally(), _IssueList(), "", ""
+    tally, issues, n_features, file_format, refusal = Tally(), IssueLines(), 0, "", ""
     with _on_disk(source) as path:
         try:
             _check_size(path.stat().st_size)
-            for item in _read(path):
+            for item in _read(path, _settings(grouping)):
                 match item:
                     case reading.Detected(format=name):
                         file_format = name
@@ -100,6 +109,8 @@ def preflight(source: Source) -> PreflightReport:
                     case formats.SpectrumIssue():
                         tally.add(item)
                         issues.add(item)
+                    case FeatureGroup():
+                        n_features += 1
             refusal = _no_spectra(tally.report, issues)
         except _Refusal as refused:
             refusal = str(refused)
@@ -107,6 +118,7 @@ def preflight(source: Source) -> PreflightReport:
     return PreflightReport(
         format=file_format,
         **{count: getattr(report, count) for count in COUNTS},
+        features=n_features,
         issues=tuple(issues.kept),
         refusal=refusal,
     )
@@ -131,29 +143,16 @@ class _Hashing(File):  # type: ignore[type-arg]
             yield chunk
 
 
-class _IssueList:
-    """The first issues of each severity."""
-
-    def __init__(self) -> None:
-        self.kept: list[formats.SpectrumIssue] = []
-        self._n: Counter[str] = Counter()
-
-    def add(self, issue: formats.SpectrumIssue) -> bool:
-        self._n[issue.severity] += 1
-        if room := self._n[issue.severity] <= MAX_STORED_ISSUES:
-            self.kept.append(issue)
-        return room
-
-
 def _store_content(upload: Upload) -> None:
-    """Store the spectra and issues of the file, and set the counts of the upload without saving them.
+    """Store the spectra, features and issues of the file, and set the upload's counts without saving them.
 
     Raises _Refusal.
     """
-    tally, issues = Tally(), _IssueList()
+    tally, issues = Tally(), IssueLines()
+    groups: list[FeatureGroup] = []
 
     def rows() -> Iterator[Spectrum]:
-        for item in _read(Path(upload.file.path)):
+        for item in _read(Path(upload.file.path), _settings(upload.grouping)):
             match item:
                 case reading.Detected(format=name):
                     upload.format = name
@@ -163,10 +162,14 @@ def _store_content(upload: Upload) -> None:
                 case formats.SpectrumIssue():
                     tally.add(item)
                     issues.add(item)
+                case FeatureGroup():
+                    groups.append(item)
 
-    spectra = rows()
+    spectra, spectrum_ids = rows(), dict[int, int]()
     while chunk := list(islice(spectra, ROWS_PER_INSERT)):
-        Spectrum.objects.bulk_create(chunk)
+        stored = Spectrum.objects.bulk_create(chunk)
+        spectrum_ids |= {spectrum.source_index: spectrum.pk for spectrum in stored}
+    upload.n_features = store_features(upload, groups, spectrum_ids)
     report = tally.report
     for count in COUNTS:
         setattr(upload, f"n_{count}", getattr(report, count))
@@ -175,7 +178,11 @@ def _store_content(upload: Upload) -> None:
     SpectrumIssue.objects.bulk_create((_issue_row(upload, issue) for issue in issues.kept), batch_size=2000)
 
 
-def _issue_row(upload: Upload, issue: formats.SpectrumIssue) -> SpectrumIssue:
+def _settings(grouping: str) -> GroupingSettings:
+    return GroupingSettings(mode="off" if grouping == Upload.Grouping.OFF else "auto")
+
+
+def _issue_row(upload: Upload, issue: IssueLine) -> SpectrumIssue:
     return SpectrumIssue(
         upload=upload,
         source_index=issue.index,
@@ -185,10 +192,11 @@ def _issue_row(upload: Upload, issue: formats.SpectrumIssue) -> SpectrumIssue:
         reason=clean(issue.reason),
         remedy=clean(issue.remedy),
         title=clean(issue.title, 300),
+        n=issue.n,
     )
 
 
-def _read(path: Path) -> Iterator[reading.Item]:
+def _read(path: Path, grouping: GroupingSettings) -> Iterator[reading.Item]:
     """The items of the file, read in the bounded child process. Raises _Refusal."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
@@ -199,6 +207,7 @@ def _read(path: Path) -> Iterator[reading.Item]:
         reading.read,
         path,
         limits,
+        grouping,
         memory_bytes=settings.GLMR_PARSE_MEMORY_BYTES,
         cpu_seconds=settings.GLMR_PARSE_TIMEOUT_S,
         wall_seconds=settings.GLMR_PARSE_TIMEOUT_S,
@@ -214,7 +223,7 @@ def _read(path: Path) -> Iterator[reading.Item]:
         ) from error
 
 
-def _no_spectra(report: ReadReport, issues: _IssueList) -> str:
+def _no_spectra(report: ReadReport, issues: IssueLines) -> str:
     """Why a file without any record is refused. Empty for other files, even if no spectrum is usable."""
     if report.found:
         return ""
@@ -237,7 +246,7 @@ def _too_large(n_bytes: int) -> str:
 
 
 def _refuse(upload: Upload, reason: str) -> Upload:
-    upload.state, upload.refusal = Upload.State.REFUSED, clean(reason)
+    upload.state, upload.refusal, upload.n_features = Upload.State.REFUSED, clean(reason), 0
     for count in COUNTS:
         setattr(upload, f"n_{count}", 0)
     upload.save()

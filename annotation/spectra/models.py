@@ -1,4 +1,4 @@
-"""Uploaded files, and the spectra that were read from them with their raw peaks unchanged."""
+"""Uploaded files, the spectra that were read from them with their raw peaks unchanged, and their features."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
     pass
 
 
+class FeatureQuerySet(OwnedQuerySet["Feature"]):
+    def summary(self) -> dict[str, int]:
+        """How many features there are, by what made them one, and what MS1 shows. One query."""
+
+        def count(condition: models.Q) -> models.Count:
+            return models.Count("pk", filter=condition)
+
+        several = models.Q(n_members__gt=1)
+        return self.aggregate(
+            n=models.Count("pk"),
+            n_single=count(~several),
+            n_stated=count(several & models.Q(grouped_by=Feature.GroupedBy.FILE)),
+            n_computed=count(several & models.Q(grouped_by=Feature.GroupedBy.COMPUTED)),
+            n_outliers=models.Sum("n_outliers", default=0),
+            n_pattern=count(models.Q(isotope_mz__1__isnull=False)),
+            n_impure=count(models.Q(purity__lt=0.5)),
+        )
+
+
 class Upload(models.Model):
     """One file, or one JSON submission, as it was received, with a report of its content."""
 
@@ -26,6 +45,12 @@ class Upload(models.Model):
         READING = "reading", "Reading"
         READY = "ready", "Ready"
         REFUSED = "refused", "Refused"
+
+    class Grouping(models.TextChoices):
+        """Which spectra become one feature. `models_ml.features.grouping` has the rules."""
+
+        AUTO = "auto", "As the file states; for raw runs by precursor, time and peaks"
+        OFF = "off", "Off: each spectrum is annotated alone"
 
     project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="uploads")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -44,6 +69,9 @@ class Upload(models.Model):
     n_repaired = models.PositiveIntegerField(default=0)
     n_rejected = models.PositiveIntegerField(default=0)
     n_skipped = models.PositiveIntegerField(default=0)
+    n_features = models.PositiveIntegerField(default=0, help_text="Ions that the usable spectra belong to.")
+    grouping = models.CharField(max_length=10, choices=Grouping.choices, default=Grouping.OFF)
+    grouping_settings = models.JSONField(default=dict, blank=True)
 
     objects = UploadQuerySet.as_manager()
 
@@ -55,7 +83,10 @@ class Upload(models.Model):
 
 
 class SpectrumIssue(models.Model):
-    """What is wrong with one spectrum of a file, where, and how to fix it."""
+    """What is wrong with one spectrum of a file, where, and how to fix it.
+
+    Skipped spectra need no action, so one row stands for all with the same reason.
+    """
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="issues")
     source_index = models.IntegerField(help_text="Index in the file, from 0; -1 for the whole file.")
@@ -65,6 +96,7 @@ class SpectrumIssue(models.Model):
     reason = models.TextField()
     remedy = models.TextField(blank=True)
     title = models.CharField(max_length=300, blank=True)
+    n = models.PositiveIntegerField(default=1, help_text="Spectra that the row stands for.")
 
     class Meta:
         ordering = ["upload", "source_index", "id"]
@@ -120,3 +152,85 @@ class Spectrum(models.Model):
     @property
     def intensity(self) -> exchange.FloatArray:
         return np.frombuffer(self.intensity_bytes, dtype="<f8")
+
+
+class Feature(models.Model):
+    """One ion of one run: the unit that a job annotates. Rows never change after the upload.
+
+    Most features have one member, the spectrum itself. Precursor, adduct and mode are those of the feature.
+    """
+
+    class GroupedBy(models.TextChoices):
+        SINGLE = "single", "One spectrum"
+        FILE = "file", "Stated in the file"
+        COMPUTED = "computed", "Computed"
+
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="features", db_index=False)
+    project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="features")
+    number = models.PositiveIntegerField(help_text="Order in the upload, from 0.")
+    label = models.CharField(max_length=200, blank=True, help_text="FEATURE_ID of the file.")
+    grouped_by = models.CharField(max_length=10, choices=GroupedBy.choices, default=GroupedBy.SINGLE)
+    reason = models.TextField(blank=True, help_text="Why these spectra are one feature.")
+    representative = models.ForeignKey(
+        Spectrum,
+        on_delete=models.PROTECT,
+        related_name="represented_features",
+        help_text="The member that stands for the feature in lists.",
+    )
+    n_members = models.PositiveIntegerField(default=1, help_text="Outliers included.")
+    n_outliers = models.PositiveIntegerField(default=0)
+    precursor_mz = models.FloatField(null=True)
+    charge = models.SmallIntegerField(null=True)
+    adduct = models.CharField(max_length=40, blank=True)
+    ion_mode = models.CharField(max_length=10, blank=True)
+    retention_time_s = models.FloatField(null=True)
+    # What the MS1 scans show, where the file has some.
+    isotope_mz = models.JSONField(default=list, blank=True, help_text="Isotope pattern, monoisotopic first.")
+    isotope_intensity = models.JSONField(default=list, blank=True)
+    purity = models.FloatField(
+        null=True, help_text="Share of the isolation window's MS1 intensity that is the precursor's."
+    )
+    proposed_adduct = models.CharField(max_length=40, blank=True, help_text="The adduct that MS1 suggests.")
+    proposed_adduct_reason = models.TextField(blank=True)
+    quantities = models.JSONField(
+        default=dict, blank=True, help_text="The feature's row of the quantification table, as text."
+    )
+
+    objects = FeatureQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["upload", "number"]
+        constraints = [models.UniqueConstraint(fields=["upload", "number"], name="one_feature_per_number")]
+
+    def __str__(self) -> str:
+        return self.label or f"feature {self.number + 1} of {self.upload_id}"
+
+    @property
+    def n_used(self) -> int:
+        """Members whose evidence counts."""
+        return self.n_members - self.n_outliers
+
+
+def adduct_to_use(stated: str, proposed: str, *, accept_proposed: bool) -> str:
+    """The adduct of a feature: the stated one, else the one that MS1 suggests if the submitter accepts it."""
+    return stated or (proposed if accept_proposed else "")
+
+
+class FeatureMember(models.Model):
+    """Which feature a spectrum belongs to: exactly one.
+
+    A separate table, because the spectra are stored while the file is read, before grouping is known, and
+    the database refuses every change of a stored spectrum.
+    """
+
+    feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="members")
+    spectrum = models.OneToOneField(Spectrum, on_delete=models.PROTECT, related_name="membership")
+    is_outlier = models.BooleanField(
+        default=False, help_text="Its peaks differ from those of the others; its evidence does not count."
+    )
+
+    class Meta:
+        ordering = ["feature", "spectrum"]
+
+    def __str__(self) -> str:
+        return f"spectrum {self.spectrum_id} of feature {self.feature_id}"

@@ -13,9 +13,12 @@ from uuid import UUID
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEntry
 from annotation.references.matches import Match
+from annotation.results.members import load_members, member_evidence
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from annotation.results.reference_matches import matches_of
+from annotation.results.view import MemberView
 from annotation.review.models import Verdict
+from annotation.spectra.models import Feature, Spectrum
 from annotation.web.evidence import EvidenceRow, evidence_rows
 from annotation.web.peak_explanations import explanations_of
 from annotation.web.spectrum_plot_data import SpectrumPlotData, plot_data
@@ -47,6 +50,12 @@ class CandidateRow:
 
 
 @dataclass(frozen=True)
+class MemberRow:
+    member: MemberView
+    top_rank: int | None  # in the list of the feature, of the candidate that this spectrum ranks first
+
+
+@dataclass(frozen=True)
 class SpectrumPanel:
     """The plot and the chosen candidate: the part of the page that another candidate replaces."""
 
@@ -54,6 +63,9 @@ class SpectrumPanel:
     evidence: list[EvidenceRow]  # for the chosen candidate
     plot: SpectrumPlotData
     tolerance_ppm: float  # of the job
+    members: list[MemberRow]  # empty for a feature with one spectrum
+    shown: MemberView | None  # whose peaks are drawn; None: the only spectrum
+    is_by_member: bool  # the evidence is that of the shown spectrum alone, not that of the feature
 
 
 @dataclass(frozen=True)
@@ -104,16 +116,20 @@ class AnnotationPage:
         return list(first_by_key.values())
 
 
-def load_panel(annotation: Annotation, requested_rank: str | None) -> SpectrumPanel:
-    """At most three queries, whatever else the page shows."""
+def load_panel(
+    annotation: Annotation, requested_rank: str | None, requested_member: str | None = None
+) -> SpectrumPanel:
+    """At most three queries, whatever else the page shows; three more for a feature of several spectra."""
     candidates = _candidates(annotation)
     chosen = _choose(candidates, requested_rank)
     rows = _with_entries(annotation, [chosen] if chosen else [])
-    return _panel(annotation, candidates, rows[0] if rows else None)
+    return _panel(annotation, candidates, rows[0] if rows else None, requested_member)
 
 
-def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationPage:
-    """At most eight queries."""
+def load_page(
+    annotation: Annotation, requested_rank: str | None, requested_member: str | None = None
+) -> AnnotationPage:
+    """At most eight queries; three more for a feature of several spectra."""
     candidates = _candidates(annotation)
     rows = _with_entries(annotation, candidates)
     verdicts = _verdicts(annotation)
@@ -121,7 +137,7 @@ def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationP
     chosen = _choose(candidates, requested_rank, reviewed.rank if reviewed else 1)
     row_by_rank = {row.rank: row for row in rows}
     return AnnotationPage(
-        panel=_panel(annotation, candidates, row_by_rank[chosen.rank] if chosen else None),
+        panel=_panel(annotation, candidates, row_by_rank[chosen.rank] if chosen else None, requested_member),
         rows=rows,
         verdicts=verdicts,
         matches=_matches(annotation, candidates),
@@ -129,6 +145,15 @@ def load_page(annotation: Annotation, requested_rank: str | None) -> AnnotationP
         generated=list(annotation.generated.order_by("beam_rank")),
         n_spectra=annotation.job.items.count(),
     )
+
+
+def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
+    """m/z and share of the strongest peak, from 0 to 1."""
+    strongest = max(feature.isotope_intensity, default=0.0)
+    if not strongest:
+        return []
+    pairs = zip(feature.isotope_mz, feature.isotope_intensity, strict=True)
+    return [(mz, intensity / strongest) for mz, intensity in pairs]
 
 
 def job_neighbours(annotation: Annotation) -> tuple[UUID | None, UUID | None]:
@@ -167,14 +192,28 @@ def _choose(
 
 
 def _panel(
-    annotation: Annotation, candidates: Sequence[Candidate], chosen: CandidateRow | None
+    annotation: Annotation,
+    candidates: Sequence[Candidate],
+    chosen: CandidateRow | None,
+    requested_member: str | None,
 ) -> SpectrumPanel:
-    """At most one query, for the spectrum that is explained."""
-    explanations = explanations_of(annotation, chosen.candidate) if chosen else None
+    """At most one query, for the spectrum that is explained; three more for a feature of several spectra."""
+    members = load_members(annotation) if annotation.item.feature.n_members > 1 else ()
+    requested = next((m for m in members if str(m.source_index) == requested_member), None)
+    shown = requested or next((m for m in members if m.is_representative), None)
+    spectrum = annotation.spectrum
+    if shown is not None and not shown.is_representative:
+        spectrum = Spectrum.objects.get(upload=spectrum.upload_id, source_index=shown.source_index)
+    by_member = member_evidence(annotation, spectrum.pk) if requested else {}
+    explanations = explanations_of(annotation, chosen.candidate, spectrum.pk) if chosen else None
+    rank_by_key = {c.molecule.inchikey_first_block: c.rank for c in candidates}
     return SpectrumPanel(
         chosen=chosen,
-        evidence=evidence_rows(chosen.candidate, candidates) if chosen else [],
-        plot=plot_data(annotation.spectrum, explanations),
+        evidence=evidence_rows(chosen.candidate, candidates, by_member or None) if chosen else [],
+        plot=plot_data(spectrum, explanations),
+        members=[MemberRow(member, rank_by_key.get(member.top_inchikey_first_block)) for member in members],
+        shown=shown,
+        is_by_member=bool(by_member),
         tolerance_ppm=from_json(annotation.job.params).precursor_tolerance_ppm,
     )
 

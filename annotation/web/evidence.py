@@ -89,9 +89,19 @@ class EvidenceRow:
         return self.position == 1 and self.n_values > 1
 
 
-def evidence_rows(candidate: Candidate, candidates: Sequence[Candidate]) -> list[EvidenceRow]:
-    """Every channel that the method knows, for a candidate that is one of `candidates`. No query."""
-    values = {other.pk: _values(other) for other in candidates}
+def evidence_rows(
+    candidate: Candidate,
+    candidates: Sequence[Candidate],
+    by_member: Mapping[int, Mapping[str, float]] | None = None,
+) -> list[EvidenceRow]:
+    """Every channel that the method knows, for a candidate that is one of `candidates`. No query.
+
+    `by_member`: the values of one spectrum of the feature, by rank, in place of those of the feature.
+    """
+    values: dict[int, Mapping[str, float | None]] = {
+        other.pk: _values(other) if by_member is None else dict(by_member.get(other.rank, {}))
+        for other in candidates
+    }
     return [
         _row(channel, values[candidate.pk].get(channel.name), [v.get(channel.name) for v in values.values()])
         for channel in _channels(candidates)

@@ -15,6 +15,7 @@ from annotation.jobs.models import JobItem
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
+from annotation.spectra.models import Upload
 from annotation.web import scope
 from annotation.web.certainty import CERTAINTY_FILTERS
 from models_ml.outcomes import METHODS, AnnotateParams
@@ -99,6 +100,12 @@ class RunForm(forms.Form):
         label="Negative mode",
     )
 
+    accept_proposed_adducts = forms.BooleanField(
+        required=False,
+        label="Use the adducts that MS1 suggests",
+        help_text="For features whose file states none. Results name the source of the adduct.",
+    )
+
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         libraries = scope.library_versions(user).ready()
@@ -126,6 +133,7 @@ class RunForm(forms.Form):
         return AnnotateParams(
             method=values["method"] or AnnotateParams().method,
             precursor_tolerance_ppm=values["precursor_tolerance_ppm"],
+            accept_proposed_adducts=values["accept_proposed_adducts"],
             assumed_adducts={mode: adduct for mode, adduct in adducts.items() if adduct},
         )
 
@@ -135,6 +143,13 @@ class SubmitForm(RunForm):
 
     project = forms.ModelChoiceField(Project.objects.none(), label="Project", empty_label=None)
     spectra = MultipleFileField(label="Spectra")
+    grouping = forms.ChoiceField(
+        choices=Upload.Grouping.choices,
+        initial=Upload.Grouping.AUTO,
+        required=False,
+        label="Spectra of one ion",
+        help_text="Spectra that belong to one ion are one feature and get one answer.",
+    )
 
     def __init__(self, user: User, *args: Any, max_bytes: int, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)

@@ -16,14 +16,18 @@ from models_ml.molecules.structure_text import UnusableStructure
 CACHE_SIZE = 256
 
 
-def explanations_of(annotation: Annotation, candidate: Candidate) -> dict[int, Explanation] | None:
+def explanations_of(
+    annotation: Annotation, candidate: Candidate, spectrum_id: int | None = None
+) -> dict[int, Explanation] | None:
     """Explanations by the index of the peak in the file, within the job's precursor tolerance.
+
+    Of the spectrum with the id, by default of the representative.
 
     None where the candidate cannot be fragmented. One query, none if cached.
     """
     tolerance_ppm = from_json(annotation.job.params).precursor_tolerance_ppm
     explained = _explained(
-        annotation.spectrum_id, candidate.molecule.smiles, annotation.adduct, tolerance_ppm
+        spectrum_id or annotation.spectrum_id, candidate.molecule.smiles, annotation.adduct, tolerance_ppm
     )
     return None if explained is None else dict(explained)
 

@@ -73,7 +73,7 @@ def visible_annotations(user: User) -> AnnotationQuerySet:
 
 def annotation_or_404(user: User, public_id: UUID) -> Annotation:
     rows = visible_annotations(user).select_related(
-        "item",
+        "item__feature",
         "spectrum__upload",
         "top_molecule",
         "job__project",

@@ -21,6 +21,8 @@ ROWS_PER_PAGE = 50
 SORTS = {
     "position": "position",
     "precursor": "spectrum__precursor_mz",
+    "time": "feature__retention_time_s",
+    "spectra": "feature__n_members",
     "right": "annotation__p_right",
     "margin": "annotation__margin",
     "similarity": "annotation__top_generated_similarity",
@@ -30,6 +32,8 @@ SORTS = {
 ORDERS = (
     ("position", "As submitted"),
     ("precursor", "Lowest precursor m/z first"),
+    ("time", "Earliest retention time first"),
+    ("-spectra", "Most spectra first"),
     ("-right", "Highest probability first"),
     ("right", "Lowest probability first"),
     ("-margin", "Largest margin first"),
@@ -109,11 +113,13 @@ def items(job: Job) -> QuerySet[JobItem]:
     """The job's items with everything that a row shows. Raw peaks stay in the database."""
     return (
         JobItem.objects.filter(job=job)
-        .select_related("spectrum", "annotation__top_molecule")
+        .select_related("feature", "spectrum", "annotation__top_molecule")
         .defer(
             "spectrum__mz_bytes",
             "spectrum__intensity_bytes",
             "spectrum__metadata",
+            "annotation__members",
+            "feature__quantities",
             "annotation__top_molecule__fingerprint",
         )
         .annotate(verdict=_latest_verdict("decision"), verdict_level=_latest_verdict("level"))

@@ -14,6 +14,8 @@ from django.core.files.base import ContentFile
 from annotation.models import (
     Annotation,
     Candidate,
+    Feature,
+    FeatureMember,
     GeneratedMolecule,
     Job,
     JobItem,
@@ -83,9 +85,11 @@ def make_spectrum(
     upload: Upload | None = None,
     mz: Sequence[float] = (65.0386, 121.0284, 139.0390, 163.0390),
     intensity: Sequence[float] = (12.0, 100.0, 40.0, 7.5),
+    *,
+    grouped: bool = False,
     **overrides: Any,
 ) -> Spectrum:
-    """Protonated aspirin by default."""
+    """Protonated aspirin by default. A feature by itself, unless `grouped` leaves that to `make_feature`."""
     upload = upload or make_upload()
     n = next(_number)
     fields: dict[str, Any] = {
@@ -103,7 +107,40 @@ def make_spectrum(
         "intensity_bytes": np.asarray(intensity, dtype="<f8").tobytes(),
         "splash": f"splash10-test-{n:010d}",
     }
-    return Spectrum.objects.create(**(fields | overrides))
+    spectrum = Spectrum.objects.create(**(fields | overrides))
+    if not grouped:
+        make_feature([spectrum])
+    return spectrum
+
+
+def make_feature(
+    members: Sequence[Spectrum] = (), outliers: Sequence[Spectrum] = (), **overrides: Any
+) -> Feature:
+    """A feature of these spectra, or of two new ones. The first one is the representative."""
+    if not members:
+        upload = make_upload()
+        members = [make_spectrum(upload, grouped=True) for _ in range(2)]
+    first, everything = members[0], [*members, *outliers]
+    fields: dict[str, Any] = {
+        "upload": first.upload,
+        "project": first.project,
+        "number": first.source_index,
+        "grouped_by": Feature.GroupedBy.COMPUTED if len(everything) > 1 else Feature.GroupedBy.SINGLE,
+        "representative": first,
+        "n_members": len(everything),
+        "n_outliers": len(outliers),
+        "precursor_mz": first.precursor_mz,
+        "charge": first.charge,
+        "adduct": first.adduct,
+        "ion_mode": first.ion_mode,
+        "retention_time_s": first.retention_time_s,
+    }
+    feature = Feature.objects.create(**(fields | overrides))
+    FeatureMember.objects.bulk_create(
+        FeatureMember(feature=feature, spectrum=spectrum, is_outlier=spectrum in outliers)
+        for spectrum in everything
+    )
+    return feature
 
 
 def make_model_version(**overrides: Any) -> ModelVersion:
@@ -211,16 +248,22 @@ def make_job(
     project: Project | None = None,
     user: User | None = None,
     spectra: Sequence[Spectrum] = (),
+    features: Sequence[Feature] = (),
     **overrides: Any,
 ) -> Job:
-    """A job with pending items and a library version that is embedded for its model."""
+    """A job with pending items and a library version that is embedded for its model.
+
+    Of the features, or of those of the spectra, or of `n_spectra` new ones.
+    """
     user = user or make_user()
     upload = make_upload(project or make_project(user), user)
-    spectra = spectra or [make_spectrum(upload) for _ in range(n_spectra)]
+    if not features:
+        spectra = spectra or [make_spectrum(upload) for _ in range(n_spectra)]
+        features = [spectrum.membership.feature for spectrum in spectra]
     model_version = overrides.pop("model_version", None) or make_model_version()
     version = overrides.pop("library_version", None) or make_library_version(model_version=model_version)
     fields: dict[str, Any] = {
-        "project": spectra[0].project if spectra else upload.project,
+        "project": features[0].project if features else upload.project,
         "submitted_by": user,
         "name": f"Job {next(_number)}",
         "library_version": version,
@@ -230,7 +273,8 @@ def make_job(
     }
     job = Job.objects.create(**(fields | overrides))
     JobItem.objects.bulk_create(
-        JobItem(job=job, spectrum=spectrum, position=position) for position, spectrum in enumerate(spectra)
+        JobItem(job=job, feature=feature, spectrum=feature.representative, position=position)
+        for position, feature in enumerate(features)
     )
     return job
 

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.timeout(900)  # starts torch several times, possibly on
 def submit(model_version: ModelVersion, n_spectra: int) -> Job:
     """A job as users submit it. The library is not embedded yet."""
     upload = make_upload()
-    spectra = [make_spectrum(upload).pk for _ in range(n_spectra)]
+    features = [make_spectrum(upload).membership.feature_id for _ in range(n_spectra)]
     return actions.submit(
         project=upload.project,
         user=upload.uploaded_by,
         name="batch",
-        spectra=spectra,
+        features=features,
         library_version=make_library_version(),
         model_version=model_version,
         params=AnnotateParams(),

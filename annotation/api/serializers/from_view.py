@@ -25,6 +25,8 @@ FIELDS: dict[Any, Callable[..., Field]] = {
     datetime: serializers.DateTimeField,
     dict[str, Any]: serializers.DictField,
     dict[str, float]: lambda **options: serializers.DictField(child=serializers.FloatField(), **options),
+    dict[str, str]: lambda **options: serializers.DictField(child=serializers.CharField(), **options),
+    tuple[float, ...]: lambda **options: serializers.ListField(child=serializers.FloatField(), **options),
     tuple[str, ...]: lambda **options: serializers.ListField(child=serializers.CharField(), **options),
 }
 

@@ -13,6 +13,7 @@ from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.progress import JobOutcome, Progress
+from annotation.spectra.models import Upload
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
@@ -77,6 +78,11 @@ class ParametersSerializer(serializers.Serializer[Any]):
     max_tokens = serializers.IntegerField(min_value=8, max_value=256, default=DEFAULTS.max_tokens)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=DEFAULTS.seed)
     assumed_adducts = AssumedAdductsSerializer(required=False, default=dict)
+    accept_proposed_adducts = serializers.BooleanField(
+        default=DEFAULTS.accept_proposed_adducts,
+        help_text="Use the adduct that MS1 suggests for a feature whose file states none. It goes before "
+        "`assumed_adducts`. Results name it as `adduct_source` `ms1`.",
+    )
 
     def validate_precursor_tolerance_ppm(self, value: float) -> float:
         if not math.isfinite(value):
@@ -162,6 +168,13 @@ class SubmissionSerializer(serializers.Serializer[Any]):
         help_text="Name of a model, or the first characters of its `checkpoint_sha256`. Default: the default "
         "model of the server.",
     )
+    grouping = serializers.ChoiceField(
+        choices=Upload.Grouping.choices,
+        required=False,
+        default=Upload.Grouping.AUTO,
+        help_text="Which spectra are annotated together, as one feature. `auto`: those with the same "
+        "FEATURE_ID in the file; in mzML and mzXML runs those of the same ion. `off`: each spectrum alone.",
+    )
 
 
 @extend_schema_serializer(component_name="Job")  # as a request: JobRequest
@@ -204,7 +217,7 @@ class JobFileInputSerializer(SubmissionSerializer):
 
 
 class JobProgressSerializer(serializers.Serializer[Progress]):
-    """The progress of a job, in spectra."""
+    """The progress of a job, in features."""
 
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
@@ -216,16 +229,18 @@ class JobProgressSerializer(serializers.Serializer[Progress]):
     cancelled = serializers.IntegerField()
     outcome = serializers.ChoiceField(
         choices=JOB_OUTCOMES,
-        help_text="How the job ended. `partial`: some spectra are `failed` or "
-        "`unusable`. `failed`: all are. A spectrum without a match counts as success.",
+        help_text="How the job ended. `partial`: some features are `failed` or "
+        "`unusable`. `failed`: all are. A feature without a match counts as success.",
     )
-    percent = serializers.FloatField(help_text="Rounded down: 100 means that every spectrum has ended.")
-    stalled = serializers.BooleanField(help_text="Spectra are open and no worker sends heartbeats.")
+    percent = serializers.FloatField(help_text="Rounded down: 100 means that every feature has ended.")
+    stalled = serializers.BooleanField(help_text="Features are open and no worker sends heartbeats.")
     waiting_for = serializers.CharField(help_text="What the job waits for; empty if it waits for nothing.")
     last_heartbeat = serializers.DateTimeField(allow_null=True, help_text="Of any worker.")
-    rate_per_s = serializers.FloatField(allow_null=True, help_text="Spectra per second over the last minute.")
+    rate_per_s = serializers.FloatField(
+        allow_null=True, help_text="Features per second over the last minute."
+    )
     eta_s = serializers.FloatField(allow_null=True, help_text="Expected time to the end of the job.")
-    ahead_in_queue = serializers.IntegerField(help_text="Open spectra of jobs that were submitted earlier.")
+    ahead_in_queue = serializers.IntegerField(help_text="Open features of jobs that were submitted earlier.")
 
 
 class PinnedLibrarySerializer(serializers.Serializer[Any]):
@@ -329,7 +344,7 @@ class SubmittedJobSerializer(JobSerializer):
 
 
 class JobRetrySerializer(serializers.Serializer[Any]):
-    """How many failed spectra were queued again, and the job."""
+    """How many failed features were queued again, and the job."""
 
     n_retried = serializers.IntegerField()
     job = JobSerializer()
@@ -350,11 +365,11 @@ class ItemFilters(serializers.Serializer[Any]):
 
 class ResultFilters(ItemFilters):
     top = serializers.IntegerField(
-        required=False, min_value=1, max_value=200, default=1, help_text="Candidates for each spectrum."
+        required=False, min_value=1, max_value=200, default=1, help_text="Candidates for each feature."
     )
 
 
 class CsvFilters(serializers.Serializer[Any]):
     top = serializers.IntegerField(
-        required=False, min_value=1, max_value=200, default=1, help_text="Rows for each spectrum."
+        required=False, min_value=1, max_value=200, default=1, help_text="Rows for each feature."
     )

@@ -19,9 +19,11 @@ from annotation.references.matches import Match
 from annotation.results.view import (
     AnnotationView,
     CandidateView,
+    FeatureView,
     FormulaView,
     GeneratedView,
     JobView,
+    MemberView,
     ResultView,
     RunView,
     SpectrumView,
@@ -49,9 +51,23 @@ class AnnotationDetail(AnnotationView):
     """With its spectrum, matches, provenance and all verdicts."""
 
     job: JobView
+    feature: FeatureView
+    members: tuple[MemberView, ...]
     spectrum: SpectrumDetail
     reference_matches: tuple[Match, ...]
     verdicts: tuple[VerdictDetail, ...]
+
+
+class FeatureSerializer(ViewSerializer):
+    """One ion of one run, whose spectra are annotated together. Most features have one spectrum."""
+
+    views = {"": FeatureView}
+
+
+class MemberSerializer(ViewSerializer):
+    """One spectrum of an annotated feature, and what it alone says."""
+
+    views = {"": MemberView}
 
 
 class SpectrumSerializer(ViewSerializer):
@@ -120,7 +136,7 @@ class ProvenanceSerializer(ViewSerializer):
 
 
 class AnnotationSerializer(ViewSerializer):
-    """The answer for one spectrum. `url` leads to all details, provenance included."""
+    """The answer for one feature. `url` leads to all details, provenance included."""
 
     views = {"": AnnotationView}
     url = serializers.HyperlinkedIdentityField(
@@ -150,9 +166,11 @@ class ReferenceMatchSerializer(serializers.Serializer[Match]):
 
 
 class AnnotationDetailSerializer(AnnotationSerializer):
-    """The answer for one spectrum with all details."""
+    """The answer for one feature with all details."""
 
     job = serializers.SerializerMethodField()
+    feature = FeatureSerializer()
+    members = MemberSerializer(many=True, help_text="The spectra of the feature in the order of the file.")
     spectrum = SpectrumDetailSerializer()
     generated = GeneratedMoleculeSerializer(many=True, help_text="Most likely first.")
     reference_matches = ReferenceMatchSerializer(
@@ -167,8 +185,9 @@ class AnnotationDetailSerializer(AnnotationSerializer):
 
 
 class JobItemSerializer(ReadOnlyModelSerializer[JobItem]):
-    """The processing state of one spectrum."""
+    """The processing state of one feature. Identifiers are those of the spectrum that represents it."""
 
+    feature = FeatureSerializer()
     external_id = serializers.CharField(source="spectrum.external_id")
     title = serializers.CharField(source="spectrum.title")
 
@@ -176,6 +195,7 @@ class JobItemSerializer(ReadOnlyModelSerializer[JobItem]):
         model = JobItem
         fields: tuple[str, ...] = (
             "position",
+            "feature",
             "external_id",
             "title",
             "state",
@@ -189,9 +209,10 @@ class JobItemSerializer(ReadOnlyModelSerializer[JobItem]):
 
 
 class ResultSerializer(ViewSerializer):
-    """One spectrum of the job and its result: an annotation, or the reason why there is none."""
+    """One feature of the job and its result: an annotation, or the reason why there is none."""
 
     views = {"": ResultView}
+    feature = FeatureSerializer()
     spectrum = SpectrumSerializer()
     annotation = AnnotationSerializer(allow_null=True)
 

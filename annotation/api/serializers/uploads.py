@@ -11,7 +11,7 @@ from annotation.spectra.models import SpectrumIssue, Upload
 
 
 class UploadIssueSerializer(ReadOnlyModelSerializer[SpectrumIssue]):
-    """A spectrum of the file that was rejected, repaired or skipped."""
+    """A spectrum that was rejected or repaired, or all spectra that were skipped for one reason."""
 
     class Meta:
         model = SpectrumIssue
@@ -23,13 +23,15 @@ class UploadIssueSerializer(ReadOnlyModelSerializer[SpectrumIssue]):
             "reason",
             "remedy",
             "title",
+            "n",
         )
 
 
 class UploadSerializer(ReadOnlyModelSerializer[Upload]):
     """What was found in a file.
 
-    found = ms2 + skipped, and ms2 = usable + rejected. Repaired spectra are usable.
+    found = ms2 + skipped, and ms2 = usable + rejected. Repaired spectra are usable. The usable spectra belong
+    to `n_features` features.
     """
 
     project = serializers.CharField(source="project.slug")
@@ -56,6 +58,8 @@ class UploadSerializer(ReadOnlyModelSerializer[Upload]):
             "n_repaired",
             "n_rejected",
             "n_skipped",
+            "n_features",
+            "grouping",
         )
 
 
@@ -71,6 +75,9 @@ class ReportIssueSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="What is wrong.")
     remedy = serializers.CharField(help_text="How to fix it.")
     title = serializers.CharField()
+    n = serializers.IntegerField(
+        help_text="Spectra that the line stands for: skipped ones are counted together."
+    )
 
 
 class ReportSerializer(serializers.Serializer[Any]):
@@ -83,4 +90,5 @@ class ReportSerializer(serializers.Serializer[Any]):
     n_repaired = serializers.IntegerField()
     n_rejected = serializers.IntegerField()
     n_skipped = serializers.IntegerField()
+    n_features = serializers.IntegerField(help_text="Features of the usable spectra.")
     issues = ReportIssueSerializer(many=True, help_text="The first thousand. The upload lists all.")

@@ -18,12 +18,13 @@ from annotation.api.serializers.catalogue import (
     ProjectSerializer,
     ReferenceCollectionSerializer,
 )
+from annotation.api.serializers.results import FeatureSerializer
 from annotation.api.serializers.uploads import UploadIssueSerializer, UploadSerializer
 from annotation.api.views.base import View
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.spectra.models import SpectrumIssue, Upload
+from annotation.spectra.models import Feature, SpectrumIssue, Upload
 
 
 class ProjectsView(View):
@@ -103,6 +104,20 @@ class UploadView(View):
         uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
         upload = get_object_or_404(uploads, pk=pk)
         return Response(UploadSerializer(upload, context={"request": request}).data)
+
+
+class UploadFeaturesView(View):
+    @extend_schema(
+        operation_id="list_upload_features",
+        parameters=openapi.PAGE,
+        responses={200: openapi.page_of(FeatureSerializer), **openapi.PROBLEMS},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """List the features of a file: which spectra are annotated together, and what MS1 shows of them."""
+        uploads = Upload.objects.in_projects(projects(request))
+        features = Feature.objects.filter(upload=get_object_or_404(uploads, pk=pk))
+        pages = Pages(("number",))
+        return pages.answer(FeatureSerializer(pages.rows(features, request), many=True).data)
 
 
 class UploadIssuesView(View):

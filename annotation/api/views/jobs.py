@@ -42,6 +42,7 @@ ITEM_COLUMNS = (
     "worker",
     "started_at",
     "finished_at",
+    "feature",
     "spectrum__external_id",
     "spectrum__title",
 )
@@ -158,7 +159,7 @@ class CancelView(View):
     def post(self, request: Request, job_id: UUID) -> Response:
         """Cancel a job.
 
-        Pending spectra end now, running ones at the next mini-batch of their worker. Existing results stay.
+        Pending features end now, running ones at the next mini-batch of their worker. Existing results stay.
         """
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
@@ -176,7 +177,7 @@ class RetryView(View):
     )
     @idempotent(required=False)
     def post(self, request: Request, job_id: UUID) -> Response:
-        """Process the failed spectra of a job again."""
+        """Process the failed features of a job again."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
         n_retried = actions.retry_failed(job, caller(request))
@@ -191,11 +192,11 @@ class ItemsView(View):
         responses={200: openapi.page_of(JobItemSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        """List the spectra of a job in the order of submission, with state, attempts and errors."""
+        """List the features of a job in the order of submission, with state, attempts and errors."""
         filters = ItemFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         items = JobItem.objects.filter(job=job_or_404(request, job_id), **filters.validated_data)
         # The peaks stay in the database: a page of long spectra would be megabytes.
-        items = items.select_related("spectrum").only(*ITEM_COLUMNS)
+        items = items.select_related("spectrum", "feature").only(*ITEM_COLUMNS)
         pages = Pages(("position",))
         return pages.answer(JobItemSerializer(pages.rows(items, request), many=True).data)

@@ -1,4 +1,4 @@
-"""Results: one row for each spectrum, as pages and as CSV; annotations in detail; verdicts on them."""
+"""Results: one row for each feature, as pages and as CSV; annotations in detail; verdicts on them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
 from annotation.exports.table import csv_download
 from annotation.results.load import items_with_results, load_results
+from annotation.results.members import load_members
 from annotation.results.models import Annotation, Candidate
 from annotation.results.reference_matches import matches_of
 from annotation.results.view_fields import as_dict, from_row
@@ -50,7 +51,7 @@ class ResultsView(View):
         responses={200: openapi.page_of(ResultSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        """List every spectrum of a job, each with its best candidates or the reason why it has none."""
+        """List every feature of a job, each with its best candidates or the reason why it has none."""
         filters = ResultFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         job = job_or_404(request, job_id)
@@ -78,9 +79,9 @@ class CsvView(View):
         responses={(200, "text/csv"): OpenApiTypes.STR, **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
-        """Download a job as CSV, with a row for each spectrum and rank.
+        """Download a job as CSV, with a row for each feature and rank.
 
-        Failed spectra have a row with the reason.
+        Failed features have a row with the reason.
         """
         filters = CsvFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
@@ -89,7 +90,7 @@ class CsvView(View):
 
 def visible_annotations(request: Request) -> QuerySet[Annotation]:
     return Annotation.objects.in_projects(projects(request)).select_related(
-        "item",
+        "item__feature",
         "spectrum",
         "job__project",
         "job__submitted_by",
@@ -126,7 +127,7 @@ class AnnotationDetailView(View):
 
 
 def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail:
-    """Four queries at most. `verdicts` are all of the annotation, oldest first."""
+    """Six queries at most. `verdicts` are all of the annotation, oldest first."""
     latest = {annotation.pk: verdict_view(verdicts[-1])} if verdicts else {}
     item, spectrum = annotation.item, annotation.spectrum
     item.spectrum = spectrum  # already loaded
@@ -135,6 +136,8 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
     return AnnotationDetail(
         **as_dict(result.annotation),
         job=result.job,
+        feature=result.feature,
+        members=load_members(annotation),
         spectrum=from_row(SpectrumDetail, spectrum, peaks=_peaks(spectrum)),
         reference_matches=tuple(matches_of(annotation)),
         verdicts=tuple(from_row(VerdictDetail, verdict) for verdict in verdicts),

@@ -12,6 +12,7 @@ from annotation.exports.table import write_csv, write_json
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.management import lookups
+from annotation.management.grouping import add_grouping, counted
 from annotation.management.waiting import temporary_worker, wait
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
@@ -53,13 +54,19 @@ class Command(BaseCommand):
         parser.add_argument("--out", metavar="PATH", help="results as JSON")
         parser.add_argument("--csv", metavar="PATH", help="results as CSV")
         parser.add_argument(
-            "--top", type=int, default=10, metavar="K", help="candidates per spectrum (default: 10)"
+            "--top", type=int, default=10, metavar="K", help="candidates per feature (default: 10)"
         )
         parser.add_argument("--tolerance-ppm", type=float, default=DEFAULTS.precursor_tolerance_ppm)
         parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
         for ion_mode in ION_MODES:
             assumed = f"assumed for {ion_mode} spectra without an adduct"
             parser.add_argument(f"--adduct-{ion_mode}", metavar="ADDUCT", help=assumed)
+        parser.add_argument(
+            "--accept-proposed-adducts",
+            action="store_true",
+            help="use the adduct that MS1 suggests for features whose file states none",
+        )
+        add_grouping(parser)
         parser.add_argument("--with-worker", action="store_true", help="run a worker until the job ends")
         parser.add_argument("--no-wait", action="store_true", help="submit and return")
 
@@ -97,17 +104,19 @@ class Command(BaseCommand):
             method=options["method"],
             precursor_tolerance_ppm=_positive(options["tolerance_ppm"]),
             seed=options["seed"],
+            accept_proposed_adducts=options["accept_proposed_adducts"],
             assumed_adducts=_assumed(options),
         )
         path = lookups.readable_file(options["file"])
-        upload = store_upload(project, user, path, path.name)
+        grouping = Upload.Grouping(options["grouping"])
+        upload = store_upload(project, user, path, path.name, grouping)
         self._report(upload)
         try:
             job = actions.submit(
                 project=project,
                 user=user,
                 name=options["name"] or path.name,
-                spectra=upload.spectra.order_by("source_index"),
+                features=upload.features.order_by("number"),
                 library_version=version,
                 model_version=model,
                 reference_version=references,
@@ -117,7 +126,7 @@ class Command(BaseCommand):
         except actions.CannotSubmit as refusal:
             raise CommandError(f"{path}: {refusal}") from None
         self.stdout.write(
-            f"Job {job.public_id}: {upload.n_usable} spectra against {version} by {model}, "
+            f"Job {job.public_id}: {counted(upload)} against {version} by {model}, "
             f"reference spectra: {references or 'none'}."
         )
         return job

@@ -8,8 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.management import lookups
+from annotation.management.grouping import add_grouping
 from annotation.spectra.ingest import COUNTS, preflight, store_upload
 from annotation.spectra.models import Upload
+
+SHOWN = {**COUNTS, "features": "features"}
 
 
 class Command(BaseCommand):
@@ -19,18 +22,20 @@ class Command(BaseCommand):
         parser.add_argument("path", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed")
         parser.add_argument("--project", metavar="SLUG", help="default: the only project")
         parser.add_argument("--user", metavar="NAME", help="the person who uploads; default: a superuser")
+        add_grouping(parser)
         parser.add_argument("--dry-run", action="store_true", help="only report, store nothing")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         path = lookups.readable_file(options["path"])
+        grouping = Upload.Grouping(options["grouping"])
         if options["dry_run"]:
-            report = preflight(path)
-            counts = [getattr(report, name) for name in COUNTS]
+            report = preflight(path, grouping)
+            counts = [getattr(report, name) for name in SHOWN]
             self._show(path.name, report.format, counts, report.issues, report.refusal)
             return
         project = lookups.project(options["project"])
-        upload = store_upload(project, lookups.person(options["user"], project), path, path.name)
-        counts = [getattr(upload, f"n_{name}") for name in COUNTS]
+        upload = store_upload(project, lookups.person(options["user"], project), path, path.name, grouping)
+        counts = [getattr(upload, f"n_{name}") for name in SHOWN]
         refusal = upload.refusal if upload.state == Upload.State.REFUSED else ""
         self._show(path.name, upload.format, counts, upload.issues.all(), refusal)
         self.stdout.write(f"Stored as upload {upload.pk} in {project}.")
@@ -41,5 +46,5 @@ class Command(BaseCommand):
         for issue in issues:
             if issue.severity != "skipped":
                 self.stderr.write(f"  {issue.position}: {issue.severity}: {issue.reason} {issue.remedy}")
-        listed = ", ".join(f"{n} {label}" for n, label in zip(counts, COUNTS.values(), strict=True))
+        listed = ", ".join(f"{n} {label}" for n, label in zip(counts, SHOWN.values(), strict=True))
         self.stdout.write(f"{name} ({file_format}): {listed}.")

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             project=project,
             user=user,
             name=JOB_NAME,
-            spectra=upload.spectra.order_by("source_index"),
+            features=upload.features.order_by("number"),
             library_version=version,
             model_version=model,
             params=AnnotateParams(),

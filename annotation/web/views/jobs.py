@@ -78,8 +78,10 @@ def retry(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     job = scope.job_or_404(request.user, public_id)
     scope.require(request.user, job.project_id, Role.SUBMITTER)
     n_retried = actions.retry_failed(job, request.user)
-    noun = "spectrum waits" if n_retried == 1 else "spectra wait"
-    text = f"{n_retried} failed {noun} for a worker again." if n_retried else "The job has no failed spectra."
+    noun = "feature waits" if n_retried == 1 else "features wait"
+    text = (
+        f"{n_retried} failed {noun} for a worker again." if n_retried else "The job has no failed features."
+    )
     messages.info(request, text)
     return redirect("job-detail", public_id)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,12 +18,13 @@ from annotation.exports.csv_text import csv_response
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
 from annotation.spectra.ingest import store_upload
-from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, SpectrumIssue, Upload
 from annotation.web import scope
 from annotation.web.forms import RunForm, SubmitForm
 from annotation.web.scope import SignedInRequest
 
 ISSUES_PER_PAGE = 50
+MAX_PROPOSALS = 50
 # Fields of the first step that the report's URL carries to the second.
 CARRIED_FIELDS = (
     "name",
@@ -35,7 +36,7 @@ CARRIED_FIELDS = (
     "positive_adduct",
     "negative_adduct",
 )
-ISSUE_COLUMNS = ("file", "position", "title", "severity", "code", "reason", "remedy")
+ISSUE_COLUMNS = ("file", "position", "title", "severity", "code", "reason", "remedy", "n")
 
 
 @login_required
@@ -50,7 +51,13 @@ def submit(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _submit_page(request, form, 422)
     uploads = [
-        store_upload(form.cleaned_data["project"], request.user, file, file.name or "unnamed")
+        store_upload(
+            form.cleaned_data["project"],
+            request.user,
+            file,
+            file.name or "unnamed",
+            Upload.Grouping(form.cleaned_data["grouping"] or Upload.Grouping.AUTO),
+        )
         for file in form.cleaned_data["spectra"]
     ]
     if all(upload.state == Upload.State.REFUSED for upload in uploads):
@@ -100,12 +107,12 @@ def _uploads(request: SignedInRequest) -> list[Upload]:
 
 
 def _start(request: SignedInRequest, uploads: list[Upload], form: RunForm) -> Job:
-    spectra = Spectrum.objects.filter(upload__in=uploads).order_by("upload_id", "source_index")
+    features = Feature.objects.filter(upload__in=uploads).order_by("upload_id", "number")
     return actions.submit(
         project=uploads[0].project,
         user=request.user,
         name=form.cleaned_data["name"] or _default_name(uploads),
-        spectra=spectra,
+        features=features,
         library_version=form.cleaned_data["library_version"],
         model_version=form.cleaned_data["model_version"],
         reference_version=form.cleaned_data["reference_version"],
@@ -124,8 +131,11 @@ def _report(
     issues = SpectrumIssue.objects.filter(upload__in=uploads).select_related("upload")
     page = Paginator(issues, ISSUES_PER_PAGE).get_page(request.GET.get("page"))
     n_counted = sum(upload.n_rejected + upload.n_repaired + upload.n_skipped for upload in uploads)
-    missing = Spectrum.objects.filter(upload__in=uploads).aggregate(
+    features = Feature.objects.filter(upload__in=uploads)
+    proposed = Q(adduct="") & ~Q(proposed_adduct="")
+    missing = features.aggregate(
         usable=Count("id"),
+        proposed=Count("id", filter=proposed),
         no_adduct=Count("id", filter=Q(adduct="")),
         no_mode=Count("id", filter=Q(adduct="", ion_mode="")),
         no_precursor=Count("id", filter=Q(precursor_mz=None)),
@@ -134,7 +144,10 @@ def _report(
         "uploads": uploads,
         "project": uploads[0].project,
         "issues": page,
-        "n_unlisted": max(0, n_counted - page.paginator.count),
+        "n_unlisted": max(0, n_counted - (issues.aggregate(n=Sum("n"))["n"] or 0)),
+        "n_spectra": sum(upload.n_usable for upload in uploads),
+        "grouped": features.summary(),
+        "proposals": features.filter(proposed).order_by("upload_id", "number")[:MAX_PROPOSALS],
         "missing": missing,
         "form": form,
         "may_submit": may_submit,

@@ -31,7 +31,8 @@ def make(world: World, n_spectra: int) -> Job:
         ("/api/v1/jobs/{job}/items", 3),
         ("/api/v1/jobs/{job}/results?top=3", 8),
         ("/api/v1/jobs/{job}/results.csv", 8),
-        ("/api/v1/annotations/{annotation}", 7),
+        ("/api/v1/annotations/{annotation}", 9),
+        ("/api/v1/uploads/{upload}/features", 3),
         ("/api/v1/libraries", 3),
         ("/api/v1/models", 2),
     ],
@@ -42,7 +43,9 @@ def test_queries_do_not_grow_with_rows(world: World, client: APIClient, address:
         make_library_version(library=world.version.library)
     client.get("/api/v1/projects")  # notes the use of the token
     for job in jobs[:2]:
-        path = address.format(job=job.public_id, annotation=job.annotations.first().public_id)  # type: ignore[union-attr]
+        first = job.annotations.select_related("spectrum").first()
+        assert first is not None
+        path = address.format(job=job.public_id, annotation=first.public_id, upload=first.spectrum.upload_id)
         with CaptureQueriesContext(connection) as captured:
             answer = client.get(path)
             assert answer.status_code == 200

@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from annotation.exports.table import rows
-from annotation.models import Annotation, Candidate, Job, JobItem, Spectrum
+from annotation.models import Annotation, Candidate, Feature, Job, JobItem, Spectrum
 from tests.annotation.builders import make_job, make_library_version, make_spectrum
 
 N_SPECTRA = 3_000
@@ -53,10 +53,17 @@ def large_job() -> Job:
         [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + N_SPECTRA - 1)],
         batch_size=2000,
     )
+    features = Feature.objects.bulk_create(
+        [
+            Feature(upload=first.upload, project=first.project, number=spectrum.pk, representative=spectrum)
+            for spectrum in spectra
+        ],
+        batch_size=2000,
+    )
     JobItem.objects.bulk_create(
         [
-            JobItem(job=job, spectrum=spectrum, position=position, state=JobItem.State.DONE)
-            for position, spectrum in enumerate(spectra, 1)
+            JobItem(job=job, feature=feature, spectrum=spectrum, position=position, state=JobItem.State.DONE)
+            for position, (feature, spectrum) in enumerate(zip(features, spectra, strict=True), 1)
         ],
         batch_size=5000,
     )

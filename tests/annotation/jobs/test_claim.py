@@ -21,7 +21,7 @@ def test_claimed_items_run_under_a_lease_with_a_new_fence() -> None:
 
     assert batch is not None
     assert [(item.fence, item.attempt) for item in batch.items] == [(1, 1), (1, 1)]
-    assert batch.items[0].spectrum.precursor_mz == pytest.approx(181.0495)
+    assert batch.features[0].members[0].precursor_mz == pytest.approx(181.0495)
     assert batch.params.n_candidates == 40
     item = job.items.first()
     assert item is not None

@@ -45,7 +45,7 @@ def submit(default: list[Spectrum], **overrides: object) -> Job:
         "project": default[0].project,
         "user": make_user(),
         "name": "batch",
-        "spectra": [spectrum.pk for spectrum in default],
+        "features": [spectrum.membership.feature_id for spectrum in default],
         "library_version": make_library_version(),
         "model_version": make_model_version(),
         "params": AnnotateParams(beam_size=3),
@@ -63,11 +63,11 @@ def test_items_keep_the_order_without_repeats() -> None:
     assert from_json(job.params) == AnnotateParams(beam_size=3)
 
 
-def test_spectra_can_be_a_queryset() -> None:
+def test_features_can_be_a_queryset() -> None:
     upload = make_upload()
     spectrum = make_spectrum(upload)
 
-    assert submit([spectrum], spectra=upload.spectra.all()).items.count() == 1
+    assert submit([spectrum], features=upload.features.all()).items.count() == 1
 
 
 def test_embedding_is_requested_and_workers_are_told_after_the_commit(
@@ -84,8 +84,8 @@ def test_embedding_is_requested_and_workers_are_told_after_the_commit(
 @pytest.mark.parametrize(
     ("override", "field"),
     [
-        (lambda: {"spectra": []}, "spectra"),
-        (lambda: {"spectra": [make_spectrum().pk]}, "spectra"),  # of another project
+        (lambda: {"features": []}, "spectra"),
+        (lambda: {"features": [make_spectrum().pk]}, "spectra"),  # of another project
         (
             lambda: {"library_version": make_importing_version(Library.objects.create(name="new"))},
             "library_version",

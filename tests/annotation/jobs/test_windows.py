@@ -66,7 +66,7 @@ def submit_spectra(
         project=spectra[0].project,
         user=spectra[0].upload.uploaded_by,
         name="batch",
-        spectra=[spectrum.pk for spectrum in spectra],
+        features=[spectrum.membership.feature_id for spectrum in spectra],
         library_version=version,
         model_version=model,
         params=AnnotateParams(**params),  # type: ignore[arg-type]

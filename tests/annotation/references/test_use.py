@@ -93,7 +93,7 @@ def test_a_collection_of_another_project_is_refused(version: ReferenceVersion) -
             project=spectrum.project,
             user=world.people["submitter"],
             name="batch",
-            spectra=[spectrum.pk],
+            features=[spectrum.membership.feature_id],
             library_version=world.job.library_version,
             model_version=world.job.model_version,
             params=AnnotateParams(),

@@ -40,7 +40,7 @@ def test_the_download_has_as_many_rows_as_its_button_states(world: World) -> Non
     response = world.client("curator").get(button.get("href"))
     lines = b"".join(response).decode().splitlines()
     assert len(lines) - 1 == int(button.get("data-rows")) == 3
-    assert "(3 spectra)" in text(button)
+    assert "(3 features)" in text(button)
     assert response.headers["Content-Type"].startswith("text/csv")
 
 
