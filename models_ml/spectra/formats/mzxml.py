@@ -22,21 +22,30 @@ from models_ml.spectra.formats.xml_stream import Element, local_name, stream_ele
 _DTYPES = {"32": ">f4", "64": ">f8"}
 _DURATION = re.compile(r"^P?T?(?:(\d+(?:\.\d*)?)H)?(?:(\d+(?:\.\d*)?)M)?(?:(\d+(?:\.\d*)?)S)?$")
 _IS_PROFILE = {"0": True, "false": True, "1": False, "true": False}
+_NOT_PRODUCT = frozenset({"SRM", "MRM", "SIM", "CNL", "PRECURSOR", "CALIBRATION"})
 _POLARITY = {"+": "positive", "-": "negative"}
 
 
 def read_mzxml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     instrument = ""
-    for element in stream_elements(source, ("mzXML", "msRun"), ("scan", "msModel", "offset")):
+    profile: bool | None = None
+    for element in stream_elements(
+        source, ("mzXML", "msRun"), ("scan", "msModel", "dataProcessing", "offset")
+    ):
         if isinstance(element, SpectrumIssue):
             yield element
         elif local_name(element) == "msModel":
             instrument = element.get("value", "")
+        elif local_name(element) == "dataProcessing":
+            # Later steps process the result of earlier ones, and no step makes a profile of centroids.
+            stated = _IS_PROFILE.get(element.get("centroided", ""))
+            profile = stated if profile is None or stated is False else profile
         elif local_name(element) == "scan":
-            yield _read_scan(element, instrument, source)
+            yield _read_scan(element, instrument, profile, source)
 
 
-def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
+def _read_scan(element: Element, instrument: str, profile: bool | None, source: Source) -> RawRecord:
+    """One scan. `profile` is what the file states about all scans; what the scan states itself wins."""
     record = RawRecord(source.at(f"scan {element.get('num', '?')[:40]}"))
     limits = source.limits
     for name, value in element.attrib.items():
@@ -53,7 +62,9 @@ def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
     record.fields = {**record.fields, **fields}
     if fields["MS_LEVEL"] not in ("", "2"):
         return record
-    record.profile = _IS_PROFILE.get(element.get("centroided", ""))
+    if element.get("scanType", "").upper() in _NOT_PRODUCT:
+        record.not_ms2 = f"The scan type is {element.get('scanType')}, so this is not a product ion scan."
+    record.profile = _IS_PROFILE.get(element.get("centroided", ""), profile)
     for precursor in [child for child in element if local_name(child) == "precursorMz"]:
         text = (precursor.text or "").strip()
         put_field(record, "PRECURSOR_MZ", text, limits)  # several values are refused later
