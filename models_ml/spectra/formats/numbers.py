@@ -16,7 +16,7 @@ _MARKS = re.compile(r"[.,]")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]+\Z")
 # Apostrophes and the blanks that do not break a line only group digits.
 _GROUP_MARKS = re.compile("(?<=[0-9])['’\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
-# Spreadsheets show large numbers as "2.81E+02". No instrument writes m/z with less than two decimals this way.
+# Spreadsheets show large numbers as "2.81E+02". No instrument writes m/z with fewer than two decimals so.
 _WITH_EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,]([0-9]*))?[eE]\+?0?([0-4])\Z")
 _MIN_DECIMALS = 2
 _MAX_TEXT = 60

@@ -96,7 +96,7 @@ def _put_unusual_peaks(record: RawRecord, lines: PeakLines) -> None:
 
 
 def _numbers_of_line(text: str) -> list[str]:
-    """The first two words. Blanks that do not break a line group digits if other blanks separate the words."""
+    """The first two words. If plain blanks separate them, blanks that do not break a line group digits."""
     parts = _ASCII_BLANKS.split(text, maxsplit=2)
     if len(parts) < 2:
         return text.split(None, 2)
