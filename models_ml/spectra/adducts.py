@@ -90,6 +90,12 @@ def parse(adduct: str) -> Adduct:
     return ion
 
 
+def normalise_assumed(text: str, ion_mode: str) -> str | None:
+    """The adduct to assume for spectra of an ion mode, in our notation. None if it is not one of this mode."""
+    ion = _understand(text, ion_mode)
+    return ion.notation if ion and (ion.charge > 0) == (ion_mode == "positive") else None
+
+
 def neutral_mass(precursor_mz: float, adduct: str) -> float:
     """Monoisotopic mass in Da of the molecule that formed a precursor. Raises ValueError as `parse` does."""
     ion = parse(adduct)
