@@ -91,7 +91,7 @@ def parse(adduct: str) -> Adduct:
 
 
 def normalise_assumed(text: str, ion_mode: str) -> str | None:
-    """The adduct to assume for spectra of an ion mode, in our notation. None if it is not one of this mode."""
+    """The adduct to assume for spectra of an ion mode, in our notation. None if it has another charge."""
     ion = _understand(text, ion_mode)
     return ion.notation if ion and (ion.charge > 0) == (ion_mode == "positive") else None
 

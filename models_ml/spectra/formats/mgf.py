@@ -134,7 +134,7 @@ def _note_stray(record: RawRecord, number: int, line: bytes, peaks: PeakLines, s
 def _holds_numbers(line: bytes) -> bool:
     """Whether a line has two numbers, so it is probably a peak: '* 89.06 880' or '"89.06","880"'."""
     words = [word for word in _WORDS.split(line[:200]) if word]
-    return sum(word[:1].isdigit() and not word.strip(_NUMBER) for word in words) >= 2
+    return len([word for word in words if word[:1].isdigit() and not word.strip(_NUMBER)]) >= 2
 
 
 def _finish(record: RawRecord, peaks: PeakLines) -> RawRecord:
