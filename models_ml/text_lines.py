@@ -78,21 +78,34 @@ def decode(line: bytes) -> str:
         return line.decode("latin-1")
 
 
+def utf16_encoding(head: bytes) -> str:
+    """The codec of text in UTF-16, with or without a byte order mark; "" for other data."""
+    if head.startswith(UTF16_MARKS):
+        return "utf-16"
+    if len(head) < 4 or head[0] == head[1]:
+        return ""
+    zero = [byte == 0 for byte in head[:4]]
+    if zero == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zero == [True, False, True, False] else ""
+
+
 def as_utf8(stream: io.BufferedReader) -> io.BufferedReader:
     """The stream, converted if it is text in UTF-16. XML in UTF-16 states its encoding and stays."""
     head = stream.peek(4)[:4]
-    if not head.startswith(UTF16_MARKS) or b"<" in head:
+    encoding = utf16_encoding(head)
+    if not encoding or b"<" in head:
         return stream
-    return io.BufferedReader(_Utf16AsUtf8(stream), _CHUNK_BYTES)
+    return io.BufferedReader(_Utf16AsUtf8(stream, encoding), _CHUNK_BYTES)
 
 
 class _Utf16AsUtf8(io.RawIOBase):
-    """UTF-16 with a byte order mark, converted to UTF-8 while it is read."""
+    """UTF-16, converted to UTF-8 while it is read."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, encoding: str) -> None:
         super().__init__()
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         self._ready = b""
         self._ended = False
 
@@ -112,6 +125,5 @@ class _Utf16AsUtf8(io.RawIOBase):
 def _cleaned(line: bytes, number: int, max_bytes: int) -> bytes:
     if len(line) > max_bytes:
         raise LineTooLong(number, max_bytes)
-    if number == 1:
-        line = line.removeprefix(codecs.BOM_UTF8)
+    line = line.removeprefix(codecs.BOM_UTF8)  # files with marks are joined, so it can be on any line
     return line.replace(b"\0", b"") if b"\0" in line else line

@@ -18,6 +18,9 @@ _ALKALI = frozenset({3, 11, 19, 37, 55, 87, 20, 38, 56, 88})  # Li to Fr, Ca to 
 # Mg, Al, Mn, Fe, Co, Ni, Cu, Zn, Ag, Sn, Hg, Pb, Bi, Be: salts, unless they bind carbon or a macrocycle.
 _LABILE = frozenset({4, 12, 13, 25, 26, 27, 28, 29, 30, 47, 50, 80, 82, 83})
 _COMPLEXING = frozenset({*range(21, 25), 31, *range(39, 47), 48, 49, *range(57, 80), 81, *range(89, 104)})
+# Elements that no measured molecule has and whose symbols abbreviate groups: Pr, Ac, Ts, Am, Np, Bh, Lv, …
+_ABBREVIATIONS = {"Pr": "propyl", "Ac": "acetyl", "Ts": "tosyl", "Am": "amyl", "Bh": "benzhydryl"}
+_NEVER_MEASURED = frozenset({59, 89, 91, *range(93, 119)})
 _METALS = _ALKALI | _LABILE | _COMPLEXING
 # Written as "none of the other elements", the most frequent first: three times as fast as a list of metals.
 _METAL = Chem.MolFromSmarts(
@@ -81,6 +84,30 @@ def refuse_inorganic_metal(parent: Chem.Mol) -> None:
         raise UnusableStructure(
             "inorganic",
             f"The structure contains {', '.join(sorted(symbols))} and no carbon, so it is inorganic.",
+            "Remove it: the library holds organic molecules.",
+        )
+
+
+def refuse_abbreviations(mol: Chem.Mol) -> None:
+    """Refuse "[Ac]" and other symbols of rare elements, which often stand for a group."""
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() in _NEVER_MEASURED:
+            symbol = atom.GetSymbol()
+            group = _ABBREVIATIONS.get(symbol)
+            meant = f" Where it stands for {group}, draw the group." if group else ""
+            raise UnusableStructure(
+                "abbreviation",
+                f"The structure contains the element {symbol}, which no library molecule has.",
+                f"Draw all atoms.{meant}",
+            )
+
+
+def refuse_lone_atom(parent: Chem.Mol) -> None:
+    """Refuse a salt such as sodium chloride: HCl is not the molecule that was meant."""
+    if parent.GetNumHeavyAtoms() == 1 and not has_carbon(parent):
+        raise UnusableStructure(
+            "inorganic",
+            "The structure is a salt without carbon.",
             "Remove it: the library holds organic molecules.",
         )
 

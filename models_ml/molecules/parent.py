@@ -9,7 +9,9 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from models_ml.molecules.metals import (
     contains_metal,
+    refuse_abbreviations,
     refuse_inorganic_metal,
+    refuse_lone_atom,
     refuse_lost_centre,
     without_counter_metals,
 )
@@ -46,6 +48,8 @@ def parent_structure(mol: Chem.Mol) -> Chem.Mol:
     these are to stay as they are. Raises UnusableStructure for a metal complex, see `metals`.
     """
     has_metal = contains_metal(mol)
+    if has_metal:
+        refuse_abbreviations(mol)
     whole = without_counter_metals(mol) if has_metal else mol
     charged = _is_charged(whole)
     if charged:
@@ -54,6 +58,7 @@ def parent_structure(mol: Chem.Mol) -> Chem.Mol:
         parts, whole = whole, _tools.largest(whole)
         if has_metal:
             refuse_lost_centre(parts, whole)
+        refuse_lone_atom(whole)
     if charged and _is_charged(whole):
         whole = _balanced(_neutral_sulfoxides(_tools.uncharge(whole)))
     if has_metal:

@@ -34,6 +34,7 @@ __all__ = [
 
 _NOT_ORGANIC = "Remove it, or import the organic ligand instead if that is what was measured."
 _ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
+_LARGE_PART = 6  # heavy atoms
 _MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 
 
@@ -58,6 +59,8 @@ NOTE_TEXTS = {
     "isotopes_removed": "Isotope labels were removed.",
     "permanent_charge": "The molecule has a charge that no proton neutralises.",
     "atom_maps_removed": "Atom map numbers were removed.",
+    "part_removed": "The largest organic part was kept; another part has at least half its atoms.",
+    "unpaired_electrons": "The molecule is a radical: an atom has unpaired electrons, or lacks hydrogens.",
     "extension_removed": "The ChemAxon extension of the SMILES was removed.",
 }
 
@@ -94,7 +97,7 @@ def standardise(structure: str | Chem.Mol, *, limits: StructureLimits = DEFAULT_
         formula=hill_formula(flat),
         exact_mass=exact_mass(flat),
         fingerprint=morgan_fingerprint(flat),
-        notes=notes + _notes(mol, parent),
+        notes=notes + _notes(mol, parent, drawn_smiles),
     )
 
 
@@ -184,17 +187,35 @@ def _inchikey(mol: Chem.Mol) -> str:
     return key
 
 
-def _notes(mol: Chem.Mol, parent: Chem.Mol) -> tuple[str, ...]:
+def _notes(mol: Chem.Mol, parent: Chem.Mol, drawn_smiles: str) -> tuple[str, ...]:
     notes = []
     if parent.GetNumHeavyAtoms() < mol.GetNumHeavyAtoms():
         notes.append("fragments_removed")
+        if _loses_large_part(mol, parent):
+            notes.append("part_removed")
     elif parent is not mol and _charges(parent) != _charges(mol):
         notes.append("charges_changed")
     if _has_isotopes(parent):
         notes.append("isotopes_removed")
     if Chem.GetFormalCharge(parent):
         notes.append("permanent_charge")
+    if "[" in drawn_smiles and any(atom.GetNumRadicalElectrons() for atom in parent.GetAtoms()):
+        notes.append("unpaired_electrons")
     return tuple(notes)
+
+
+def _loses_large_part(mol: Chem.Mol, parent: Chem.Mol) -> bool:
+    """Whether a removed part with carbon has at least half the heavy atoms of the parent, and six or more."""
+    parts = Chem.GetMolFrags(mol)
+    if len(parts) < 2:
+        return False
+    least = max(_LARGE_PART, parent.GetNumHeavyAtoms() / 2)
+    large = [
+        part
+        for part in parts
+        if len(part) >= least and any(mol.GetAtomWithIdx(index).GetAtomicNum() == 6 for index in part)
+    ]
+    return len({Chem.MolFragmentToSmiles(mol, part) for part in large}) > 1
 
 
 def _charges(mol: Chem.Mol) -> list[int]:

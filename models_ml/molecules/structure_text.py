@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from rdkit import Chem
+from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from models_ml.molecules.formula import parse_formula
 
@@ -39,6 +41,8 @@ class StructureLimits:
 DEFAULT_LIMITS = StructureLimits()
 
 _SMILES_ATOM = re.compile(r"\[[^\]]*\]|Cl|Br|[BCNOPSFIbcnops*]")
+_INCHI_START = re.compile(r"\s*(?:InChI=)?(?=1S?/[A-Z0-9])", re.IGNORECASE)
+_INCHI_PROTONS = re.compile(r"/p([+-]\d{1,3})(?=/|$)")
 _HYDROGEN_ATOM = re.compile(r"\[\d*H\d*[+-]?\d*(?::\d+)?\]")
 _V3000_COUNTS = re.compile(r"^M\s+V30\s+COUNTS\s+(\d+)", re.MULTILINE)
 # ChemAxon extension of a SMILES: "CCO |$R1$| name".
@@ -67,7 +71,7 @@ _MAX_QUOTED = 60  # characters of a bad structure in a message
 
 def text_format(text: str) -> str:
     """ "inchi", "molfile" or "smiles", from the shape of the text."""
-    if text.lstrip().startswith("InChI="):
+    if _INCHI_START.match(text):
         return "inchi"
     return "molfile" if "\n" in text.strip() else "smiles"
 
@@ -77,12 +81,18 @@ def parse_structure(text: str, limits: StructureLimits = DEFAULT_LIMITS) -> Chem
     kind = text_format(text)
     if kind == "smiles":
         text, extension, _ = split_extension(text)
+        if text.replace("->", "").count(">") == 2:
+            raise UnusableStructure(
+                "reaction",
+                "The text is a reaction, not one molecule.",
+                "Write each molecule of the reaction in its own row.",
+            )
         _refuse_changing_extension(extension)
     elif kind == "molfile":
         if len(text) <= limits.max_molfile_length:
             _refuse_molfile_groups(text)
     else:
-        text = text.strip()
+        text = _INCHI_START.sub("InChI=", text.strip(), count=1)  # tables cut off "InChI="
     _refuse_oversized(text, kind, limits)
     mol = _READERS[kind](text, True)
     if mol is None:
@@ -225,7 +235,31 @@ def _read_smiles(text: str, sanitize: bool) -> Chem.Mol | None:
 
 
 def _read_inchi(text: str, sanitize: bool) -> Chem.Mol | None:
-    return Chem.MolFromInchi(text, sanitize=sanitize, removeHs=sanitize)
+    mol = Chem.MolFromInchi(text, sanitize=sanitize, removeHs=sanitize)
+    if mol is not None and sanitize and not _has_formula_of(mol, text):
+        raise UnusableStructure(
+            "damaged_inchi",
+            "The InChI is cut off or changed: its layers do not give the formula that it states.",
+            "Copy the whole InChI again; spreadsheets cut long cells.",
+        )
+    return mol
+
+
+def _has_formula_of(mol: Chem.Mol, inchi: str) -> bool:
+    """Whether a molecule has the atoms of the formula layer, with the protons that the layer /p moves."""
+    expected: Counter[str] = Counter()
+    for part in inchi.split("/")[1].split("."):
+        multiplier, formula = re.match(r"(\d*)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+        try:
+            counts = parse_formula(formula)
+        except ValueError:
+            return True
+        for symbol, count in counts.items():
+            expected[symbol] += count * int(multiplier or 1)
+    moved = _INCHI_PROTONS.search(inchi)
+    expected["H"] += int(moved[1]) if moved else 0
+    found = Counter(parse_formula(CalcMolFormula(mol)))
+    return +found == +expected
 
 
 def _read_molfile(text: str, sanitize: bool) -> Chem.Mol | None:

@@ -31,7 +31,7 @@ NAMED = {
     "NAFA": "CHNaO2", "NAAC": "C2H3NaO2", "NAOAC": "C2H3NaO2", "NATFA": "C2F3NaO2",
     "KFA": "CHKO2", "KAC": "C2H3KO2", "KOAC": "C2H3KO2", "NH4OAC": "C2H7NO2", "NH4AC": "C2H7NO2",
     "HFBA": "C4HF7O2", "HFIP": "C3H2F6O", "DHB": "C7H6O4", "TMS": "C3H9Si", "TBA": "C16H36N",
-    "DMF": "C3H7NO", "THF": "C4H8O",
+    "MECN": "C2H3N", "IPROH": "C3H8O", "DMF": "C3H7NO", "THF": "C4H8O",
 }  # fmt: skip
 _SALT_NAMES = {
     "NAFA": "NaFA", "NAAC": "NaAc", "NAOAC": "NaAc", "NATFA": "NaTFA", "KAC": "KAc", "KOAC": "KAc",
@@ -174,6 +174,8 @@ def _pieces(group: str) -> tuple[tuple[str, int], ...]:
     formula = formula_of(group)
     found = _ATOM.findall(formula)
     if "".join(symbol + digits for symbol, digits in found) != formula:
+        return ()
+    if any(digits.startswith("0") for _, digits in found):  # "HC00" has digits for the letter O
         return ()
     pieces = tuple((symbol.lstrip("~"), int(digits or 1)) for symbol, digits in found)
     if any(symbol.lstrip("0123456789") not in _ELEMENTS or number > 999 for symbol, number in pieces):

@@ -41,7 +41,7 @@ _CANONICAL = tuple(
 
 _SIGN_FIXES = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "⁺": "+", "⁻": "-", "²": "2", "³": "3", "⁴": "4", "₂": "2",
-    "₃": "3", "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*",
+    "＋": "+", "－": "-", "ᐩ": "+", "₃": "3", "₄": "4", "•": "*", "·": "*", "∙": "*", "●": "*", "˙": "*",
 })  # fmt: skip
 _BRACKET_FIXES = str.maketrans({"(": "[", ")": "]", "{": "[", "}": "]"})
 _CHARGE = re.compile(r"^\^?\[?(?:(\d*)([+-]+)|([+-])(\d+))\]?$")
@@ -88,6 +88,12 @@ def parse(adduct: str) -> Adduct:
     if ion is None:
         raise ValueError(f"The adduct {adduct!r} is not understood. Write it like [M+H]+ or [M-2H]2-.")
     return ion
+
+
+def normalise_assumed(text: str, ion_mode: str) -> str | None:
+    """The adduct to assume for spectra of an ion mode, in our notation. None if it has another charge."""
+    ion = _understand(text, ion_mode)
+    return ion.notation if ion and (ion.charge > 0) == (ion_mode == "positive") else None
 
 
 def neutral_mass(precursor_mz: float, adduct: str) -> float:

@@ -44,8 +44,8 @@ class AssumedAdductsSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         normalised, errors = {}, {}
         for ion_mode, text in attrs.items():
-            adduct = adducts.normalise(text, ion_mode)
-            if adduct is None or (adducts.parse(adduct).charge > 0) != (ion_mode == "positive"):
+            adduct = adducts.normalise_assumed(text, ion_mode)
+            if adduct is None:
                 errors[ion_mode] = f"{text!r} is not a valid {ion_mode} adduct. Write it like [M+H]+."
             else:
                 normalised[ion_mode] = adduct

@@ -163,8 +163,8 @@ def _assumed(options: dict[str, Any]) -> dict[str, str]:
         text = options[f"adduct_{ion_mode}"]
         if not text:
             continue
-        adduct = adducts.normalise(text, ion_mode)
-        if adduct is None or (adducts.parse(adduct).charge > 0) != (ion_mode == "positive"):
+        adduct = adducts.normalise_assumed(text, ion_mode)
+        if adduct is None:
             raise CommandError(
                 f"--adduct-{ion_mode} {text}: this is not a {ion_mode} adduct. Write it like [M+H]+."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,48 @@ _INCHI = ("inchi", "standardinchi", "stdinchi", "inchistring", "inchicode")
 _ID = (
     "id", "identifier", "compoundid", "moleculeid", "molid", "structureid", "sourceid", "externalid",
     "accession", "catalognumber", "catalogid", "catalog", "registrynumber", "chemblid", "hmdbid", "cid",
-    "pubchemcid", "dtxsid", "chebiid", "keggid", "dbid", "casrn", "cas", "casnumber", "inchikey",
+    "pubchemcid", "dtxsid", "chebiid", "keggid", "dbid", "casrn", "cas", "casnumber", "casnummer", "casnr",
+    "nr", "no", "nummer", "kennung", "laufnummer", "artikelnummer", "bestellnummer", "identifiant", "numero",
+    "codigo", "reference", "ref", "inchikey",
 )  # fmt: skip
 _NAME = (
-    "name", "compoundname", "preferredname", "prefname", "moleculename", "commonname", "genericname", "title",
-    "compound", "iupacname", "drugname", "substance", "label", "synonym", "synonyms",
+    "name",
+    "compoundname",
+    "preferredname",
+    "prefname",
+    "moleculename",
+    "commonname",
+    "genericname",
+    "title",
+    "compound",
+    "iupacname",
+    "drugname",
+    "substance",
+    "label",
+    "synonym",
+    "synonyms",
+    "bezeichnung",
+    "verbindung",
+    "substanz",
+    "substanzname",
+    "stoff",
+    "stoffname",
+    "trivialname",
+    "nom",
+    "nomducompose",
+    "compose",
+    "denomination",
+    "nombre",
+    "compuesto",
+    "nome",
+    "composto",
+)
+_KEY = ("inchikey", "standardinchikey", "stdinchikey")
+_FORMULA = ("formula", "molecularformula", "molformula", "mf", "summenformel", "formule", "formulebrute")
+# What spreadsheets write instead of a value that they cannot compute, also in German and French.
+_SPREADSHEET_ERROR = re.compile(
+    r"#(?:NAME\?|N/A|VALUE!|REF!|DIV/0!|NUM!|NULL!|SPILL!|NV|WERT!|BEZUG!|ZAHL!|NOM ?\?|VALEUR ?!)(?=\W|$)",
+    re.IGNORECASE,
 )  # fmt: skip
 
 # Text of the letters of SMILES only, outside brackets: a structure, even if it is a wrong one.
@@ -41,6 +79,10 @@ class Columns:
     inchi: int | None = None
     source_id: int | None = None
     name: int | None = None
+    other_smiles: tuple[int, ...] = ()  # further columns of the same structure, such as the canonical SMILES
+    inchikey: int | None = None
+    formula: int | None = None
+    unused: tuple[int, ...] = ()  # columns of structures with other names, of which one was chosen
 
     @property
     def has_structure(self) -> bool:
@@ -50,10 +92,29 @@ class Columns:
 def find_columns(header: Sequence[str]) -> Columns:
     """Columns by name. Case, blanks and underscores do not matter."""
     names = [_normalised(name) for name in header]
-    smiles = _first(names, _SMILES)
-    if smiles is None:
-        smiles = next((index for index, name in enumerate(names) if "smiles" in name), None)
-    return Columns(smiles, _first(names, _INCHI), _first(names, _ID), _first(names, _NAME))
+    known = [index for wanted in _SMILES for index, name in enumerate(names) if name == wanted]
+    similar = [index for index, name in enumerate(names) if "smiles" in name and index not in known]
+    smiles = next(iter(known or similar), None)
+    return Columns(
+        smiles,
+        _first(names, _INCHI),
+        _first(names, _ID),
+        _first(names, _NAME),
+        tuple(index for index in known[1:] if "smiles" in names[index]),
+        _first(names, _KEY),
+        _first(names, _FORMULA),
+        () if known else tuple(similar[1:]),
+    )
+
+
+def names_structures(cells: Sequence[str]) -> bool:
+    """Whether a cell is exactly the usual name of a column of structures."""
+    return any(_normalised(cell) in (*_SMILES, *_INCHI) for cell in cells)
+
+
+def is_spreadsheet_error(text: str) -> bool:
+    """Whether a text begins with an error of a spreadsheet, such as "#NAME?"."""
+    return bool(_SPREADSHEET_ERROR.match(text))
 
 
 def is_structure_header(text: str) -> bool:
@@ -83,7 +144,7 @@ def structure_columns(rows: Sequence[Sequence[str]], min_atoms: int = 5) -> Colu
     """
     smiles = inchi = None
     for index in range(max(map(len, rows), default=0)):
-        cells = _column(rows, index)
+        cells = [cell for cell in _column(rows, index) if not is_spreadsheet_error(cell)]
         readable = [size for cell in cells if (size := heavy_atoms(cell))]
         if len(readable) < max(1, _MIN_SHARE_READABLE * len(cells)) or max(readable) < min_atoms:
             continue
@@ -151,7 +212,8 @@ def _column(rows: Sequence[Sequence[str]], index: int) -> list[str]:
 
 
 def _normalised(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    plain = name if name.isascii() else unicodedata.normalize("NFKD", name)
+    return re.sub(r"[^a-z0-9]", "", plain.lower())
 
 
 def _first(names: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,14 @@ from models_ml.molecules.structure_text import UnusableStructure, parse_structur
 from models_ml.unreadable import UnreadableFile
 
 _SAMPLED_LINES = 20
+_EXPORT = "Export the structures as SDF, CSV or SMILES."
+_FOREIGN_TEXT = (
+    (re.compile(r"\$RXN|\$RDFILE"), "a file of reactions", "Export the molecules as SDF."),
+    (re.compile(r"\{|\[\s*(?:\{|\"|$)"), "a JSON document", _EXPORT),
+    (re.compile(r"<[?!A-Za-z]"), "an XML document or a web page", _EXPORT),
+    (re.compile(r"(?:#.*\n)*@<TRIPOS>"), "a mol2 file", _EXPORT),
+    (re.compile(r"(?:HEADER|HETATM|COMPND) "), "a PDB file", _EXPORT),
+)
 _SPECTRUM_MARKS = ("BEGIN IONS", "<mzML", "<indexedmzML", "<mzXML", "ACCESSION:", "NUM PEAKS")
 
 
@@ -36,6 +45,7 @@ def read_structures(
     are not trusted: servers read them in a child process, see `standardised_rows`.
     """
     head, is_whole = read_head(path)
+    _refuse_foreign(head, path.name)
     lines = read_lines(path, limits)
     rows: Iterator[StructureRow | StructureIssue]
     if _is_sdf(head):
@@ -51,6 +61,14 @@ def read_structures(
         )
     yield first
     yield from rows
+
+
+def _refuse_foreign(head: list[str], name: str) -> None:
+    """Refuse known kinds of text that are no list of structures, with what they are."""
+    beginning = "\n".join(head[:5]).lstrip()
+    for pattern, what, remedy in _FOREIGN_TEXT:
+        if pattern.match(beginning):
+            raise UnreadableFile(f"The file is {what}", name, remedy)
 
 
 def _is_sdf(head: list[str]) -> bool:

@@ -31,7 +31,9 @@ class StructureRow:
     format: StructureFormat
     source_id: str = ""  # identifier in the file
     name: str = ""
-    second_structure: str = ""  # the InChI of a row that has a SMILES too
+    second_structure: str = ""  # the InChI, or the other SMILES, of a row that has two structures
+    stated_key: str = ""  # InChIKey in the row
+    stated_formula: str = ""
     notes: tuple[ImportNote, ...] = ()
 
 

@@ -55,9 +55,27 @@ def _row(
             "Export the file again.",
             title,
         )
-    source_id, name = _identity(_properties(record[end + 1 :]), title)
+    properties = _properties(record[end + 1 :])
+    source_id, name = _identity(properties, title)
     molfile = "\n".join(record[: end + 1]) + "\n"
-    return StructureRow(row_number, position, molfile, "molfile", source_id, name)
+    values = list(properties.values())
+    columns = find_columns(list(properties))
+
+    def value(index: int | None) -> str:
+        return values[index].strip() if index is not None else ""
+
+    smiles = value(columns.smiles) if columns.smiles is not None and not columns.unused else ""
+    return StructureRow(
+        row_number,
+        position,
+        molfile,
+        "molfile",
+        source_id,
+        name,
+        value(columns.inchi) or smiles,
+        value(columns.inchikey),
+        value(columns.formula),
+    )
 
 
 def _properties(lines: list[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from models_ml.molecules.readers.columns import is_structure_header
+from models_ml.molecules.readers.columns import is_spreadsheet_error, is_structure_header
 from models_ml.molecules.readers.rows import StructureFormat, StructureRow
 from models_ml.molecules.readers.source import Line
 
@@ -32,7 +32,7 @@ def split_smiles_line(text: str) -> list[str]:
     A ChemAxon extension stays with the structure: it can say that the SMILES is not the whole molecule.
     """
     text = text.strip()
-    if not text or text.startswith("#"):
+    if not text or (text.startswith("#") and not is_spreadsheet_error(text)):
         return []
     if "|" in text and (match := _EXTENSION.fullmatch(text)):
         smiles, extension, rest = match.groups()

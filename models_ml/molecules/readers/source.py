@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from models_ml.molecules.readers.rows import StructureFileLimits
-from models_ml.text_lines import UTF16_MARKS, LineTooLong, as_utf8, decode, split_lines
+from models_ml.text_lines import LineTooLong, as_utf8, decode, split_lines, utf16_encoding
 from models_ml.unreadable import UnreadableFile
 
 _SNIFFED_BYTES = 65_536
@@ -50,13 +50,13 @@ def read_head(path: Path) -> tuple[list[str], bool]:
     for magic, (what, remedy) in _FOREIGN.items():
         if head.startswith(magic):
             raise UnreadableFile(what, path.name, remedy)
-    if b"\0" in head.rstrip(b"\0") and not head.startswith(UTF16_MARKS):
+    if b"\0" in head.rstrip(b"\0") and not utf16_encoding(head):
         raise UnreadableFile(
             "The file is binary",
             path.name,
             "Structures are read from SMILES, CSV, TSV or SDF, plain or gzipped.",
         )
-    if head.startswith(UTF16_MARKS):
+    if utf16_encoding(head):
         head = as_utf8(io.BufferedReader(io.BytesIO(head))).read()
     return [decode(line) for _, line in split_lines(io.BytesIO(head), len(head))], is_whole
 

@@ -5,6 +5,7 @@ If a structure kills the child, its row becomes an issue, and a new child contin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +14,7 @@ from pathlib import Path
 from rdkit import Chem
 
 from models_ml.isolation import MIB, IsolationError, run_bounded
+from models_ml.molecules.formula import hill_formula, parse_formula
 from models_ml.molecules.readers.read import read_structures
 from models_ml.molecules.readers.rows import (
     DEFAULT_FILE_LIMITS,
@@ -23,17 +25,27 @@ from models_ml.molecules.readers.rows import (
     StructureRow,
 )
 from models_ml.molecules.standardise import NOTE_TEXTS, StandardMolecule, standardise
-from models_ml.molecules.structure_text import UnusableStructure, split_extension
+from models_ml.molecules.structure_text import UnusableStructure, split_extension, text_format
 from models_ml.unreadable import UnreadableFile
 
 _MEMORY_BYTES = 1024 * MIB
 _SECONDS_PER_ROW = 30.0  # a drug takes a millisecond; RDKit does not finish on some symmetric cages
+_NAMES = {"smiles": "SMILES", "inchi": "InChI", "molfile": "molfile"}
+_INCHIKEY = re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]")
 _MAX_DEATHS = 50  # each costs the start of a new child, or the whole time of a row
 _MAX_CONSECUTIVE_DEATHS = 5
 # Codes of a structure that is written wrongly. Then the InChI beside it is used.
-_MISSPELT = ("unparsable", "impossible_chemistry", "empty", "standardisation_failed")
-_INCHI_USED = ImportNote("inchi_used", "The SMILES cannot be read, so the InChI of the row was used.")
-_SMILES_USED = ImportNote("inchi_unreadable", "The InChI cannot be read, so only the SMILES was used.")
+_MISSPELT = ("unparsable", "impossible_chemistry", "empty", "standardisation_failed", "damaged_inchi")
+_SECOND_USED = {
+    True: ImportNote("inchi_used", "The first structure cannot be read, so the InChI of the row was used."),
+    False: ImportNote("second_used", "The first structure cannot be read, so the second SMILES was used."),
+}
+_FIRST_USED = {
+    True: ImportNote("inchi_unreadable", "The InChI cannot be read, so only the first structure was used."),
+    False: ImportNote("second_unreadable", "The second SMILES cannot be read, so only the first was used."),
+}
+_KEY_DIFFERS = ImportNote("inchikey_differs", "The InChIKey of the row is not that of its structure.")
+_FORMULA_DIFFERS = ImportNote("formula_differs", "The formula of the row is not that of its structure.")
 
 
 def standardised_rows(
@@ -103,19 +115,23 @@ def _standard_row(row: StructureRow, limits: StructureFileLimits) -> StandardRow
             return issue(
                 first_refusal.code, f"{first_refusal.reason} {molecule.reason}", first_refusal.remedy
             )
-        notes += (_INCHI_USED,)
+        notes += (_SECOND_USED[text_format(second) == "inchi"],)
     elif second and not _is_inchi_of(second, molecule):
         other = _standardised(second, limits)
         if isinstance(other, UnusableStructure):
-            notes += (_SMILES_USED,)
+            notes += (_FIRST_USED[text_format(second) == "inchi"],)
         elif other.inchikey_first_block != molecule.inchikey_first_block:
             return issue(
                 "contradiction",
-                f"The SMILES is {molecule.formula} ({molecule.inchikey_first_block}), but the InChI is "
-                f"{other.formula} ({other.inchikey_first_block}).",
+                f"The {_NAMES[row.format]} is {molecule.formula} ({molecule.inchikey_first_block}), but the "
+                f"{_NAMES[text_format(second)]} is {other.formula} ({other.inchikey_first_block}).",
                 "Correct the one that is wrong, or empty its cell.",
             )
     notes += tuple(ImportNote(code, NOTE_TEXTS[code]) for code in molecule.notes)
+    if row.stated_key and not _is_key_of(row.stated_key, molecule):
+        notes += (_KEY_DIFFERS,)
+    if row.stated_formula and not _is_formula_of(row.stated_formula, molecule):
+        notes += (_FORMULA_DIFFERS,)
     name = row.name or (split_extension(row.structure)[2] if row.format == "smiles" else "")
     return StandardRow(row.row_number, row.position, molecule, row.source_id, name, notes)
 
@@ -131,6 +147,45 @@ def _is_inchi_of(inchi: str, molecule: StandardMolecule) -> bool:
     """Whether the hash of an InChI is the key of the molecule. Takes microseconds; nothing is parsed."""
     key = str(Chem.InchiToInchiKey(inchi)) if inchi.startswith("InChI=") else ""
     return key[:14] in (molecule.inchikey[:14], molecule.inchikey_first_block)
+
+
+def _is_key_of(inchikey: str, molecule: StandardMolecule) -> bool:
+    """Whether an InChIKey belongs to the standard form or to the whole drawing. True for other text."""
+    if not _INCHIKEY.fullmatch(inchikey):
+        return True
+    if inchikey[:14] in (molecule.inchikey[:14], molecule.inchikey_first_block):
+        return True
+    drawn = Chem.MolFromSmiles(molecule.drawn_smiles)
+    return drawn is None or str(Chem.MolToInchiKey(drawn))[:14] == inchikey[:14]
+
+
+def _is_formula_of(formula: str, molecule: StandardMolecule) -> bool:
+    """Whether a formula has the heavy atoms of the standard form or of the whole drawing.
+
+    Hydrogens count too, except for those of charges. True for a text that is no formula of one part.
+    """
+    try:
+        stated = parse_formula(formula.replace(" ", ""))
+    except ValueError:
+        return True
+    drawn = Chem.MolFromSmiles(molecule.drawn_smiles)
+    wholes = [molecule.formula] if drawn is None else [molecule.formula, hill_formula(drawn)]
+    for whole in wholes:
+        counts = parse_formula(whole)
+        moved = _moved_hydrogens(stated, counts)
+        if moved is not None and moved <= max(1, abs(Chem.GetFormalCharge(drawn)) if drawn else 1):
+            return True
+    return False
+
+
+def _moved_hydrogens(first: dict[str, int], second: dict[str, int]) -> int | None:
+    """Difference in hydrogens of formulas with the same heavy atoms, else None."""
+    hydrogens = [sum(counts.get(symbol, 0) for symbol in ("H", "D", "T")) for counts in (first, second)]
+    heavy = [
+        {symbol: count for symbol, count in counts.items() if symbol not in ("H", "D", "T")}
+        for counts in (first, second)
+    ]
+    return abs(hydrogens[0] - hydrogens[1]) if heavy[0] == heavy[1] else None
 
 
 def _fatal_issue(

@@ -13,6 +13,8 @@ from models_ml.molecules.readers.columns import (
     columns_without_heading,
     find_columns,
     is_heading,
+    is_spreadsheet_error,
+    names_structures,
     resembles_structure,
     structure_columns,
 )
@@ -21,9 +23,19 @@ from models_ml.molecules.readers.source import Line
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _SAMPLED_ROWS = 50
+_SEPARATOR_LINE = re.compile(r'"?sep=.{0,2}"?\s*\Z', re.IGNORECASE)
 # "CCO |$R1$| name": these bars, and a tab before them, separate no columns.
 _CX_LINE = {"|": re.compile(r"\S+\s+\|[^\s|]"), "\t": re.compile(r"\S+\t\s*\|[^\s|]")}
 _MAX_QUOTED = 40
+_NULLS = frozenset({"n/a", "na", "nan", "null", "none", "-", "?"})
+# Spreadsheets change identifiers and names to dates and rounded numbers: "1-Dec", "01.05.2024", "1.23E+05".
+_CHANGED_CELL = re.compile(
+    r"\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2}|\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|\d[.,]\d+E\+\d\d"
+)
+_CHANGED = ImportNote(
+    "spreadsheet_cell",
+    "The identifier or name has the form that a spreadsheet gives to dates or long numbers.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ def find_named_layout(lines: Sequence[str]) -> TableLayout | None:
         header = _split(lines[0], delimiter)
         if is_heading(header):
             layouts.append(TableLayout(delimiter, tuple(header), find_columns(header), has_heading=True))
-    return max(layouts, key=lambda layout: layout.width, default=None)
+    return max(layouts, key=lambda layout: (names_structures(layout.first_row), layout.width), default=None)
 
 
 def find_layout_by_content(lines: Sequence[str]) -> TableLayout | None:
@@ -74,14 +86,23 @@ def find_layout_by_content(lines: Sequence[str]) -> TableLayout | None:
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line is a comment, not the heading "#SMILES" or "#,SMILES"."""
+    """Whether a line is a comment, not the heading "#SMILES" or "#,SMILES", nor a cell with an error.
+
+    "sep=;" names the delimiter to a spreadsheet; it is found without it.
+    """
+    if is_spreadsheet_error(line):
+        return False
+    if _SEPARATOR_LINE.match(line):
+        return True
     return line.startswith("#") and not any(is_heading(_split(line, other)) for other in _DELIMITERS)
 
 
 def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[StructureRow | StructureIssue]:
     """One row or issue for each data row. Quoted cells can hold delimiters, and short ones line breaks."""
     data = _after_heading(lines) if layout.has_heading else _without_leading_comments(lines)
-    notes = () if layout.has_heading else (_no_heading_note(layout),)
+    notes: tuple[ImportNote, ...] = () if layout.has_heading else (_no_heading_note(layout),)
+    if layout.columns.unused and layout.columns.smiles is not None:
+        notes += (_several_columns_note(layout),)
     rows = split_rows(data, layout.delimiter, layout.width, lambda cells: _holds_row(cells, layout))
     for row_number, row in enumerate(rows, start=1):
         yield _row(row_number, row, layout, notes if row_number == 1 else ())
@@ -102,7 +123,8 @@ def _layout_by_content(rows: list[list[str]], delimiter: str) -> TableLayout:
 
 
 def _resembles_row(cells: Sequence[str], columns: Columns) -> bool:
-    return resembles_structure(_cell(cells, columns.smiles) or _cell(cells, columns.inchi))
+    text = _cell(cells, columns.smiles) or _cell(cells, columns.inchi)
+    return resembles_structure(text) or is_spreadsheet_error(text)
 
 
 def _holds_row(cells: Sequence[str], layout: TableLayout) -> bool:
@@ -139,10 +161,21 @@ def _no_heading_note(layout: TableLayout) -> ImportNote:
     )
 
 
+def _several_columns_note(layout: TableLayout) -> ImportNote:
+    names = [layout.first_row[index] for index in (layout.columns.smiles or 0, *layout.columns.unused)]
+    return ImportNote(
+        "several_structure_columns",
+        f"Several columns hold structures; the import took {names[0]!r}, not "
+        f"{', '.join(map(repr, names[1:]))}. "
+        'To take another one, name it "SMILES".',
+    )
+
+
 def _row(
     row_number: int, row: CellRow, layout: TableLayout, notes: tuple[ImportNote, ...]
 ) -> StructureRow | StructureIssue:
-    position, cells, columns = f"line {row.number:,}", row.cells, layout.columns
+    position, columns = f"line {row.number:,}", layout.columns
+    cells = _with_whole_extension(row.cells, layout)
     source_id = _cell(cells, columns.source_id)
 
     def issue(code: str, reason: str, remedy: str, source_id: str = source_id) -> StructureIssue:
@@ -163,6 +196,12 @@ def _row(
             source_id if columns.source_id == 0 else "",
         )
     smiles, inchi = _cell(cells, columns.smiles), _cell(cells, columns.inchi)
+    others = [text for index in columns.other_smiles if (text := _cell(cells, index)) and text != smiles]
+    if not smiles and others:
+        smiles = others.pop(0)
+    name = _cell(cells, columns.name)
+    if _CHANGED_CELL.fullmatch(source_id) or _CHANGED_CELL.fullmatch(name):
+        notes += (_CHANGED,)
     if not smiles and not inchi:
         return issue("empty", "The row has no structure.", "Fill in the cell or remove the row.")
     structure = smiles or inchi
@@ -172,11 +211,25 @@ def _row(
         position,
         structure,
         shape,
-        source_id,
-        _cell(cells, columns.name),
-        inchi if smiles else "",
+        "" if source_id.lower() in _NULLS else source_id,
+        "" if name.lower() in _NULLS else name,
+        (inchi or next(iter(others), "")) if smiles else "",
+        _cell(cells, columns.inchikey),
+        _cell(cells, columns.formula),
         notes,
     )
+
+
+def _with_whole_extension(cells: list[str], layout: TableLayout) -> list[str]:
+    """The cells with an unquoted ChemAxon extension, such as "CC |c:1,2|", in one piece."""
+    first = layout.columns.smiles
+    if first is None or first >= len(cells) or layout.delimiter == "|" or cells[first].count("|") % 2 == 0:
+        return cells
+    for last in range(first + 1, len(cells)):
+        if cells[last].count("|") % 2:
+            whole = layout.delimiter.join(cells[first : last + 1])
+            return [*cells[:first], whole, *cells[last + 1 :]]
+    return cells
 
 
 def _shortened(text: str) -> str:

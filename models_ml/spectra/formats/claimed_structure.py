@@ -5,8 +5,9 @@ A claim that contradicts the precursor is dropped, so that it never counts as th
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,13 +15,9 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Descriptors import ExactMolWt
 
 from models_ml.spectra import adducts
-from models_ml.spectra.formats.field_names import first_value
+from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values
 from models_ml.spectra.formats.items import Fault
 
-_SMILES = ("smiles", "chsmiles")
-_INCHI = ("inchi", "chiupac")
-_INCHIKEY = ("inchikey", "inchiaux")
-_FORMULA = ("formula", "molecularformula", "chformula")
 _INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 _INCHI_FORMULA = re.compile(r"^InChI=1S?/([^/]+)")
 _INCHI_PROTONS = re.compile(r"/p([+-]\d{1,3})(?:/|$)")
@@ -51,13 +48,13 @@ def read_claims(
     values: Mapping[str, str], precursor_mz: float, adduct: str | None, repairs: list[Fault]
 ) -> Claims:
     """The claims that agree with the precursor, or cannot be compared. Others become one repair."""
-    smiles, formula = first_value(values, _SMILES), first_value(values, _FORMULA)
-    inchikey = first_value(values, _INCHIKEY)
-    if not _INCHIKEY_TEXT.match(inchikey):
-        inchikey = ""
-    inchi = first_value(values, _INCHI)
+    smiles = _only("SMILES", all_values(values, SMILES), _same_molecule, repairs)
+    inchi = _only("InChI", all_values(values, INCHI), operator.eq, repairs)
+    formula = _only("formula", all_values(values, FORMULA), operator.eq, repairs)
+    keys = [key for key in all_values(values, INCHIKEY) if _INCHIKEY_TEXT.match(key)]
+    inchikey = _only("InChIKey", keys, _same_first_block, repairs)
     if adduct is None or not (smiles or formula or inchi):
-        return Claims(smiles, inchikey, formula)
+        return Claims(smiles, _key_of(inchi, inchikey, repairs), formula)
     ion = adducts.parse(adduct)
     measured = adducts.neutral_mass(precursor_mz, adduct)
     refuted: dict[str, float] = {}
@@ -75,7 +72,7 @@ def read_claims(
             else:
                 fitting.add(name)
     if not refuted:
-        return Claims(smiles, inchikey, formula)
+        return Claims(smiles, _key_of(inchi, inchikey, repairs), formula)
     for name, mass in list(refuted.items())[:1]:
         repairs.append(_mismatch(name, mass, precursor_mz, adduct))
     keeps_key = fitting & {"structure", "InChI"} and not refuted.keys() & {"structure", "InChI"}
@@ -84,6 +81,46 @@ def read_claims(
         inchikey if keeps_key else "",
         "" if "formula" in refuted else formula,
     )
+
+
+def _only(name: str, texts: list[str], same: Callable[[str, str], bool], repairs: list[Fault]) -> str:
+    """The first of equal values. Different values become one repair, because choosing one is a guess."""
+    if all(same(texts[0], other) for other in texts[1:]):
+        return texts[0] if texts else ""
+    reason = f"The record states several {name} that differ; none of them is used."
+    remedy = "Keep the one of the measured molecule."
+    repairs.append(Fault("several_structures", reason, remedy))
+    return ""
+
+
+def _same_molecule(first: str, second: str) -> bool:
+    """Whether two SMILES are one molecule, regardless of stereo."""
+    if max(len(first), len(second)) > _MAX_SMILES:
+        return first == second
+    with rdBase.BlockLogs():
+        mols = [Chem.MolFromSmiles(text) for text in (first, second)]
+    if None in mols:
+        return False
+    return bool(
+        Chem.MolToSmiles(mols[0], isomericSmiles=False) == Chem.MolToSmiles(mols[1], isomericSmiles=False)
+    )
+
+
+def _same_first_block(first: str, second: str) -> bool:
+    return first[:14] == second[:14]
+
+
+def _key_of(inchi: str, inchikey: str, repairs: list[Fault]) -> str:
+    """The InChIKey, or "" with a repair if it is not the hash of the InChI. Nothing is parsed."""
+    if not inchikey or not inchi.startswith("InChI="):
+        return inchikey
+    with rdBase.BlockLogs():
+        key = str(Chem.InchiToInchiKey(inchi.split()[0]))
+    if not key or _same_first_block(key, inchikey):
+        return inchikey
+    reason = f"The InChIKey {inchikey} does not belong to the InChI of the record, and is not used."
+    repairs.append(Fault("key_mismatch", reason, "Correct the InChI or the InChIKey."))
+    return ""
 
 
 def _mismatch(name: str, mass: float, precursor_mz: float, adduct: str) -> Fault:

@@ -43,8 +43,9 @@ _RECOGNISED = (
     ("mzml", re.compile(rb"<(?:\w+:)?(?:indexed)?mzML[\s>]")),
     ("mzxml", re.compile(rb"<(?:\w+:)?mzXML[\s>]")),
     ("mgf", re.compile(rb"^[ \t]*BEGIN IONS", re.M | re.I)),
-    ("massbank", re.compile(rb"^ACCESSION:[ \t]", re.M)),
+    ("massbank", re.compile(rb"^PK\$(?:NUM_PEAK|PEAK|SPLASH):", re.M)),
     ("msp", re.compile(rb"^[ \t]*num[ _]?peaks[ \t]*:", re.M | re.I)),
+    ("massbank", re.compile(rb"^ACCESSION:[ \t]", re.M)),  # the head can end before the peaks
     ("sirius", re.compile(rb"^>(?:compound|parentmass)[ \t]", re.M | re.I)),
     ("json", re.compile(rb"\A\s*[\[{]")),
 )

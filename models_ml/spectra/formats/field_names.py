@@ -9,6 +9,18 @@ from functools import lru_cache
 _NULLS = frozenset({"", "n/a", "na", "nan", "none", "null", "unknown", "-", "?", "not available"})
 
 
+# Fields that state one fact. All their values are kept, so that readers see whether they differ.
+ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype", "ion")
+CHARGE = ("charge", "precursorcharge", "chargestate")
+ION_MODE = ("ionmode", "polarity", "ionizationmode", "ionisationmode", "ionpolarity", "scanpolarity")
+LEVEL = ("mslevel", "mstype", "spectrumtype")
+SMILES = ("smiles", "chsmiles")
+INCHI = ("inchi", "chiupac")
+INCHIKEY = ("inchikey", "inchiaux")
+FORMULA = ("formula", "molecularformula", "chformula")
+_COMPARED = frozenset((*ADDUCT, *CHARGE, *ION_MODE, *LEVEL, *SMILES, *INCHI, *INCHIKEY, *FORMULA))
+
+
 @lru_cache(maxsize=8192)
 def field_key(name: str) -> str:
     """The name in lower case, letters and digits only."""
@@ -16,12 +28,30 @@ def field_key(name: str) -> str:
 
 
 def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Values by field key, without empty values. The first of several names with one key wins."""
+    """Values by field key, without empty values.
+
+    Of several names with one key the first wins. Fields that state one fact, such as the adduct, keep all
+    values, one on each line.
+    """
     values: dict[str, str] = {}
     for name, value in fields.items():
-        if not is_null(value):
-            values.setdefault(field_key(name), _without_repeats(value.strip()))
+        key = field_key(name)
+        if is_null(value) and not (key in ION_MODE and value.strip() == "-"):
+            continue
+        if key in _COMPARED:
+            value = "\n".join(line.strip().strip("\"'") for line in value.strip().split("\n"))
+            if key in values:
+                value = f"{values[key]}\n{value}"
+            values[key] = _without_repeats(value)
+        else:
+            values.setdefault(key, _without_repeats(value.strip()))
     return values
+
+
+def all_values(values: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+    """The distinct values of all these field keys, in order."""
+    lines = (line for name in names for line in values.get(name, "").split("\n"))
+    return list(dict.fromkeys(line for line in lines if line and (line == "-" or not is_null(line))))
 
 
 def is_null(value: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from models_ml.spectra.formats.centroid import add_up_repeats, to_centroids
 from models_ml.spectra.formats.claimed_structure import Claims, read_claims
 from models_ml.spectra.formats.feature_label import feature_label
-from models_ml.spectra.formats.field_names import first_value, index_fields
+from models_ml.spectra.formats.field_names import LEVEL, all_values, first_value, index_fields
 from models_ml.spectra.formats.ion_fields import Ion, read_ion
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue, UnusableRecord
 from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, number_format, read_number
@@ -25,7 +25,6 @@ from models_ml.spectra.spectrum import FloatArray, Spectrum
 from models_ml.spectra.survey import Ms1Block, Survey
 
 # Field keys, see `field_names`. The first that has a value wins.
-_LEVEL = ("mslevel", "mstype", "spectrumtype")
 _TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
 _IDENTIFIER = (
     "externalid", "accession", "spectrumid", "identifier", "libraryspectrumid", "featureid", "db", "title",
@@ -39,7 +38,8 @@ _ENERGY_NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(eV\b|%|\(?NCE\b|\(NCE\))?", re.I
 _NCE = re.compile(r"\bNCE ?[=:]? ?$", re.I)
 _NOT_EV = re.compile(r"normali[sz]ed|ramp", re.I)
 _MAX_ENERGY_TEXT = 200
-_LEVEL_TEXT = re.compile(r"^(?:MS)?([+-]?\d{1,3})(?:\.0)?$")
+_LEVEL_TEXT = re.compile(r"^(?:MS)?\^?([+-]?\d{1,3})(?:\.0)?$")
+_LONGEST_UNSTATED_TIME_S = 3 * 3600.0  # of a time that only by convention is in minutes
 
 
 def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[Spectrum | SpectrumIssue]:
@@ -160,7 +160,17 @@ def _title(values: Mapping[str, str]) -> str:
 
 
 def _level(values: Mapping[str, str]) -> int | None:
-    text = first_value(values, _LEVEL).upper().replace(" ", "")
+    return next(iter(_levels(values)), None)
+
+
+def _levels(values: Mapping[str, str]) -> list[int]:
+    """The distinct levels that the record states."""
+    levels = (_read_level(text) for text in all_values(values, LEVEL))
+    return list(dict.fromkeys(level for level in levels if level is not None))
+
+
+def _read_level(text: str) -> int | None:
+    text = text.upper().replace(" ", "")
     if text in ("MS", "MS1", "1"):
         return 1
     if text in ("MS/MS", "MSMS"):
@@ -179,7 +189,8 @@ def _why_skipped(record: RawRecord, values: Mapping[str, str]) -> Fault | None:
 
 
 def _why_not_ms2(values: Mapping[str, str]) -> str:
-    level = _level(values)
+    levels = _levels(values)
+    level = levels[0] if len(levels) == 1 else None
     if level is not None and level > 0 and level != 2:
         return f"This is an MS{level} scan."
     kind = values.get("spectype", "").upper().replace("_", " ")
@@ -189,7 +200,14 @@ def _why_not_ms2(values: Mapping[str, str]) -> str:
 
 
 def _refuse_unknown_level(values: Mapping[str, str]) -> None:
-    level = _level(values)
+    levels = _levels(values)
+    if len(levels) > 1:
+        raise UnusableRecord(
+            "bad_ms_level",
+            f"The record states different MS levels ({', '.join(map(str, levels))}).",
+            "Correct the level in the file, or convert the original file again.",
+        )
+    level = levels[0] if levels else None
     if level is not None and level < 1:
         raise UnusableRecord(
             "bad_ms_level",
@@ -251,7 +269,12 @@ def _retention_time(
     if unit:
         factor = 60.0 if unit[1].lower().startswith("m") else 1.0
         return _not_negative(text[: unit.start()], factor, repairs)
-    return _not_negative(text, default_unit_s, repairs) if default_unit_s else None
+    seconds = _not_negative(text, default_unit_s, repairs) if default_unit_s else None
+    if seconds is not None and seconds > _LONGEST_UNSTATED_TIME_S:
+        reason = f"The retention time {text[:30]} has no unit and is too long for minutes, so it is ignored."
+        repairs.append(Fault("unclear_unit", reason, "Write the unit, such as RTINSECONDS or 5.3 min."))
+        return None
+    return seconds
 
 
 def _not_negative(text: str, factor: float, repairs: list[Fault]) -> float | None:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 
 from models_ml.spectra import adducts
-from models_ml.spectra.formats.field_names import first_value
+from models_ml.spectra.formats.field_names import ADDUCT, CHARGE, ION_MODE, all_values
 from models_ml.spectra.formats.items import Fault
 from models_ml.spectra.spectrum import IonMode
 
-_ADDUCT = ("adduct", "precursortype", "adducttype", "adductionname", "iontype", "ion")
-_CHARGE = ("charge", "precursorcharge", "chargestate")
-_ION_MODE = ("ionmode", "polarity", "ionizationmode", "ionpolarity")
 _CHARGE_TEXT = re.compile(r"^([+-]?)(\d{1,2})(?:\.0{1,9})?([+-]?)$")
+_POSITIVE = re.compile(r"(?:^|[^a-z])pos(?:iti[vf][eo]?|\.)?(?:[^a-z]|$)")
+_NEGATIVE = re.compile(r"(?:^|[^a-z])n[eé]g(?:ati[vf][eo]?|\.)?(?:[^a-z]|$)")
+_SIGNED_MODE = re.compile(r"^(?:(?:lc[- /])?(?:hesi|esi|apci|appi|maldi|nsi|dart)[- ]?)?\(?([+-])\)?(?:ve)?$")
 _CHARGE_SIGNS = re.compile(r"^(?:\+{1,9}|-{1,9})$")
 _MINUS_SIGNS = str.maketrans("−–—", "---")
 _ADDUCT_REMEDY = "Choose the adduct when you submit the job, or write one adduct like [M+H]+."
@@ -28,7 +28,7 @@ def read_ion(values: Mapping[str, str], repairs: list[Fault]) -> Ion:
     If they contradict each other, the adduct wins over the ion mode and the ion mode over the charge.
     `repairs` gets a fault for each contradiction.
     """
-    ion_mode = _read_ion_mode(first_value(values, _ION_MODE))
+    ion_mode = _agreed_ion_mode(values, repairs)
     magnitude, sign = _read_charge(values, repairs)
     adduct = _read_adduct(values, ion_mode, repairs)
     if adduct is not None:
@@ -60,9 +60,8 @@ def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: l
     """The adduct that the fields agree on, or None."""
     found: dict[str, str] = {}
     unknown = ""
-    for name in _ADDUCT:
-        text = values.get(name, "")
-        if not text or _read_ion_mode(text):  # "ION=positive"
+    for text in all_values(values, ADDUCT):
+        if "M" not in text and _read_ion_mode(text):  # "ION=positive"
             continue
         adduct = adducts.normalise(text, ion_mode)
         if adduct is None:
@@ -83,39 +82,69 @@ def _read_adduct(values: Mapping[str, str], ion_mode: IonMode | None, repairs: l
 
 def _suggestion(text: str) -> str:
     """The likely meaning of an adduct with the digit 0 for the letter O."""
-    corrected = text.replace("H20", "H2O").replace("H30", "H3O")
+    corrected = text.replace("H20", "H2O").replace("H30", "H3O").replace("C00", "COO")
     meant = adducts.normalise(corrected) if corrected != text else None
     return f"; did you mean {meant}, with the letter O" if meant else ""
 
 
+def _agreed_ion_mode(values: Mapping[str, str], repairs: list[Fault]) -> IonMode | None:
+    modes = {mode for text in all_values(values, ION_MODE) if (mode := _read_ion_mode(text))}
+    if len(modes) > 1:
+        reason = "The record states both ion modes, positive and negative; neither is used."
+        repairs.append(Fault("contradiction", reason, "Correct the file."))
+        return None
+    return next(iter(modes), None)
+
+
 def _read_ion_mode(text: str) -> IonMode | None:
-    word = text.strip().lower()
-    if word in ("positive", "pos", "p", "+", "1", "+1", "positive ion mode", "esi+"):
+    """The ion mode of "Positive", "neg.", "ESI+", "LC-ESI-NEG", "négatif" and "-1"."""
+    word = text.strip().lower().translate(_MINUS_SIGNS)
+    if word in ("p", "1", "+1"):
         return "positive"
-    if word in ("negative", "neg", "n", "-", "-1", "negative ion mode", "esi-"):
+    if word in ("n", "-1"):
         return "negative"
-    return None
+    if signed := _SIGNED_MODE.match(word):
+        return "positive" if signed[1] == "+" else "negative"
+    is_positive, is_negative = _POSITIVE.search(word), _NEGATIVE.search(word)
+    if is_positive and is_negative:
+        return None
+    return "positive" if is_positive else "negative" if is_negative else None
 
 
 def _read_charge(values: Mapping[str, str], repairs: list[Fault]) -> tuple[int, int]:
     """(magnitude, sign); 0 if the file does not state it. GNPS writes a charge of 0 for unknown."""
-    text = first_value(values, _CHARGE)
-    pepmass = values.get("pepmass", "").split()
-    if not text and len(pepmass) > 2:
-        text = pepmass[2]
-    if not text:
+    texts = all_values(values, CHARGE)
+    of_pepmass = _charge_of_pepmass(values.get("pepmass", ""))
+    if not texts and of_pepmass:
+        texts = [of_pepmass]
+    charges = {text: _parse_charge(text) for text in texts if text != "-"}
+    remedy = "Write a single charge, such as 1+ or 2-."
+    for text, charge in charges.items():
+        if charge is None:
+            reason = f"The charge {text[:60]!r} is not a single charge, so it is ignored."
+            repairs.append(Fault("unknown_charge", reason, remedy))
+            return 0, 0
+    magnitudes = {charge[0] for charge in charges.values() if charge and charge[0]}
+    signs = {charge[1] for charge in charges.values() if charge and charge[1]}
+    if len(magnitudes) > 1 or len(signs) > 1:
+        reason = f"The record states different charges ({', '.join(charges)[:60]}); none of them is used."
+        repairs.append(Fault("several_charges", reason, remedy))
         return 0, 0
-    charge = _parse_charge(text)
-    if charge is None:
-        repairs.append(
-            Fault(
-                "unknown_charge",
-                f"The charge {text[:60]!r} is not a single charge, so it is ignored.",
-                "Write a single charge, such as 1+ or 2-.",
-            )
-        )
-        return 0, 0
+    charge = next(iter(magnitudes), 0), next(iter(signs), 0)
+    other = _parse_charge(of_pepmass) if of_pepmass else None
+    if other and charge[0] and other[0] and (other[0] != charge[0] or other[1] * charge[1] < 0):
+        repairs.append(_contradiction(f"charge {of_pepmass} of PEPMASS", f"charge {texts[0]}"))
     return charge
+
+
+def _charge_of_pepmass(pepmass: str) -> str:
+    """The charge behind the m/z and the intensity, or behind the m/z if it has a sign: "281.2 2+"."""
+    words = re.split(r"[ \t]+", pepmass.strip())  # other blanks group digits
+    if "\n" in pepmass or len(words) < 2:
+        return ""
+    if len(words) == 2:
+        return words[1] if words[1].lstrip("0123456789") in ("+", "-") else ""
+    return words[2]
 
 
 def _parse_charge(text: str) -> tuple[int, int] | None:

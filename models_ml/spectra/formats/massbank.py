@@ -66,7 +66,7 @@ def _finish(record: RawRecord, peaks: PeakLines) -> RawRecord:
         record.withdrawn = (
             f"The record is deprecated: {record.fields['DEPRECATED'][:200] or 'no reason given'}."
         )
-    put_peaks(record, peaks)
+    put_peaks(record, peaks, has_third_column=True)
     check_count(record, record.fields.get("PK$NUM_PEAK", ""), "PK$NUM_PEAK")
     return record
 

@@ -28,6 +28,12 @@ from models_ml.spectra.spectrum import FloatArray
 
 # Accessions of the PSI-MS vocabulary.
 _LEVEL, _MS1, _TITLE = "MS:1000511", "MS:1000579", "MS:1000796"
+# Scans whose m/z axis does not hold all product ions of one precursor.
+_NOT_PRODUCT = {
+    "MS:1000341": "a precursor ion scan", "MS:1000325": "a constant neutral gain scan",
+    "MS:1000326": "a constant neutral loss scan", "MS:1000582": "a SIM scan", "MS:1000583": "an SRM scan",
+    "MS:1000581": "a CRM scan",
+}  # fmt: skip
 _NOT_MASS = {"MS:1000804", "MS:1000805", "MS:1000806"}  # electromagnetic spectra
 _POLARITY = {"MS:1000130": "positive", "MS:1000129": "negative"}
 _START_TIME, _ENERGY, _SERIAL = "MS:1000016", "MS:1000045", "MS:1000529"
@@ -127,6 +133,8 @@ def _read_spectrum(
         elif term.accession in _NOT_MASS:
             record.not_ms2 = f"The scan is not a mass spectrum but an {term.name}."
         else:
+            if term.accession in _NOT_PRODUCT:
+                record.not_ms2 = f"The scan is {_NOT_PRODUCT[term.accession]}, not a product ion scan."
             if term.accession in (_CENTROID, _PROFILE):
                 record.profile = term.accession == _PROFILE
             is_ms1 = is_ms1 or term.accession == _MS1
@@ -207,7 +215,10 @@ def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits:
         if selected and selected.value and _number(selected.value) != 0:
             put_field(record, "PRECURSOR_MZ", selected.value, limits)  # several values are refused later
     if "PRECURSOR_MZ" not in record.fields and target and (_number(target.value) or 0) > 0:
-        put_field(record, "PRECURSOR_MZ", target.value, limits)
+        for other in precursors:  # several targets are refused later
+            for term in (t for part in _children(other, "isolationWindow") for t in _terms(part, groups)):
+                if term.accession == _TARGET:
+                    put_field(record, "PRECURSOR_MZ", term.value, limits)
         reason = f"The scan has no selected ion m/z; the isolation target {target.value} is used."
         remedy = "Check that the isolation target is the m/z of the precursor."
         record.repairs.append(Fault("isolation_target", reason, remedy))
@@ -262,9 +273,12 @@ def _encoded_arrays(element: Element, groups: _Groups) -> dict[str, _EncodedArra
     for part in _children(element, "binaryDataArrayList", "binaryDataArray"):
         terms = {term.accession: term for term in _terms(part, groups)}
         kind = next((accession for accession in (_MZ_ARRAY, _INTENSITY_ARRAY) if accession in terms), None)
-        if kind is not None:
-            text = "".join(binary.text or "" for binary in _children(part, "binary"))
-            arrays[kind] = _EncodedArray(terms, part.get("arrayLength", default_length), text)
+        if kind is None:
+            continue
+        if kind in arrays:
+            raise BadArray("the spectrum has two arrays of the same kind")
+        text = "".join(binary.text or "" for binary in _children(part, "binary"))
+        arrays[kind] = _EncodedArray(terms, part.get("arrayLength", default_length), text)
     return arrays
 
 

@@ -27,22 +27,33 @@ from models_ml.spectra.spectrum import FloatArray
 _DTYPES = {"32": ">f4", "64": ">f8"}
 _DURATION = re.compile(r"^P?T?(?:(\d+(?:\.\d*)?)H)?(?:(\d+(?:\.\d*)?)M)?(?:(\d+(?:\.\d*)?)S)?$")
 _IS_PROFILE = {"0": True, "false": True, "1": False, "true": False}
+_NOT_PRODUCT = frozenset({"SRM", "MRM", "SIM", "CNL", "PRECURSOR", "CALIBRATION"})
 _POLARITY = {"+": "positive", "-": "negative"}
 
 
 def read_mzxml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     instrument = ""
     memory = SurveyMemory()
-    for element in stream_elements(source, ("mzXML", "msRun"), ("scan", "msModel", "offset")):
+    profile: bool | None = None
+    for element in stream_elements(
+        source, ("mzXML", "msRun"), ("scan", "msModel", "dataProcessing", "offset")
+    ):
         if isinstance(element, SpectrumIssue):
             yield element
         elif local_name(element) == "msModel":
             instrument = element.get("value", "")
+        elif local_name(element) == "dataProcessing":
+            # Later steps process the result of earlier ones, and no step makes a profile of centroids.
+            stated = _IS_PROFILE.get(element.get("centroided", ""))
+            profile = stated if profile is None or stated is False else profile
         elif local_name(element) == "scan":
-            yield _read_scan(element, instrument, source, memory)
+            yield _read_scan(element, instrument, profile, source, memory)
 
 
-def _read_scan(element: Element, instrument: str, source: Source, memory: SurveyMemory) -> RawRecord:
+def _read_scan(
+    element: Element, instrument: str, profile: bool | None, source: Source, memory: SurveyMemory
+) -> RawRecord:
+    """One scan. `profile` is what the file states about all scans; what the scan states itself wins."""
     record = RawRecord(source.at(f"scan {element.get('num', '?')[:40]}"))
     limits = source.limits
     for name, value in element.attrib.items():
@@ -64,7 +75,9 @@ def _read_scan(element: Element, instrument: str, source: Source, memory: Survey
     if fields["MS_LEVEL"] not in ("", "2"):
         return record
     record.survey_scan = memory.before(fields["POLARITY"], time_s)
-    record.profile = _IS_PROFILE.get(element.get("centroided", ""))
+    if element.get("scanType", "").upper() in _NOT_PRODUCT:
+        record.not_ms2 = f"The scan type is {element.get('scanType')}, so this is not a product ion scan."
+    record.profile = _IS_PROFILE.get(element.get("centroided", ""), profile)
     for precursor in [child for child in element if local_name(child) == "precursorMz"]:
         text = (precursor.text or "").strip()
         put_field(record, "PRECURSOR_MZ", text, limits)  # several values are refused later

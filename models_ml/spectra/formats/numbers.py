@@ -16,6 +16,9 @@ _MARKS = re.compile(r"[.,]")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]+\Z")
 # Apostrophes and the blanks that do not break a line only group digits.
 _GROUP_MARKS = re.compile("(?<=[0-9])['’\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
+# Spreadsheets show large numbers as "2.81E+02". No instrument writes m/z with fewer than two decimals so.
+_WITH_EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,]([0-9]*))?[eE]\+?0?([0-4])\Z")
+_MIN_DECIMALS = 2
 _MAX_TEXT = 60
 _POINT, _COMMA = ".", ","
 
@@ -110,6 +113,21 @@ def decimal_mark_of(texts: Iterable[str]) -> str:
     if not marks and has_weak_point:
         return _POINT
     return marks.pop() if len(marks) == 1 else ""
+
+
+def lacks_digits(text: str) -> bool:
+    """Whether an exponent rounds an m/z to 0.1 or coarser, as "2.81E+02" of a spreadsheet does."""
+    match = _WITH_EXPONENT.match(text)
+    return match is not None and len(match[1] or "") - int(match[2]) < _MIN_DECIMALS
+
+
+def rounded_number(where: str, text: str) -> Fault:
+    """The fault of an m/z that `lacks_digits`."""
+    return Fault(
+        "rounded_number",
+        f"{where} {text[:_MAX_TEXT]!r} has lost its decimals, as a spreadsheet rounds numbers.",
+        "Export the original numbers again, or show the column with four decimals before saving the table.",
+    )
 
 
 def number_format(text: str, number: float) -> Fault:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits
-from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, decimal_mark_of, read_number
+from models_ml.spectra.formats.numbers import (
+    AmbiguousNumber,
+    NotANumber,
+    decimal_mark_of,
+    lacks_digits,
+    read_number,
+    rounded_number,
+)
 from models_ml.text_lines import decode
 
 PeakLines = list[tuple[int, bytes]]  # line number, "mz intensity [anything]"
 
 _THOUSANDS_GROUP = re.compile(rb"^[1-9]\s+\d{3}(?:[.,]\d+)?\s+[\d.,]+(?:\s|$)")
 _LOWEST_USUAL_MZ = 10.0
+_INTENSITY_GROUPS = re.compile(rb"^\S+\s+[1-9]\d{0,2}(?:\s+\d{3}){1,3}(?:[.,]\d+)?$")
+_GROUPED_BELOW = 1000.0
+_ASCII_BLANKS = re.compile(r"[ \t]+")
 
 
 def put_peak_line(peaks: PeakLines, number: int, line: bytes, limits: ReadLimits) -> None:
@@ -20,12 +30,16 @@ def put_peak_line(peaks: PeakLines, number: int, line: bytes, limits: ReadLimits
         peaks.append((number, line))
 
 
-def put_peaks(record: RawRecord, lines: PeakLines) -> None:
-    """Read the peaks into the record. The first bad line becomes its fault."""
+def put_peaks(record: RawRecord, lines: PeakLines, *, has_third_column: bool = False) -> None:
+    """Read the peaks into the record. The first bad line becomes its fault.
+
+    `has_third_column`: the format defines a number behind the intensity, as MassBank does.
+    """
     if record.fault:
         return
     mz: list[float] = []
     intensity: list[float] = []
+    has_more = False
     try:
         for _, line in lines:
             if b"_" in line:  # float reads "1_0" as 10
@@ -33,19 +47,25 @@ def put_peaks(record: RawRecord, lines: PeakLines) -> None:
             parts = line.split(None, 2)
             mz.append(float(parts[0]))
             intensity.append(float(parts[1]))
+            has_more = has_more or len(parts) > 2
     except (ValueError, IndexError):
         _put_unusual_peaks(record, lines)
         return
     record.mz, record.intensity = mz, intensity
-    if mz and min(mz) < _LOWEST_USUAL_MZ:
+    if not mz:
+        return
+    if min(mz) < _LOWEST_USUAL_MZ:
         _refuse_blank_groups(record, lines)
+    if has_more and not has_third_column and max(intensity) < _GROUPED_BELOW:
+        _refuse_blank_groups_of_intensity(record, lines)
+    _refuse_rounded(record, lines)
 
 
 def _put_unusual_peaks(record: RawRecord, lines: PeakLines) -> None:
     """Read peaks with decimal commas or thousands separators. All numbers of a record share one notation."""
     tokens: list[str] = []
     for number, line in lines:
-        parts = decode(line).split(None, 2)
+        parts = _numbers_of_line(decode(line))
         if len(parts) < 2:
             record.fault = _bad_peak_line(number, line)
             return
@@ -72,6 +92,21 @@ def _put_unusual_peaks(record: RawRecord, lines: PeakLines) -> None:
         reason = f"The peaks have decimal commas or thousands separators. {example}."
         record.repairs.append(Fault("number_format", reason, "Export numbers with a decimal point."))
     record.mz, record.intensity = numbers[0::2], numbers[1::2]
+    _refuse_rounded(record, lines)
+
+
+def _numbers_of_line(text: str) -> list[str]:
+    """The first two words. If plain blanks separate them, blanks that do not break a line group digits."""
+    parts = _ASCII_BLANKS.split(text, maxsplit=2)
+    if len(parts) < 2:
+        return text.split(None, 2)
+    return [_without_tail(part) for part in parts]
+
+
+def _without_tail(word: str) -> str:
+    """ "120.5\u00a0C5H4" is the number 120.5, but "1\u00a0234" is 1234."""
+    head, *rest = word.split(None, 1)
+    return head if rest and not rest[0][:1].isdigit() else word
 
 
 def _refuse_blank_groups(record: RawRecord, lines: PeakLines) -> None:
@@ -84,6 +119,33 @@ def _refuse_blank_groups(record: RawRecord, lines: PeakLines) -> None:
                 f"Line {number}: the m/z can be {first} or {first}{second}.",
                 "Export numbers without a blank between the thousands.",
             )
+            return
+
+
+def _refuse_blank_groups_of_intensity(record: RawRecord, lines: PeakLines) -> None:
+    """Refuse "71.05 1 234" if each third word can be the end of an intensity: it is 1 or 1234."""
+    example = None
+    for number, line in lines:
+        if _INTENSITY_GROUPS.match(line):
+            example = example or (number, line)
+        elif len(line.split(None, 2)) > 2:
+            return
+    if example:
+        number, line = example
+        first, rest = decode(line).split(None, 2)[1:]
+        record.fault = Fault(
+            "ambiguous_number",
+            f"Line {number}: the intensity can be {first} or {first}{''.join(rest.split())}.",
+            "Export numbers without a blank between the thousands.",
+        )
+
+
+def _refuse_rounded(record: RawRecord, lines: PeakLines) -> None:
+    """Refuse m/z such as 1.31E+02. The first and the last show whether a spreadsheet changed the list."""
+    for number, line in (lines[0], lines[-1]):
+        word = decode(line.split(None, 1)[0])
+        if lacks_digits(word):
+            record.fault = rounded_number(f"Line {number}: the m/z", word)
             return
 
 

@@ -8,14 +8,21 @@ from collections.abc import Iterator, Mapping
 
 from models_ml.spectra.formats.field_names import field_key, is_null
 from models_ml.spectra.formats.items import Fault, UnusableRecord
-from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, number_format, read_number
+from models_ml.spectra.formats.numbers import (
+    AmbiguousNumber,
+    NotANumber,
+    lacks_digits,
+    number_format,
+    read_number,
+    rounded_number,
+)
 from models_ml.spectra.spectrum import isolation_window
 
 # Field keys, see `field_names`. The second group counts only if no field of the first has a value.
 _FIELDS = (("pepmass", "precursormz", "parentmz"), ("precursormass", "precursor"))
 _UNITS = frozenset({"m/z", "mz", "da", "th", "u", "amu"})
 _SEPARATORS = re.compile(r"[/|;&]|,\s|\band\b|\bor\b|\s")
-_THOUSANDS_GROUP = re.compile(r"^([1-9])[ \t]+(\d{3}(?:[.,]\d+)?)(?=\s|$)")
+_THOUSANDS_GROUP = re.compile(r"^([1-9])\s+(\d{3}(?:[.,]\d+)?)(?=\s|$)")
 _MAX_PRECURSOR_MZ = 100_000.0  # no tandem instrument measures more; it is a wrong unit or column
 _REMEDY = "Add it to the record: PEPMASS in MGF, PrecursorMZ in MSP, PRECURSOR_M/Z in MassBank."
 _SINGLE_REMEDY = "Write one precursor m/z in each record. Export mixed spectra without the other precursors."
@@ -80,6 +87,9 @@ def _read(text: str, from_pepmass: bool, repairs: list[Fault]) -> float:
         ) from None
     except NotANumber:
         raise _unreadable(text) from None
+    if lacks_digits(first):
+        fault = rounded_number("The precursor m/z", first)
+        raise UnusableRecord(fault.code, fault.reason, fault.remedy)
     if repaired or group:
         repairs.append(number_format(text, number))
     return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.items import RawRecord
+from models_ml.spectra.formats.items import Fault, RawRecord
 from models_ml.spectra.formats.peak_text import PeakLines, put_field, put_peak_line, put_peaks
 from models_ml.spectra.formats.source import Source
 from models_ml.text_lines import decode
@@ -23,17 +23,23 @@ _MS2_SECTIONS = ("ms2", "ms2peaks", "ms2merged", "collision")
 
 def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
     compound: list[tuple[str, str]] = []
+    section = ""
     record: RawRecord | None = None
     peaks: PeakLines = []
     for number, line in source.lines():
         if not line or line.startswith(b"#"):
             continue
         if not line.startswith(b">"):
+            if record is None and line[0] in b"0123456789":
+                record = RawRecord(source.at(f"line {number}"))
+                reason = f"The peaks are in a section >{section[:40]} that is unknown."
+                record.fault = Fault("unknown_section", reason, "Name it >ms1, >ms2 or >collision.")
             if record is not None:
                 put_peak_line(peaks, number, line, source.limits)
             continue
         word, _, value = decode(line[1:]).strip().partition(" ")
         name, value = word.lower(), value.strip()
+        section = name
         if record is not None:
             put_peaks(record, peaks)
             yield record
