@@ -21,6 +21,7 @@ from models_ml.isolation.serve import serve
 
 _PR_SET_PDEATHSIG = 1
 _DESCRIPTORS = 3
+_NICENESS = 5  # pages and other requests come first while a large file is read
 
 
 def main(control_fd: int, preload: Sequence[str]) -> None:
@@ -114,6 +115,7 @@ class _Loop:
         os.close(stderr_fd)
         if os.getppid() != parent:
             return  # the server died before prctl
+        os.nice(_NICENESS)
         channel = socket.socket(fileno=channel_fd)
         with channel.makefile("rb") as requests, channel.makefile("wb") as stream:
             serve(requests, stream)
