@@ -157,6 +157,10 @@ GLMR_MAX_SPECTRA_PER_UPLOAD = env.whole_number("GLMR_MAX_SPECTRA_PER_UPLOAD", 10
 GLMR_MAX_PEAKS_PER_SPECTRUM = env.whole_number("GLMR_MAX_PEAKS_PER_SPECTRUM", 20_000, minimum=1)
 GLMR_MAX_ATOMS_PER_MOLECULE = env.whole_number("GLMR_MAX_ATOMS_PER_MOLECULE", 250, minimum=1)
 GLMR_MAX_LIBRARY_ROWS = env.whole_number("GLMR_MAX_LIBRARY_ROWS", 5_000_000, minimum=1)
+# Files that each web process reads at the same time. As many requests may wait for their turn.
+GLMR_READERS = env.whole_number("GLMR_READERS", 2, minimum=1)
+GLMR_PARSE_BASE_S = env.whole_number("GLMR_PARSE_BASE_S", 10, minimum=1)  # of processor time, for each file
+GLMR_PARSE_S_PER_MIB = env.whole_number("GLMR_PARSE_S_PER_MIB", 4, minimum=1)  # besides, see spectra.readers
 GLMR_PARSE_TIMEOUT_S = env.whole_number("GLMR_PARSE_TIMEOUT_S", 600, minimum=1)
 GLMR_PARSE_MEMORY_BYTES = env.n_bytes("GLMR_PARSE_MEMORY_BYTES", 2 * 2**30)
 

@@ -9,3 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
 
 application = get_wsgi_application()
+
+from annotation.spectra import readers
+
+readers.start()  # so that the first file does not wait for imports

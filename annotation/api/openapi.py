@@ -50,6 +50,10 @@ WRITE_PROBLEMS: dict[Any, Any] = {
     (413, MEDIA_TYPE): _problem("The request is too large."),
     (415, MEDIA_TYPE): _problem("The request is neither JSON nor multipart/form-data."),
 }
+SUBMIT_PROBLEMS: dict[Any, Any] = {
+    **WRITE_PROBLEMS,
+    (503, MEDIA_TYPE): _problem("The server is reading other files. Retry-After states the seconds to wait."),
+}
 REVIEW_PROBLEMS: dict[Any, Any] = {
     **WRITE_PROBLEMS,
     (412, MEDIA_TYPE): _problem(

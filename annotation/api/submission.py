@@ -26,7 +26,7 @@ from annotation.jobs import actions, selection
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.spectra import ingest
+from annotation.spectra import ingest, readers
 from annotation.spectra.issues import IssueLine
 from annotation.spectra.models import SpectrumIssue, Upload
 from models_ml.outcomes import AnnotateParams
@@ -99,9 +99,10 @@ def submit(request: Request) -> tuple[Job, Upload]:
     submission = parse(request)
     selected = select(request, submission)
     user = caller(request)
-    upload = ingest.store_upload(
-        selected.project, user, submission.source, submission.file_name, submission.grouping
-    )
+    with turn_to_read(request):
+        upload = ingest.store_upload(
+            selected.project, user, submission.source, submission.file_name, submission.grouping
+        )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, upload)
     with refusals_as_problems():
@@ -123,7 +124,8 @@ def dry_run(request: Request) -> dict[str, Any]:
     """The pre-flight report. Stores nothing. Raises `Problem`."""
     submission = parse(request)
     select(request, submission)
-    found = ingest.preflight(submission.source, submission.grouping)
+    with turn_to_read(request):
+        found = ingest.preflight(submission.source, submission.grouping)
     if found.refusal:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}
@@ -180,6 +182,18 @@ def refusals_as_problems() -> Iterator[None]:
         raise fault(refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all.") from None
     except actions.CannotSubmit as refusal:
         raise fault(refusal.field, refusal.reason) from None
+
+
+@contextmanager
+def turn_to_read(request: Request) -> Iterator[None]:
+    """Wait until a file of the caller may be read. Raises `Problem` if that takes too long."""
+    try:
+        with readers.turn(readers.person(caller(request))):
+            yield
+    except readers.Busy as busy:
+        status, code = (429, "too-many-files") if busy.own else (503, "readers-busy")
+        headers = {"Retry-After": str(readers.RETRY_AFTER_S)}
+        raise Problem(status, str(busy), code=code, headers=headers) from None
 
 
 def unusable(request: Request, upload: Upload) -> NothingUsable:

@@ -18,15 +18,15 @@ from django.db import transaction
 
 from annotation.accounts.models import Project
 from annotation.plain_text import clean
-from annotation.spectra import reading
+from annotation.spectra import readers, reading
 from annotation.spectra.issues import IssueLine, IssueLines
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
 from annotation.spectra.records import to_row
 from annotation.spectra.store_features import store_features
 from models_ml.features.group import FeatureGroup, GroupingSettings
-from models_ml.isolation import IsolationError, run_bounded
+from models_ml.isolation import IsolationError
 from models_ml.spectra import formats
-from models_ml.spectra.formats import WHOLE_FILE, ReadLimits, ReadReport, Tally
+from models_ml.spectra.formats import WHOLE_FILE, ReadReport, Tally
 
 # The counts of a report and their labels. They are fields of `PreflightReport` and, after "n_", of `Upload`.
 COUNTS = {
@@ -197,30 +197,14 @@ def _issue_row(upload: Upload, issue: IssueLine) -> SpectrumIssue:
 
 
 def _read(path: Path, grouping: GroupingSettings) -> Iterator[reading.Item]:
-    """The items of the file, read in the bounded child process. Raises _Refusal."""
-    limits = ReadLimits(
-        max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
-        max_spectra=settings.GLMR_MAX_SPECTRA_PER_UPLOAD,
-        max_peaks_per_spectrum=settings.GLMR_MAX_PEAKS_PER_SPECTRUM,
-    )
-    child: Iterator[reading.Item] = run_bounded(
-        reading.read,
-        path,
-        limits,
-        grouping,
-        memory_bytes=settings.GLMR_PARSE_MEMORY_BYTES,
-        cpu_seconds=settings.GLMR_PARSE_TIMEOUT_S,
-        wall_seconds=settings.GLMR_PARSE_TIMEOUT_S,
-    )
+    """The items of the file, read in a child process. Raises _Refusal."""
     try:
-        for item in child:
+        for item in readers.read(path, grouping):
             if isinstance(item, reading.Refused):
                 raise _Refusal(item.reason)
             yield item
     except IsolationError as error:
-        raise _Refusal(
-            f"The file could not be read safely: {error} Split it into smaller files, or export it again."
-        ) from error
+        raise _Refusal(f"The file could not be read safely: {error}") from error
 
 
 def _no_spectra(report: ReadReport, issues: IssueLines) -> str:

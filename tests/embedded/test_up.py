@@ -10,43 +10,14 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.embedded.processes import eventually, running
+from tests.embedded.server import ROOT, server
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@contextmanager
-def server(data_dir: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The supervisor, the address that it printed, and everything that it printed before."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GLMR_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "glmr_server.up", "--no-demo"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**inherited, "GLMR_DATA_DIR": str(data_dir), **variables},
-    )
-    assert process.stdout is not None
-    try:
-        seen = ""
-        for line in process.stdout:
-            seen += line
-            if line.startswith("Data and logs"):
-                break
-        address = re.search(r"GLMR Server is up: (\S+)", seen)
-        assert address, seen
-        yield process, address[1], seen
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def children(pid: int) -> list[int]:

@@ -106,7 +106,7 @@ class JobsView(View):
         responses={
             200: ReportSerializer,
             202: openapi.accepted(SubmittedJobSerializer),
-            **openapi.WRITE_PROBLEMS,
+            **openapi.SUBMIT_PROBLEMS,
         },
     )
     def post(self, request: Request) -> Response:

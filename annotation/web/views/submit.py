@@ -17,6 +17,7 @@ from annotation.accounts.models import Role
 from annotation.exports.csv_text import csv_response
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
+from annotation.spectra import readers
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Feature, SpectrumIssue, Upload
 from annotation.web import scope
@@ -50,16 +51,23 @@ def submit(request: SignedInRequest) -> HttpResponse:
     form = SubmitForm(request.user, request.POST, request.FILES, max_bytes=settings.GLMR_MAX_UPLOAD_BYTES)
     if not form.is_valid():
         return _submit_page(request, form, 422)
-    uploads = [
-        store_upload(
-            form.cleaned_data["project"],
-            request.user,
-            file,
-            file.name or "unnamed",
-            Upload.Grouping(form.cleaned_data["grouping"] or Upload.Grouping.AUTO),
-        )
-        for file in form.cleaned_data["spectra"]
-    ]
+    try:
+        with readers.turn(readers.person(request.user)):
+            uploads = [
+                store_upload(
+                    form.cleaned_data["project"],
+                    request.user,
+                    file,
+                    file.name or "unnamed",
+                    Upload.Grouping(form.cleaned_data["grouping"] or Upload.Grouping.AUTO),
+                )
+                for file in form.cleaned_data["spectra"]
+            ]
+    except readers.Busy as busy:
+        form.add_error("spectra", str(busy))
+        response = _submit_page(request, form, 429 if busy.own else 503)
+        response.headers["Retry-After"] = str(readers.RETRY_AFTER_S)
+        return response
     if all(upload.state == Upload.State.REFUSED for upload in uploads):
         for upload in uploads:
             form.add_error("spectra", f"{upload.file_name}: {upload.refusal}")

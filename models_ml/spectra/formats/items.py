@@ -27,7 +27,7 @@ class ReadLimits:
     max_spectra: int = 2_000_000
     max_members: int = 500_000  # of a zip or tar
     max_line_length: int = 4 * 2**20
-    max_json_bytes: int = 128 * 2**20  # JSON is the only format that is held in memory
+    max_json_record: int = 16 * 2**20  # characters
     max_peaks_per_spectrum: int = 100_000
     max_ms1_points: int = 500_000  # MS1 scans are often profiles; larger ones are not surveyed
     max_fields_per_spectrum: int = 2_000

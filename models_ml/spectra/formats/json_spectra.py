@@ -1,6 +1,6 @@
 """Reads JSON: {"spectra": [{"precursor_mz", "adduct", "peaks": [[mz, intensity]], …}]} or only the list.
 
-The whole document is held in memory, so its size has a separate limit.
+One record at a time is held in memory.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from models_ml.json_stream import BrokenJson, JsonStream, RepeatedNames
 from models_ml.spectra.formats.items import Fault, RawRecord
 from models_ml.spectra.formats.peak_text import check_count, put_field
 from models_ml.spectra.formats.source import Source
@@ -19,36 +20,49 @@ _SHAPE = 'Write {"spectra": [{"precursor_mz": 181.07, "adduct": "[M+H]+", "peaks
 
 
 def read_json(source: Source) -> Iterator[RawRecord]:
-    limit = source.limits.max_json_bytes
-    data = source.stream.read(limit + 1)
-    if len(data) > limit:
-        raise UnreadableFile(f"The JSON document is larger than {limit:,} bytes", source.at("whole document"),
-                             "Split it, or write the spectra as MGF.")  # fmt: skip
+    document = JsonStream(source.stream, max_value_characters=source.limits.max_json_record)
     try:
-        document = json.loads(data.rstrip(b"\0").decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UnreadableFile("The JSON document is not UTF-8", source.at(f"byte {error.start}"),
-                             "Save it as UTF-8.") from None  # fmt: skip
-    except json.JSONDecodeError as error:
-        where = source.at(f"line {error.lineno}")
-        raise UnreadableFile(f"The JSON document cannot be parsed: {error.msg}", where,
+        if document.peek() == "{":
+            yield from _records_of_object(document, source)
+        else:
+            yield from _records(document, source, "$")
+        document.end()
+    except BrokenJson as error:
+        where = source.at(f"line {error.line}" if error.line else "whole document")
+        raise UnreadableFile(f"The JSON document cannot be parsed: {error.what}", where,
                              "Correct it; a JSON validator shows the position.") from None  # fmt: skip
-    except (RecursionError, ValueError):
-        raise UnreadableFile("The JSON document is nested too deeply or has a number with too many digits",
-                             source.at("whole document"), _SHAPE) from None  # fmt: skip
-    rows = document.get("spectra") if isinstance(document, dict) else document
-    if not isinstance(rows, list):
+
+
+def _records_of_object(document: JsonStream, source: Source) -> Iterator[RawRecord]:
+    found = False
+    for name in document.names():
+        if name != "spectra":
+            document.value()
+            continue
+        if found:
+            raise UnreadableFile('The JSON document has two lists "spectra"', source.at("$"),
+                                 "Join them to one list.")  # fmt: skip
+        if document.peek() != "[":
+            break
+        found = True
+        yield from _records(document, source, "$.spectra")
+    if not found:
         raise UnreadableFile('The JSON document has no list "spectra"', source.at("$"), _SHAPE)
-    for index, row in enumerate(rows):
-        yield _record(
-            row, source.at(f"$.spectra[{index}]" if isinstance(document, dict) else f"$[{index}]"), source
-        )
+
+
+def _records(document: JsonStream, source: Source, path: str) -> Iterator[RawRecord]:
+    for index, row in enumerate(document.elements()):
+        yield _record(row, source.at(f"{path}[{index}]"), source)
 
 
 def _record(row: Any, position: str, source: Source) -> RawRecord:
     record = RawRecord(position)
     if not isinstance(row, dict):
         record.fault = Fault("bad_record", "The record is not a JSON object.", _SHAPE)
+        return record
+    if isinstance(row, RepeatedNames):
+        reason = "The record has a name twice, so one of the two values would be lost."
+        record.fault = Fault("bad_record", reason, "Write each name once.")
         return record
     for name, value in row.items():
         if name not in _PEAKS and name not in ("mz", "intensity"):

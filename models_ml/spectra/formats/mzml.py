@@ -285,7 +285,16 @@ def _encoded_arrays(element: Element, groups: _Groups) -> dict[str, _EncodedArra
 def _ms1_decoder(
     element: Element, groups: _Groups, limits: ReadLimits
 ) -> Callable[[], tuple[FloatArray, FloatArray]]:
-    encoded = _encoded_arrays(element, groups)
+    """Decodes the arrays later, if an MS2 scan needs them. A fault of the arrays is raised only then."""
+    try:
+        encoded = _encoded_arrays(element, groups)
+    except BadArray as error:
+        fault = error
+
+        def refuse() -> tuple[FloatArray, FloatArray]:
+            raise fault
+
+        return refuse
     return lambda: _decode_arrays(encoded, limits.max_ms1_points)
 
 
