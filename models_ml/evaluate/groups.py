@@ -46,7 +46,7 @@ def group_cases(cases: Sequence[Case]) -> list[Group]:
 
 
 def contributor(accession: str) -> str:
-    """"Eawag" of "MSBNK-Eawag-EA000401"; of a title of another form, what precedes its last digits."""
+    """ "Eawag" of "MSBNK-Eawag-EA000401"; of a title of another form, what precedes its last digits."""
     parts = accession.split("-")
     if len(parts) == 3:
         return parts[1]

@@ -211,5 +211,3 @@ def _from_columns(columns: NDArray[np.float32], strengths: NDArray[np.float32]) 
     known = {name: score for name, score in scores.items() if not np.isnan(score).any()}
     analogs = None if np.isnan(strengths).any() else AnalogVotes(columns[:, len(_SCORES) :], strengths)
     return ListEvidence(len(columns), **known, analogs=analogs)
-
-
