@@ -1,4 +1,4 @@
-"""The command `pooling`: compares rules that pool the spectra of a feature. The table chose the rule in use."""
+"""The command `pooling`: compares rules that pool the spectra of a feature. It chose the rule in use."""
 
 from __future__ import annotations
 
