@@ -40,7 +40,8 @@ def geometric_mean(members: Sequence[Probabilities]) -> Probabilities:
     """With "none of these" as one more candidate."""
     mean = np.log(np.maximum(np.stack(members), LEAST)).mean(axis=0)
     weights: Probabilities = np.exp(mean - mean.max())
-    return weights / weights.sum()
+    pooled: Probabilities = weights / weights.sum()
+    return pooled
 
 
 RULES: Mapping[str, Pool] = {
