@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from models_ml.evaluate.commands import collect, compare, generation
+from models_ml.evaluate.commands import collect, compare, generation, pooling
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "compare": (compare.main, "Compare ranking methods on your own spectra. The default command."),
     "massspecgym": (compare.main_massspecgym, "Compare ranking methods on the files of MassSpecGym."),
     "generation": (generation.main, "Measure the generated molecules, with and without each constraint."),
+    "pooling": (pooling.main, "Compare rules that pool the spectra of one ion."),
     "collect": (collect.main, "Copy the metrics of reports into a checkpoint."),
 }
 DEFAULT_COMMAND = "compare"

@@ -168,7 +168,7 @@ def _sort_by_probability(work: RankingWork, probabilities: Probabilities) -> Non
     keys = [molecule.key for molecule in work.retrieved.molecules]
     by_key = {candidate.key: candidate for candidate in work.ranked}
     order = sorted(range(len(keys)), key=lambda index: (-float(probabilities[index]), index))
-    work.confidence = _confidence(work.fingerprints, probabilities, first=order[0])
+    work.confidence = confidence_of(work.fingerprints, probabilities, first=order[0])
     channels = [[_channel_values(member.evidence, index) for index in order] for member in work.members]
     work.ranked = tuple(
         replace(
@@ -223,10 +223,10 @@ def _similarity(evidence: ListEvidence, index: int) -> dict[str, float]:
     return {"embedding_similarity": round(float(evidence.contrastive[index]), EVIDENCE_DECIMALS)}
 
 
-def _confidence(
+def confidence_of(
     fingerprints: NDArray[np.uint8], probabilities: NDArray[np.float64], first: int
 ) -> Confidence:
-    """`first`: index of the candidate at rank 1."""
+    """`probabilities` (C + 1,), the last for "none of these". `first`: index of the candidate at rank 1."""
     close = tanimoto_matrix(fingerprints, fingerprints[first : first + 1])[:, 0] >= CLOSE_TANIMOTO
     close[first] = True
     p_right, p_absent = float(probabilities[first]), float(probabilities[-1])

@@ -5,28 +5,36 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from models_ml.checkpoint_info import TWIN_FOLDER, BrokenCheckpoint
 from models_ml.evaluate.commands.arguments import add_model_arguments, program, set_threads
+from models_ml.evaluate.groups import GROUPED_BY, draw_compounds
 from models_ml.evaluate.library import file_sha256
 from models_ml.evaluate.massspecgym import read_massspecgym
 from models_ml.evaluate.methods.context import MethodUnavailable
-from models_ml.evaluate.methods.registry import BLIND, METHODS, NEED_FOLDER, NEED_REFERENCES
+from models_ml.evaluate.methods.registry import BLIND, FUSED, METHODS, NEED_FOLDER, NEED_REFERENCES
 from models_ml.evaluate.protocols import PROTOCOLS
 from models_ml.evaluate.reports import plot
 from models_ml.evaluate.reports.evaluation import EvaluationData, Options, evaluate, read_data
-from models_ml.evaluate.reports.markdown import markdown
+from models_ml.evaluate.reports.grouped import evaluate_groups
+from models_ml.evaluate.reports.markdown import grouped_markdown, markdown
 from models_ml.inference.checkpoint import GlmrModel, load_checkpoint
 
 COMPARE, MASSSPECGYM = "compare", "massspecgym"
+DEFAULT_METHODS = "random,retrieval,glmr,fused"
 
 ReadData = Callable[[argparse.Namespace, Options, GlmrModel], EvaluationData]
 
 
 def main(arguments: Sequence[str]) -> None:
-    _run(_parser().parse_args(arguments), _read_own)
+    args = _parser().parse_args(arguments)
+    if args.group:
+        _run_groups(args)
+    else:
+        _run(args, _read_own)
 
 
 def main_massspecgym(arguments: Sequence[str]) -> None:
@@ -42,6 +50,30 @@ def _run(args: argparse.Namespace, read: ReadData) -> None:
     except (BrokenCheckpoint, MethodUnavailable, ValueError, OSError) as error:
         raise SystemExit(f"The evaluation failed: {error}") from error
     _write(report, args.out)
+
+
+def _run_groups(args: argparse.Namespace) -> None:
+    """Groups have their own report, of `fused` only."""
+    if args.method not in (DEFAULT_METHODS, FUSED):
+        raise SystemExit(f"--group evaluates the method {FUSED} only. Leave --method out.")
+    if args.val is not None:
+        raise SystemExit("--group fits no temperatures: `fused` states probabilities. Leave --val out.")
+    args.method = FUSED
+    options = _options(args)
+    set_threads(args.threads)
+    try:
+        model = load_checkpoint(options.checkpoint, device=options.device)
+        data = read_data(args.spectra, args.library, args.protocol, None, replace(options, limit=None), model)
+        if options.limit is not None:
+            data = replace(data, cases=draw_compounds(data.cases, options.limit, options.seed))
+        report = evaluate_groups(data, options, model)
+    except (BrokenCheckpoint, MethodUnavailable, ValueError, OSError) as error:
+        raise SystemExit(f"The evaluation failed: {error}") from error
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    text = grouped_markdown(report)
+    args.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 def _write(report: dict[str, Any], out: Path) -> None:
@@ -162,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
         help="; ".join(f"{name}: {candidates}" for name, candidates in PROTOCOLS.items()),
     )
     parser.add_argument("--val", type=Path, help="spectra of other compounds, to fit temperatures on")
+    parser.add_argument(
+        "--group",
+        action="store_true",
+        help=f"rank all spectra of the same {GROUPED_BY} together as one feature, and compare with the "
+        "mean of the same spectra one by one; --limit then draws whole compounds",
+    )
     _add_shared(parser)
     return parser
 
@@ -181,9 +219,7 @@ def _massspecgym_parser() -> argparse.ArgumentParser:
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
     names = ", ".join([*METHODS, BLIND])
-    parser.add_argument(
-        "--method", default="random,retrieval,glmr,fused", help=f"methods, separated by commas: {names}"
-    )
+    parser.add_argument("--method", default=DEFAULT_METHODS, help=f"methods, separated by commas: {names}")
     parser.add_argument("--blind", type=Path, help="checkpoint of the twin trained without peaks")
     parser.add_argument(
         "--references", type=Path, help="spectra with structures, for analogs and nearest spectra"

@@ -11,7 +11,7 @@ METRICS = (
     "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
     "mean_candidates", "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece",
     "ece_close", "accuracy@50%", "abstained", "abstained_right", "abstained_absent", "absent_auc",
-    "n_spectra", "n_compounds", "twin_of",
+    "n_spectra", "n_compounds", "n_groups", "gain@1", "twin_of",
 )  # fmt: skip
 COLUMNS = (
     "protocol", "method", "spectra", "hit@1", "random", "blind", "shuffled", "lift@1", "bits", "ECE",

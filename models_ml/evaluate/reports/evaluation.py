@@ -111,7 +111,7 @@ def evaluate(data: EvaluationData, options: Options, model: GlmrModel) -> dict[s
         raise ValueError(
             "no spectrum can be evaluated. Each needs a valid structure (SMILES) with candidates."
         )
-    method_context, n_excluded, training = _method_context(data, options, model)
+    methods_context, n_excluded, training = method_context(data, options, model)
     exchanged, n_within_tolerance = exchange_peaks(cases)
     absent_indices = _absent_indices(cases, library, options)
     sets: dict[str, Sequence[Case]] = {
@@ -121,7 +121,7 @@ def evaluate(data: EvaluationData, options: Options, model: GlmrModel) -> dict[s
         ABSENT: without_truth([cases[index] for index in absent_indices], library),
     }
     main = main_method(options.methods)
-    runs = Runs(sets, method_context, load_twin(model, options.blind), main=main)
+    runs = Runs(sets, methods_context, load_twin(model, options.blind), main=main)
     context = EvaluationContext(
         runs=runs,
         cases=cases,
@@ -151,7 +151,7 @@ def evaluate(data: EvaluationData, options: Options, model: GlmrModel) -> dict[s
     return report
 
 
-def _method_context(
+def method_context(
     data: EvaluationData, options: Options, model: GlmrModel
 ) -> tuple[MethodContext, int, ReferenceSet | None]:
     """The inputs of methods, the number of references left out, and the training spectra.
@@ -182,8 +182,8 @@ def _header(data: EvaluationData, options: Options, runs: Runs, n_excluded: int)
         "n_library": len(data.library),
         "n_val": len(data.val),
         "checkpoint": {"name": model.name, "sha256": model.sha256},
-        "blind_checkpoint": _identity(runs.twin),
-        "references": _about_references(options, runs.context.references, n_excluded),
+        "blind_checkpoint": identity(runs.twin),
+        "references": about_references(options, runs.context.references, n_excluded),
         "train": options.train.name if options.train else None,
         "limit": options.limit,
         "seed": options.seed,
@@ -208,11 +208,11 @@ def _strata(cases: Sequence[Case], training: ReferenceSet | None) -> dict[str, l
     return strata_names(cases, nearest)
 
 
-def _identity(twin: Twin | None) -> dict[str, str] | None:
+def identity(twin: Twin | None) -> dict[str, str] | None:
     return None if twin is None else {"name": twin.name, "sha256": twin.sha256}
 
 
-def _about_references(
+def about_references(
     options: Options, index: ReferenceIndex | None, n_excluded: int
 ) -> dict[str, Any] | None:
     if options.references is None or index is None:

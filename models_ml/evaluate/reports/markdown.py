@@ -51,6 +51,43 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def grouped_markdown(report: Mapping[str, Any]) -> str:
+    """The report of groups: both rows of each method, and the gain by number of members."""
+    methods = report["methods"]
+    first = next(iter(methods.values()))
+    sizes = ", ".join(f"{n:,} of {size}" for size, n in report["n_members"].items())
+    parts = [
+        f"# Evaluation: {report['protocol']}",
+        f"{first['n_groups']:,} groups ({first['n_spectra']:,} spectra, {first['n_compounds']:,} compounds) "
+        f"from `{report['spectra']}`, by {report['grouped_by']}, against `{report['library']}` "
+        f"({report['n_library']:,} structures): {report['candidates']}. Members: {sizes}. "
+        f"Checkpoint `{report['checkpoint']['name']}`, {_twin(report)}, {_references(report)}, "
+        f"seed {report['seed']}. Every group counts once: a row of single spectra has the mean of each "
+        "group. Values are shares, with 95 % bootstrap intervals over compounds.",
+        _section("Ranks", methods, RANKS),
+        _section("Controls", methods, CONTROLS),
+        _section("Confidence", methods, CONFIDENCE),
+        *(_gains(name, strata) for name, strata in report["differences"].items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _gains(method: str, strata: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            name,
+            f"{row['n_groups']:,}",
+            f"{row['hit@1']:.3f}",
+            f"{row['single_hit@1']:.3f}",
+            f"{row['difference']:+.3f} ({row['ci95'][0]:+.3f} to {row['ci95'][1]:+.3f})",
+            f"{row['ece']:.3f}",
+        ]
+        for name, row in strata.items()
+    ]
+    header = ["members", "groups", "hit@1", "mean of single spectra", "difference", "ECE"]
+    return f"## `{method}` by number of members\n\n" + table(header, rows)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

@@ -70,7 +70,7 @@ def measure(method: str, context: EvaluationContext) -> dict[str, Any]:
     row |= context.resampling.summary(values)
     row |= _mces(rankings, context, row["ci95"], notes)
     row |= _calibration(rankings, values["hit@1"], temperature, notes)
-    row["ece_close"] = _closeness_error(rankings, values["tanimoto@1"])
+    row["ece_close"] = closeness_error(rankings, values["tanimoto@1"])
     row |= _abstention(method, rankings, context, notes)
     row |= generation_metrics(rankings, compounds)
     seconds = runs.seconds_of(method, TEST)
@@ -208,7 +208,7 @@ def _calibration(
     }
 
 
-def _closeness_error(rankings: Sequence[Ranking], tanimoto: Floats) -> float | None:
+def closeness_error(rankings: Sequence[Ranking], tanimoto: Floats) -> float | None:
     """Calibration error of `p_close`; None if the method does not state it for every spectrum."""
     pairs = [
         (ranking.p_close, value)
