@@ -194,6 +194,7 @@ class Annotated:
     confidence: Confidence | None = None  # None: `glmr` gives none
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
     formulas: tuple[FormulaCandidate, ...] = ()  # by rank
+    formula_note: str = ""  # for people: what limited the search for formulas
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ class NoMatch:
     timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
     formulas: tuple[FormulaCandidate, ...] = ()  # by rank
+    formula_note: str = ""  # for people: what limited the search for formulas
     code: str = "no_candidates"  # stable, for programs
 
 

@@ -215,6 +215,7 @@ class AnnotationView:
         IN_EXPORTS,
         "The most likely molecular formula, ranked without the library. Empty if there is none.",
     ]
+    formula_note: Annotated[str, "What limited the search for formulas; empty if nothing did."]
     best_formula_probability: Annotated[float | None, IN_EXPORTS, "Probability of `best_formula`."]
     generated: tuple[GeneratedView, ...]  # by beam; only the proposed ones where a table is loaded
     proposed_smiles: Annotated[

@@ -78,6 +78,11 @@ def annotate(
         with clock.stage("fuse"):
             fuse(matched, model.ranking, references, params)
 
+    # 6. Formulas: the molecular formulas that the precursor allows, ranked by the peaks, without the library.
+    if pending:
+        with clock.stage("formulas"):
+            rank_formula_candidates(pending, params)
+
     timings_s = clock.shares(len(works))
     return [work.outcome(timings_s) for work in works]
 
@@ -171,6 +176,21 @@ def fuse(
     fuse_lists(lists, ranking, references, params.without_channel)
     for work, fused in zip(works, lists, strict=True):
         work.ranked, work.confidence, work.outcomes = fused.ranked, fused.confidence, fused.outcomes
+
+
+def rank_formula_candidates(works: Sequence[FeatureWork], params: AnnotateParams) -> None:
+    """From the representative's peaks, and from its isotope pattern where an MS1 scan shows one."""
+    for work in works:
+        spectrum = work.leader.spectrum
+        found = rank_formulas(
+            spectrum.mz,
+            spectrum.intensity,
+            work.window.precursor_mz,
+            work.window.adduct,
+            params.precursor_tolerance_ppm,
+            spectrum.survey,
+        )
+        work.formulas, work.formula_note = found.candidates, found.limit
 
 
 class _StageClock:
