@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models_ml.spectra.survey import Document, Survey
+
 IonMode = Literal["positive", "negative"]
 FloatArray = NDArray[np.float64]
 
@@ -41,6 +43,10 @@ class Spectrum:
     inchikey: str = ""
     formula: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)  # all fields of the record, as written
+    document: Document | None = None  # where it was read from
+    survey: Survey | None = (
+        None  # what the MS1 scan before it shows about its precursor, if there is such a scan
+    )
 
     @property
     def n_peaks(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models_ml.spectra.formats import numpress
-from models_ml.spectra.formats.items import Fault, ReadLimits
+from models_ml.spectra.formats.items import Fault
 from models_ml.spectra.spectrum import FloatArray
 
 MAX_WIDTH = 8  # bytes of the widest number type
@@ -29,11 +29,9 @@ def undecodable(error: BadArray) -> Fault:
     )
 
 
-def check_length(announced: int, limits: ReadLimits) -> None:
-    if announced > limits.max_peaks_per_spectrum:
-        raise BadArray(
-            f"{announced} peaks are announced, above the limit of {limits.max_peaks_per_spectrum:,}"
-        )
+def check_length(announced: int, max_peaks: int) -> None:
+    if announced > max_peaks:
+        raise BadArray(f"{announced} peaks are announced, above the limit of {max_peaks:,}")
 
 
 def decode_base64(text: str) -> bytes:

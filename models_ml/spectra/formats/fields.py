@@ -8,17 +8,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from models_ml.spectra.formats.centroid import add_up_repeats, to_centroids
 from models_ml.spectra.formats.claimed_structure import Claims, read_claims
+from models_ml.spectra.formats.feature_label import feature_label
 from models_ml.spectra.formats.field_names import first_value, index_fields
 from models_ml.spectra.formats.ion_fields import Ion, read_ion
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue, UnusableRecord
 from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, number_format, read_number
 from models_ml.spectra.formats.precursor_fields import check_isolation, read_precursor, refuse_wide_window
+from models_ml.spectra.formats.survey_scan import clean_ms1_peaks, survey_scan
 from models_ml.spectra.spectrum import FloatArray, Spectrum
+from models_ml.spectra.survey import Ms1Block, Survey
 
 # Field keys, see `field_names`. The first that has a value wins.
 _LEVEL = ("mslevel", "mstype", "spectrumtype")
@@ -50,7 +54,8 @@ def to_spectrum(record: RawRecord, index: int, limits: ReadLimits) -> Iterator[S
 
     skipped = _why_skipped(record, values)
     if skipped:
-        yield issue("skipped", skipped)
+        ms1 = _ms1_block(record, values, limits) if skipped.code == "not_ms2" else None
+        yield replace(issue("skipped", skipped), ms1=ms1)
         return
     if record.fault:
         yield issue("rejected", record.fault)
@@ -79,7 +84,8 @@ def _build(
     mz, intensity = add_up_repeats(mz, intensity, repairs)
     mz, intensity = to_centroids(mz, intensity, record.profile, repairs)
     time = _retention_time(values, record.time_unit_s, repairs)
-    return _assemble(record, values, mz, intensity, precursor_mz, ion, claims, time)
+    survey = survey_scan(record.survey_scan, precursor_mz, ion[1], ion[2], record.fields, repairs)
+    return _assemble(record, values, mz, intensity, precursor_mz, ion, claims, time, survey)
 
 
 def _assemble(
@@ -91,6 +97,7 @@ def _assemble(
     ion: Ion,
     claims: Claims,
     retention_time_s: float | None,
+    survey: Survey | None,
 ) -> Spectrum:
     adduct, charge, ion_mode = ion
     energy = first_value(values, _ENERGY)
@@ -114,6 +121,37 @@ def _assemble(
         inchikey=claims.inchikey,
         formula=claims.formula,
         metadata=record.fields,
+        document=record.document,
+        survey=survey,
+    )
+
+
+def _ms1_block(record: RawRecord, values: Mapping[str, str], limits: ReadLimits) -> Ms1Block | None:
+    """The MS1 peaks of a record of a text file. None for a raw run, whose MS2 scans have their own survey."""
+    level = _level(values)
+    is_run = record.document is not None and record.document.is_run
+    if is_run or record.fault or len(record.mz) == 0 or level not in (1, None):
+        return None
+    try:
+        precursor_mz: float | None = read_precursor(record.fields, [])
+    except UnusableRecord:
+        precursor_mz = None
+    try:
+        mz, intensity = clean_ms1_peaks(*_peaks(record, limits))
+    except UnusableRecord:
+        return None
+    adduct, charge, ion_mode = read_ion(values, [])
+    return Ms1Block(
+        document=record.document,
+        label=feature_label(record.fields)[1],
+        precursor_mz=precursor_mz,
+        charge=charge,
+        ion_mode=ion_mode or "",
+        adduct=adduct,
+        retention_time_s=_retention_time(values, record.time_unit_s, []),
+        mz=mz,
+        intensity=intensity,
+        position=record.position,
     )
 
 

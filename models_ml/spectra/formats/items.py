@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models_ml.spectra.survey import Document, Ms1Block
 from models_ml.unreadable import UnreadableFile
+
+if TYPE_CHECKING:
+    from models_ml.spectra.formats.survey_scan import SurveyScan
 
 Severity = Literal["rejected", "repaired", "skipped"]
 WHOLE_FILE = -1  # SpectrumIssue.index of an issue of the file, not of a spectrum
@@ -25,6 +29,7 @@ class ReadLimits:
     max_line_length: int = 4 * 2**20
     max_json_bytes: int = 128 * 2**20  # JSON is the only format that is held in memory
     max_peaks_per_spectrum: int = 100_000
+    max_ms1_points: int = 500_000  # MS1 scans are often profiles; larger ones are not surveyed
     max_fields_per_spectrum: int = 2_000
     max_field_length: int = 65_536
 
@@ -47,6 +52,9 @@ class SpectrumIssue:
     reason: str
     remedy: str
     title: str = ""
+    ms1: Ms1Block | None = field(
+        default=None, compare=False
+    )  # the peaks of a skipped MS1 record of a text file
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +88,5 @@ class RawRecord:
     not_ms2: str = ""  # why the record is not an MS2 scan, if the format states it
     withdrawn: str = ""  # why the authors of the record advise against its use
     profile: bool | None = None  # whether the peaks are a profile; None if the format does not state it
+    survey_scan: SurveyScan | None = None  # the MS1 scan before it, in a raw run
+    document: Document | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from models_ml.spectra.formats.binary_arrays import (
     MAX_WIDTH,
@@ -20,6 +22,7 @@ from models_ml.spectra.formats.binary_arrays import (
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue
 from models_ml.spectra.formats.peak_text import put_field
 from models_ml.spectra.formats.source import Source
+from models_ml.spectra.formats.survey_scan import SurveyMemory, SurveyScan
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
 from models_ml.spectra.spectrum import FloatArray
 
@@ -65,6 +68,7 @@ _Groups = dict[str, list[_Term]]
 def read_mzml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     groups: _Groups = {}
     instruments: list[str] = []
+    memory = SurveyMemory()
     wanted = ("spectrum", "chromatogram", "referenceableParamGroup", "instrumentConfiguration", "offset")
     for element in stream_elements(source, ("mzML", "indexedmzML"), wanted):
         if isinstance(element, SpectrumIssue):
@@ -72,7 +76,7 @@ def read_mzml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
             continue
         name = local_name(element)
         if name == "spectrum":
-            yield _read_spectrum(element, groups, instruments, source)
+            yield _read_spectrum(element, groups, instruments, source, memory)
         elif name == "referenceableParamGroup":
             groups[element.get("id", "")] = list(_terms(element, {}))
         elif name == "instrumentConfiguration":
@@ -103,7 +107,9 @@ def _children(element: Element, *path: str) -> list[Element]:
     return found
 
 
-def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], source: Source) -> RawRecord:
+def _read_spectrum(
+    element: Element, groups: _Groups, instruments: list[str], source: Source, memory: SurveyMemory
+) -> RawRecord:
     native_id = element.get("id", "")
     scan = _SCAN_NUMBER.search(native_id)
     position = f"scan {scan[1]}" if scan else f"spectrum {native_id[:100] or element.get('index', '?')}"
@@ -128,14 +134,21 @@ def _read_spectrum(element: Element, groups: _Groups, instruments: list[str], so
     record.fields.setdefault("TITLE", native_id)
     if is_ms1:
         record.fields.setdefault("MS_LEVEL", "1")
+    polarity = record.fields.get("POLARITY", "")
+    if record.fields.get("MS_LEVEL") == "1" and not record.not_ms2:
+        scan_time = _start_time(_scan_terms(element, groups))
+        memory.keep(polarity, SurveyScan(record.position, scan_time, _ms1_decoder(element, groups, limits)))
     if record.fields.get("MS_LEVEL", "2") != "2" or record.not_ms2:
-        return record  # it is skipped, so its arrays are not needed
+        return record  # it is skipped, so its arrays are decoded only if an MS2 scan needs them
     if len(set(instruments)) == 1:
         put_field(record, "INSTRUMENT", instruments[0], limits)
-    _put_scan(record, element, groups, limits)
+    start_time = _put_scan(record, element, groups, limits)
+    record.survey_scan = memory.before(polarity, start_time)
     _put_precursor(record, element, groups, limits)
     try:
-        _put_arrays(record, element, groups, limits)
+        record.mz, record.intensity = _decode_arrays(
+            _encoded_arrays(element, groups), limits.max_peaks_per_spectrum
+        )
     except BadArray as error:
         record.fault = undecodable(error)
     return record
@@ -146,17 +159,31 @@ def _keep(record: RawRecord, term: _Term, limits: ReadLimits) -> None:
     put_field(record, term.name, value or "yes", limits)
 
 
-def _put_scan(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
-    for scan in _children(element, "scanList", "scan")[:1]:
-        for term in _terms(scan, groups):
-            if term.accession == _START_TIME and term.unit in _UNIT_SECONDS:
-                try:
-                    seconds = float(term.value) * _UNIT_SECONDS[term.unit]
-                except ValueError:
-                    continue
-                put_field(record, "RETENTION_TIME_S", repr(seconds), limits)
-            else:
-                _keep(record, term, limits)
+def _scan_terms(element: Element, groups: _Groups) -> list[_Term]:
+    return [term for scan in _children(element, "scanList", "scan")[:1] for term in _terms(scan, groups)]
+
+
+def _start_time(terms: list[_Term]) -> float | None:
+    """In seconds. None without a number or a unit."""
+    times = [
+        seconds * _UNIT_SECONDS[term.unit]
+        for term in terms
+        if term.accession == _START_TIME and term.unit in _UNIT_SECONDS
+        and (seconds := _number(term.value)) is not None
+    ]  # fmt: skip
+    return times[0] if times else None
+
+
+def _put_scan(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> float | None:
+    """Keep the terms of the scan. Returns its start time in seconds."""
+    terms = _scan_terms(element, groups)
+    seconds = _start_time(terms)
+    if seconds is not None:
+        put_field(record, "RETENTION_TIME_S", repr(seconds), limits)
+    for term in terms:
+        if term.accession != _START_TIME or term.unit not in _UNIT_SECONDS:
+            _keep(record, term, limits)
+    return seconds
 
 
 def _put_precursor(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
@@ -220,24 +247,47 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _put_arrays(record: RawRecord, element: Element, groups: _Groups, limits: ReadLimits) -> None:
+class _EncodedArray(NamedTuple):
+    """An array before it is decoded. Holds no XML, which is freed after each spectrum."""
+
+    terms: dict[str, _Term]
+    length: str  # as announced
+    text: str
+
+
+def _encoded_arrays(element: Element, groups: _Groups) -> dict[str, _EncodedArray]:
+    """The arrays of m/z and intensities, by accession."""
     default_length = element.get("defaultArrayLength", "")
-    arrays: dict[str, FloatArray] = {}
+    arrays: dict[str, _EncodedArray] = {}
     for part in _children(element, "binaryDataArrayList", "binaryDataArray"):
         terms = {term.accession: term for term in _terms(part, groups)}
         kind = next((accession for accession in (_MZ_ARRAY, _INTENSITY_ARRAY) if accession in terms), None)
-        if kind is None:
-            continue
-        announced = part.get("arrayLength", default_length)
-        if not announced.isdigit():
+        if kind is not None:
+            text = "".join(binary.text or "" for binary in _children(part, "binary"))
+            arrays[kind] = _EncodedArray(terms, part.get("arrayLength", default_length), text)
+    return arrays
+
+
+def _ms1_decoder(
+    element: Element, groups: _Groups, limits: ReadLimits
+) -> Callable[[], tuple[FloatArray, FloatArray]]:
+    encoded = _encoded_arrays(element, groups)
+    return lambda: _decode_arrays(encoded, limits.max_ms1_points)
+
+
+def _decode_arrays(encoded: dict[str, _EncodedArray], max_peaks: int) -> tuple[FloatArray, FloatArray]:
+    """m/z and intensities; an array that the scan does not have is empty."""
+    arrays: dict[str, FloatArray] = {}
+    for kind, array in encoded.items():
+        if not array.length.isdigit():
             raise BadArray("the array length is missing")
-        check_length(int(announced), limits)
-        arrays[kind] = _decode(part, terms, int(announced))
-    record.mz, record.intensity = arrays.get(_MZ_ARRAY, ()), arrays.get(_INTENSITY_ARRAY, ())
+        check_length(int(array.length), max_peaks)
+        arrays[kind] = _decode(array.text, array.terms, int(array.length))
+    nothing = np.zeros(0)
+    return arrays.get(_MZ_ARRAY, nothing), arrays.get(_INTENSITY_ARRAY, nothing)
 
 
-def _decode(part: Element, terms: dict[str, _Term], length: int) -> FloatArray:
-    text = "".join(binary.text or "" for binary in _children(part, "binary"))
+def _decode(text: str, terms: dict[str, _Term], length: int) -> FloatArray:
     if length == 0 and not text.strip():
         return to_numbers(b"", "<f8")
     packing = next((name for accession, name in _NUMPRESS.items() if accession in terms), None)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
 
 from models_ml.spectra.formats.binary_arrays import (
     MAX_WIDTH,
@@ -17,7 +20,9 @@ from models_ml.spectra.formats.binary_arrays import (
 from models_ml.spectra.formats.items import RawRecord, ReadLimits, SpectrumIssue
 from models_ml.spectra.formats.peak_text import put_field
 from models_ml.spectra.formats.source import Source
+from models_ml.spectra.formats.survey_scan import SurveyMemory, SurveyScan
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
+from models_ml.spectra.spectrum import FloatArray
 
 _DTYPES = {"32": ">f4", "64": ">f8"}
 _DURATION = re.compile(r"^P?T?(?:(\d+(?:\.\d*)?)H)?(?:(\d+(?:\.\d*)?)M)?(?:(\d+(?:\.\d*)?)S)?$")
@@ -27,16 +32,17 @@ _POLARITY = {"+": "positive", "-": "negative"}
 
 def read_mzxml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     instrument = ""
+    memory = SurveyMemory()
     for element in stream_elements(source, ("mzXML", "msRun"), ("scan", "msModel", "offset")):
         if isinstance(element, SpectrumIssue):
             yield element
         elif local_name(element) == "msModel":
             instrument = element.get("value", "")
         elif local_name(element) == "scan":
-            yield _read_scan(element, instrument, source)
+            yield _read_scan(element, instrument, source, memory)
 
 
-def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
+def _read_scan(element: Element, instrument: str, source: Source, memory: SurveyMemory) -> RawRecord:
     record = RawRecord(source.at(f"scan {element.get('num', '?')[:40]}"))
     limits = source.limits
     for name, value in element.attrib.items():
@@ -51,8 +57,13 @@ def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
         "TITLE": f"scan={element.get('num', '')}",
     }
     record.fields = {**record.fields, **fields}
+    time_text = fields["RETENTION_TIME_S"]
+    time_s = float(time_text) if time_text else None
+    if fields["MS_LEVEL"] == "1":
+        memory.keep(fields["POLARITY"], SurveyScan(record.position, time_s, _ms1_decoder(element, source)))
     if fields["MS_LEVEL"] not in ("", "2"):
         return record
+    record.survey_scan = memory.before(fields["POLARITY"], time_s)
     record.profile = _IS_PROFILE.get(element.get("centroided", ""))
     for precursor in [child for child in element if local_name(child) == "precursorMz"]:
         text = (precursor.text or "").strip()
@@ -60,7 +71,7 @@ def _read_scan(element: Element, instrument: str, source: Source) -> RawRecord:
         put_field(record, "CHARGE", precursor.get("precursorCharge", ""), limits)
         _put_window(record, text, precursor.get("windowWideness", ""), limits)
     try:
-        _put_peaks(record, element, source)
+        record.mz, record.intensity = _decode(_encoded(element), limits.max_peaks_per_spectrum)
     except BadArray as error:
         record.fault = undecodable(error)
     return record
@@ -76,20 +87,39 @@ def _put_window(record: RawRecord, centre: str, width: str, limits: ReadLimits) 
         put_field(record, "ISOLATION_WINDOW_UPPER", f"{middle + half:.10g}", limits)
 
 
-def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:
-    count = element.get("peaksCount", "")
+class _Encoded(NamedTuple):
+    """The peaks of a scan before they are decoded. Holds no XML, which is freed after each scan."""
+
+    count: str
+    n_parts: int
+    attributes: dict[str, str]
+    text: str
+
+
+def _encoded(element: Element) -> _Encoded:
     parts = [child for child in element if local_name(child) == "peaks"]
-    if not count.isdigit() or len(parts) != 1:
+    attributes = {str(name): str(value) for name, value in parts[0].attrib.items()} if parts else {}
+    text = (parts[0].text or "") if parts else ""
+    return _Encoded(element.get("peaksCount", ""), len(parts), attributes, text)
+
+
+def _ms1_decoder(element: Element, source: Source) -> Callable[[], tuple[FloatArray, FloatArray]]:
+    encoded, max_points = _encoded(element), source.limits.max_ms1_points
+    return lambda: _decode(encoded, max_points)
+
+
+def _decode(peaks: _Encoded, max_peaks: int) -> tuple[FloatArray, FloatArray]:
+    if not peaks.count.isdigit() or peaks.n_parts != 1:
         raise BadArray("the scan has no peak count, or not exactly one list of peaks")
-    length = int(count)
-    check_length(length, source.limits)
-    get = parts[0].get
+    length = int(peaks.count)
+    check_length(length, max_peaks)
+    get = peaks.attributes.get
     pairs = get("contentType") or get("pairOrder") or "m/z-int"
     if pairs != "m/z-int" or get("byteOrder", "network") != "network":
         raise BadArray(f"the peaks are stored as {pairs[:40]!r} in {get('byteOrder', '?')[:40]!r} byte order")
     if length == 0:
-        return
-    data = decode_base64(parts[0].text or "")
+        return np.zeros(0), np.zeros(0)
+    data = decode_base64(peaks.text)
     compression = get("compressionType") or "none"
     if compression == "zlib":
         data = inflate(data, 2 * MAX_WIDTH * length)
@@ -101,7 +131,7 @@ def _put_peaks(record: RawRecord, element: Element, source: Source) -> None:
     numbers = to_numbers(data, dtype)
     if numbers.size != 2 * length:
         raise BadArray(f"{length} peaks are announced, but the array holds {numbers.size / 2:g}")
-    record.mz, record.intensity = numbers[0::2].copy(), numbers[1::2].copy()
+    return numbers[0::2].copy(), numbers[1::2].copy()
 
 
 def _seconds(text: str) -> str:

@@ -29,6 +29,7 @@ from models_ml.spectra.formats.mzxml import read_mzxml
 from models_ml.spectra.formats.sirius_ms import read_sirius_ms
 from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
 from models_ml.spectra.spectrum import Spectrum
+from models_ml.spectra.survey import Document
 from models_ml.text_lines import Readable
 from models_ml.unreadable import UnreadableFile
 
@@ -48,6 +49,15 @@ READERS: dict[str, Reader] = {
 DEFAULT_LIMITS = ReadLimits()
 
 
+def read_records(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Item]:
+    """Stream the records of a file before they are interpreted, and issues of the file.
+
+    Raises UnreadableFile as `read_spectra` does.
+    """
+    with path.open("rb") as file:
+        yield from _items(file, limits)
+
+
 def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator[Spectrum | SpectrumIssue]:
     """Stream the spectra of a file in file order, with an issue for each repaired, rejected or skipped one.
 
@@ -56,20 +66,19 @@ def read_spectra(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Iterator
     """
     index = 0
     has_issue = False
-    with path.open("rb") as file:
-        for item in _items(file, limits):
-            if isinstance(item, SpectrumIssue):
-                has_issue = has_issue or item.severity == "rejected"
-                yield item
-                continue
-            if index >= limits.max_spectra:
-                raise LimitReached(
-                    f"The file holds more than {limits.max_spectra:,} spectra",
-                    item.position,
-                    "Split it into smaller files, or ask the administrator to raise the limit.",
-                )
-            yield from to_spectrum(item, index, limits)
-            index += 1
+    for item in read_records(path, limits=limits):
+        if isinstance(item, SpectrumIssue):
+            has_issue = has_issue or item.severity == "rejected"
+            yield item
+            continue
+        if index >= limits.max_spectra:
+            raise LimitReached(
+                f"The file holds more than {limits.max_spectra:,} spectra",
+                item.position,
+                "Split it into smaller files, or ask the administrator to raise the limit.",
+            )
+        yield from to_spectrum(item, index, limits)
+        index += 1
     if index == 0 and not has_issue:
         yield _about_file("whole file", "no_spectra", "The file holds no spectra.",
                           "Check the export: chromatograms without spectra cannot be annotated.")  # fmt: skip
@@ -110,8 +119,12 @@ def _document_items(source: Source) -> Iterator[Item]:
     if not head and source.broken:
         what = f"The compressed data is damaged from the start ({source.broken})"
         raise UnreadableFile(what, beginning, "Copy or export the file again.")
-    for item in READERS[detect(head, beginning)](source):
+    format_name = detect(head, beginning)
+    document = Document(source.member, format_name)
+    for item in READERS[format_name](source):
         source.restart_line_count()
+        if isinstance(item, RawRecord):
+            item.document = document
         yield item
     if source.broken:
         yield _damaged(source.broken, source.at("at the end of the readable part"))
