@@ -175,7 +175,7 @@ class FormulaCandidate:
     formula: str  # of the neutral molecule, Hill order
     mass_error_ppm: float  # (measured - theoretical) / theoretical, at the precursor's m/z
     n_explained_peaks: int
-    explained_intensity: float  # share of the intensity, 0 to 1
+    explained_intensity: float  # share of the summed square root intensity of the peaks read, 0 to 1
     isotope_similarity: float | None  # 0 to 1; None without an isotope pattern
     probability: float  # calibrated, that this is the formula
 

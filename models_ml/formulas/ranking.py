@@ -19,6 +19,7 @@ from models_ml.formulas.isotopes import (
 )
 from models_ml.formulas.model import FormulaModel, load_formula_model
 from models_ml.formulas.peak_evidence import MAX_PEAKS, PeakEvidence, explain
+from models_ml.outcomes import FormulaCandidate
 from models_ml.spectra import adducts
 from models_ml.spectra.preprocess import preprocess
 from models_ml.spectra.spectrum import FloatArray, Spectrum
@@ -28,19 +29,6 @@ N_SHOWN = 10
 # about 500 Da have more within 10 ppm.
 MAX_CLOSELY_READ = 1_000
 PEAKS, PEAKS_AND_ISOTOPES, BLIND = "peaks", "peaks and isotopes", "blind"  # names of calibrations
-
-
-@dataclass(frozen=True, slots=True)
-class FormulaCandidate:
-    """A molecular formula that the precursor allows."""
-
-    rank: int  # from 1
-    formula: str  # of the neutral molecule, Hill order
-    mass_error_ppm: float  # (measured - theoretical) / theoretical, at the precursor's m/z
-    n_explained_peaks: int  # of FormulaRanking.n_peaks
-    explained_intensity: float  # share of the summed square root intensity of these peaks, 0 to 1
-    isotope_similarity: float | None  # 0 to 1; None without a measured isotope pattern
-    probability: float  # calibrated, that this is the formula
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from models_ml.evidence.analogs import ReferenceIndex
+from models_ml.formulas.ranking import rank_formulas
 from models_ml.inference.checkpoint import GlmrModel
 from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.molecule_generation import distinct, generate_molecules, mark_known
@@ -182,13 +183,16 @@ def rank_formula_candidates(works: Sequence[FeatureWork], params: AnnotateParams
     """From the representative's peaks, and from its isotope pattern where an MS1 scan shows one."""
     for work in works:
         spectrum = work.leader.spectrum
+        survey = spectrum.survey
+        # If the instrument selected M+1, the peaks before it may be those of another ion.
+        use_pattern = survey is not None and survey.has_pattern and survey.selected_isotope == 0
         found = rank_formulas(
             spectrum.mz,
             spectrum.intensity,
             work.window.precursor_mz,
             work.window.adduct,
             params.precursor_tolerance_ppm,
-            spectrum.survey,
+            survey if use_pattern else None,
         )
         work.formulas, work.formula_note = found.candidates, found.limit
 
