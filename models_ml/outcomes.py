@@ -178,7 +178,7 @@ class FormulaCandidate:
     formula: str  # of the neutral molecule, Hill order
     mass_error_ppm: float  # (measured - theoretical) / theoretical, at the precursor's m/z
     n_explained_peaks: int
-    explained_intensity: float  # share of the intensity, 0 to 1
+    explained_intensity: float  # share of the summed square root intensity of the peaks read, 0 to 1
     isotope_similarity: float | None  # 0 to 1; None without an isotope pattern
     probability: float  # calibrated, that this is the formula
 
@@ -197,6 +197,7 @@ class Annotated:
     confidence: Confidence | None = None  # None: `glmr` gives none
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
     formulas: tuple[FormulaCandidate, ...] = ()  # by rank
+    formula_note: str = ""  # for people: what limited the search for formulas
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,7 @@ class NoMatch:
     timings_s: Mapping[str, float]  # this feature's share of each stage of its batch
     members: tuple[MemberOutcome, ...] = ()  # one for each member, in order
     formulas: tuple[FormulaCandidate, ...] = ()  # by rank
+    formula_note: str = ""  # for people: what limited the search for formulas
     code: str = "no_candidates"  # stable, for programs
 
 

@@ -42,5 +42,11 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('annotation', 'rank'), name='one_formula_per_rank')],
             },
         ),
+        migrations.AddField(
+            model_name="annotation",
+            name="formula_note",
+            field=models.TextField(blank=True, default="", help_text="What limited the search for formulas."),
+            preserve_default=False,
+        ),
         migrations.RunSQL(TELL_APART, TOGETHER),
     ]

@@ -43,6 +43,7 @@ class Annotation(models.Model):
     )
     p_absent = models.FloatField(null=True, help_text="Probability that the molecule is not a candidate.")
     abstains = models.BooleanField(null=True, help_text="“None of these” is the better answer.")
+    formula_note = models.TextField(blank=True, help_text="What limited the search for formulas.")
     # Rank 1 again, so that lists and sorting need no join
     top_molecule = models.ForeignKey(
         "annotation.Molecule", null=True, on_delete=models.PROTECT, related_name="+"

@@ -117,6 +117,7 @@ def _annotation(
         n_in_window=outcome.n_in_window if isinstance(outcome, Annotated) else 0,
         n_candidates=len(candidates),
         proposed_level=_level(outcome),
+        formula_note=outcome.formula_note,
         method=_method(requested_method, best),
         p_right=confidence.p_right if confidence else None,
         p_close=confidence.p_close if confidence else None,

@@ -145,7 +145,9 @@ class FormulaView:
     formula: Annotated[str, "Of the neutral molecule, in Hill order."]
     mass_error_ppm: Annotated[float, "Measured minus theoretical precursor m/z."]
     n_explained_peaks: Annotated[int, "Peaks that a part of the formula explains."]
-    explained_intensity: Annotated[float, "Share of the intensity that these peaks hold, 0 to 1."]
+    explained_intensity: Annotated[
+        float, "Share of the square-root intensity of the peaks that they hold, 0 to 1."
+    ]
     isotope_similarity: Annotated[
         float | None, "Similarity of measured and theoretical isotope pattern, 0 to 1. Null without MS1."
     ]
@@ -273,6 +275,7 @@ class AnnotationView:
         IN_EXPORTS,
         "The most likely molecular formula, ranked without the library. Empty if there is none.",
     ]
+    formula_note: Annotated[str, "What limited the search for formulas; empty if nothing did."]
     best_formula_probability: Annotated[float | None, IN_EXPORTS, "Probability of `best_formula`."]
     generated: tuple[GeneratedView, ...]  # by beam; only the proposed ones where a table is loaded
     proposed_smiles: Annotated[

@@ -17,7 +17,7 @@ from annotation.results.view_fields import as_dict, from_row
 ANNOTATION_LEAVES_OUT = frozenset(
     {
         "id", "neutral_mass", "n_in_window", "n_candidates", "margin", "candidates", "formulas", "generated",
-        "proposed_smiles", "verdict", "run", "best_formula", "best_formula_probability",
+        "proposed_smiles", "verdict", "run", "best_formula", "formula_note", "best_formula_probability",
     }
 )  # fmt: skip
 CANDIDATE_LEAVES_OUT = frozenset({"name", "exact_mass"})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from models_ml.evidence.analogs import ReferenceIndex
+from models_ml.formulas.ranking import rank_formulas
 from models_ml.inference.checkpoint import GlmrModel
 from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.molecule_generation import distinct, generate_molecules, mark_known
@@ -77,6 +78,11 @@ def annotate(
     if matched and params.method == "fused" and model.ranking is not None:
         with clock.stage("fuse"):
             fuse(matched, model.ranking, references, params)
+
+    # 6. Formulas: the molecular formulas that the precursor allows, ranked by the peaks, without the library.
+    if pending:
+        with clock.stage("formulas"):
+            rank_formula_candidates(pending, params)
 
     timings_s = clock.shares(len(works))
     return [work.outcome(timings_s) for work in works]
@@ -171,6 +177,24 @@ def fuse(
     fuse_lists(lists, ranking, references, params.without_channel)
     for work, fused in zip(works, lists, strict=True):
         work.ranked, work.confidence, work.outcomes = fused.ranked, fused.confidence, fused.outcomes
+
+
+def rank_formula_candidates(works: Sequence[FeatureWork], params: AnnotateParams) -> None:
+    """From the representative's peaks, and from its isotope pattern where an MS1 scan shows one."""
+    for work in works:
+        spectrum = work.leader.spectrum
+        survey = spectrum.survey
+        # If the instrument selected M+1, the peaks before it may be those of another ion.
+        use_pattern = survey is not None and survey.has_pattern and survey.selected_isotope == 0
+        found = rank_formulas(
+            spectrum.mz,
+            spectrum.intensity,
+            work.window.precursor_mz,
+            work.window.adduct,
+            params.precursor_tolerance_ppm,
+            survey if use_pattern else None,
+        )
+        work.formulas, work.formula_note = found.candidates, found.limit
 
 
 class _StageClock:

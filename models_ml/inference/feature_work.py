@@ -12,6 +12,7 @@ from models_ml.outcomes import (
     CannotAnnotate,
     Confidence,
     Embedding,
+    FormulaCandidate,
     GeneratedMolecule,
     MemberOutcome,
     NoMatch,
@@ -68,6 +69,10 @@ class FeatureWork:
     confidence: Confidence | None = None
     outcomes: tuple[MemberOutcome, ...] = ()  # of the usable members, in order
 
+    # 6. Formulas
+    formulas: tuple[FormulaCandidate, ...] = ()
+    formula_note: str = ""  # what limited the search for formulas
+
     @classmethod
     def of(cls, spectrum: Spectrum | Feature) -> FeatureWork:
         feature = Feature.of(spectrum)
@@ -102,6 +107,8 @@ class FeatureWork:
                 generated=tuple(self.generated),
                 timings_s=timings_s,
                 members=self._member_outcomes(),
+                formulas=self.formulas,
+                formula_note=self.formula_note,
             )
         return Annotated(
             adduct=window.adduct,
@@ -113,6 +120,8 @@ class FeatureWork:
             timings_s=timings_s,
             confidence=self.confidence,
             members=self._member_outcomes(),
+            formulas=self.formulas,
+            formula_note=self.formula_note,
         )
 
     def _member_outcomes(self) -> tuple[MemberOutcome, ...]:

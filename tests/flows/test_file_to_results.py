@@ -113,7 +113,7 @@ def test_every_spectrum_ends_with_an_outcome_and_a_reason(files: Path, model_ver
     assert (aspirin.n_in_window, aspirin.n_candidates, aspirin.candidates.count()) == (3, 3, 3)
     assert {c.molecule.formula for c in aspirin.candidates.all()} == {"C9H8O4"}
     assert aspirin.generated.count() == 2
-    assert set(aspirin.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank"}
+    assert set(aspirin.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank", "formulas"}
     assert aspirin.rdkit_version
     assert aspirin.torch_version
     assert len(list(export.rows(job))) == 4
