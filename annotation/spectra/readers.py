@@ -34,9 +34,7 @@ class Busy(Exception):
     """The file cannot be read now. The message is for the person who sent it."""
 
     def __init__(self, *, own: bool) -> None:
-        reason = (
-            "Your earlier files are still being read." if own else "The server is reading other files."
-        )
+        reason = "Your earlier files are still being read." if own else "The server is reading other files."
         super().__init__(f"{reason} Nothing was stored. Send the file again in {RETRY_AFTER_S} seconds.")
         self.own = own  # whether the caller's own files are the reason
 

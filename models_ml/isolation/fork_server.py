@@ -88,7 +88,9 @@ class ForkServer:
             self._process.poll()  # collects the dead one
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = f"from models_ml.isolation.fork_loop import main; main({theirs.fileno()}, {self._preload})"
+            command = (
+                f"from models_ml.isolation.fork_loop import main; main({theirs.fileno()}, {self._preload})"
+            )
             self._process = subprocess.Popen(
                 [sys.executable, "-c", command],
                 stdin=subprocess.DEVNULL,

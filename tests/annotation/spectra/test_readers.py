@@ -13,8 +13,8 @@ import pytest
 from pytest_django import Settings
 
 from annotation.spectra import readers
-from annotation.spectra.reading import UsableSpectrum
 from annotation.spectra.readers import Busy, Turns
+from annotation.spectra.reading import UsableSpectrum
 from models_ml.isolation import IsolationError
 
 SPECTRUM = "BEGIN IONS\nPEPMASS=181.05\n59.01 100\n121.03 50\nEND IONS\n"
@@ -105,7 +105,9 @@ def test_a_file_beyond_its_budget_gets_a_message(tmp_path: Path, settings: Setti
         for _ in range(100):
             stream.write(SPECTRUM.encode() * 1000)
     items = readers.read(path)
-    with pytest.raises(IsolationError, match=r"may use \d+ s of processor time.*GLMR_PARSE_S_PER_MIB") as error:
+    with pytest.raises(
+        IsolationError, match=r"may use \d+ s of processor time.*GLMR_PARSE_S_PER_MIB"
+    ) as error:
         for _ in items:
             pass
     assert error.value.kind == "time"
