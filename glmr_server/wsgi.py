@@ -10,6 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "glmr_server.settings")
 
 application = get_wsgi_application()
 
-from annotation.spectra import readers
+from annotation.spectra import readers  # noqa: E402 (needs the settings, which the line above loads)
 
 readers.start()  # so that the first file does not wait for imports

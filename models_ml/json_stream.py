@@ -43,8 +43,8 @@ class JsonStream:
     def __init__(self, stream: Readable, *, max_value_characters: int, allow_nan: bool = True) -> None:
         self._stream = stream
         self._max_value_characters = max_value_characters
-        decoder = {} if allow_nan else {"parse_constant": _refuse_constant}
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object, **decoder)
+        refuse = None if allow_nan else _refuse_constant
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=refuse)
         self._text = codecs.getincrementaldecoder("utf-8-sig")()
         self._buffer = ""
         self._position = 0

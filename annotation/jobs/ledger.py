@@ -160,12 +160,12 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
         pending = (
             JobItem.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(job=job, state=JobItem.State.PENDING)
-            .annotate(n_spectra=F("feature__n_members") - F("feature__n_outliers"))
+            .select_related("feature")
         )
         waiting = list(pending.filter(isolated=False).order_by("position")[:room])
         taken = [
             item
-            for item, n_so_far in zip(waiting, accumulate(item.n_spectra for item in waiting), strict=True)
+            for item, n_so_far in zip(waiting, accumulate(item.feature.n_used for item in waiting), strict=True)
             if n_so_far <= room or (item is waiting[0] and not rows)
         ]
         if not rows and not taken:
@@ -174,7 +174,7 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
                 return taken
         if taken:
             rows, configuration = [*rows, *taken], of_job
-            room -= sum(item.n_spectra for item in taken)
+            room -= sum(item.feature.n_used for item in taken)
         if room <= 0 or len(taken) < len(waiting):
             break
     return rows

@@ -49,7 +49,7 @@ def merged(windows: Iterable[tuple[float, float]]) -> Iterator[tuple[float, floa
 def _windows(rows: Iterable[tuple[Any, ...]], params: AnnotateParams) -> Iterator[tuple[float, float]]:
     """The windows that `annotate` will search. A feature that it cannot search with has none."""
     for proposed_adduct, *row in rows:
-        fields = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
+        fields: dict[str, Any] = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
         fields["adduct"] = (
             adduct_to_use(
                 fields["adduct"] or "", proposed_adduct, accept_proposed=params.accept_proposed_adducts

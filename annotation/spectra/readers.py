@@ -114,7 +114,7 @@ def cpu_budget_s(path: Path) -> int:
 
 
 def read(path: Path, grouping: GroupingSettings) -> Iterator[reading.Item]:
-    """The items of the file, read in a child process. Raises IsolationError with a message that names the limit."""
+    """The items of the file, read in a child process. The message of an IsolationError names the limit."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
         max_spectra=settings.GLMR_MAX_SPECTRA_PER_UPLOAD,
@@ -140,6 +140,6 @@ def _explained(error: IsolationError, cpu_s: int) -> str:
     if error.kind != "time":
         return f"{error} Split it into smaller files, or export it again."
     return (
-        f"{error} A file of this size may use {cpu_s} s of processor time. Split it into smaller files, or ask "
-        "the administrator to raise GLMR_PARSE_S_PER_MIB and GLMR_PARSE_TIMEOUT_S."
+        f"{error} A file of this size may use {cpu_s} s of processor time. Split it into smaller files, or "
+        "ask the administrator to raise GLMR_PARSE_S_PER_MIB and GLMR_PARSE_TIMEOUT_S."
     )

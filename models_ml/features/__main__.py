@@ -7,8 +7,10 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +122,7 @@ def _proposals(groups: list[FeatureGroup]) -> Counter[str]:
     return Counter(group.proposal.adduct for group in groups if group.proposal)
 
 
-def _counts(counter: dict[str, int] | dict[int, int] | Counter[str]) -> str:
+def _counts(counter: Mapping[Any, int]) -> str:
     return ", ".join(f"{key}: {count:,}" for key, count in sorted(counter.items())) or "none"
 
 

@@ -146,4 +146,5 @@ def similarities(
     """Cosines (len(others),) of the square roots of the intensities, 0 to 1. Peaks match by m/z."""
     near = np.abs(spectra.mz[others][:, :, None] - spectra.mz[row][None, None, :]) <= tolerance_mz
     products = spectra.weight[others][:, :, None] * spectra.weight[row][None, None, :]
-    return np.minimum(np.where(near, products, 0.0).sum(axis=(1, 2)), 1.0).astype(np.float64)
+    cosines: NDArray[np.float64] = np.minimum(np.where(near, products, 0.0).sum(axis=(1, 2)), 1.0)
+    return cosines

@@ -5,8 +5,8 @@
 2. Within a block, spectra with the same collision energy are compared; energies are joined by retention time.
    Spectra of different energies are not compared, because those of one molecule differ.
 3. A spectrum that resembles no other is an outlier of its feature: noise, or another ion in the isolation
-   window, explains that. It is a feature by itself only if it is strong and elutes apart. Spectra that resemble
-   each other, but not the others, belong to another ion: they are a feature by themselves.
+   window, explains that. It is a feature by itself only if it is strong and elutes apart. Spectra that
+   resemble each other, but not the others, belong to another ion: they are a feature by themselves.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def read_quantities(lines: Iterable[str]) -> dict[str, dict[str, str]]:
             raise BadQuantities(f"Line {number} has no {header[label_column]}. Add it, or remove the line.")
         if label in table:
             raise BadQuantities(
-                f"Line {number} repeats the {header[label_column]} {label[:60]}. Keep one line of each feature."
+                f"Line {number} repeats the {header[label_column]} {label[:60]}. Keep one line per feature."
             )
         if len(table) >= _MAX_ROWS:
             raise BadQuantities(f"The table has more than {_MAX_ROWS:,} rows. Split it, with its MGF file.")

@@ -27,9 +27,8 @@ _NICENESS = 5  # pages and other requests come first while a large file is read
 def main(control_fd: int, preload: Sequence[str]) -> None:
     """Serve until the other end of the control socket closes."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # the owner handles these, and its end is the end of this process
+        # The owner handles these, and its end is the end of this process.
+        signal.signal(number, signal.SIG_IGN)
     for name in preload:
         importlib.import_module(name)
     gc.collect()

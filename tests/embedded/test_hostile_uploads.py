@@ -17,7 +17,8 @@ import pytest
 from tests.embedded.server import ROOT, server
 from tests.models_ml.spectra.hostile_files import HOSTILE
 
-httpx = pytest.importorskip("httpx")  # with the client generator of the development tools
+pytest.importorskip("httpx", reason="httpx comes with the client generator of the development tools")
+import httpx
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -88,7 +88,8 @@ def test_a_feature_with_one_member_is_the_spectrum(
     assert without_timings(alone) == without_timings(feature)
     (member,) = alone.members
     assert member.failure is None
-    assert member.evidence == member.probabilities == {}
+    assert not member.evidence
+    assert not member.probabilities
     if method == "fused":
         assert alone.confidence is not None
         assert member.top_key == alone.candidates[0].key

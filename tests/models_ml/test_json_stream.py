@@ -50,6 +50,11 @@ def test_names_and_values_of_an_object(chunk: None, content: dict[str, Any]) -> 
     document.end()
 
 
+def read_all(document: JsonStream) -> None:
+    list(document.elements())
+    document.end()
+
+
 @pytest.mark.parametrize(
     ("text", "what", "line"),
     [
@@ -71,8 +76,7 @@ def test_names_and_values_of_an_object(chunk: None, content: dict[str, Any]) -> 
 def test_a_broken_document_is_refused_with_the_line(text: str | bytes, what: str, line: int) -> None:
     document = stream(text)
     with pytest.raises(BrokenJson, match=what) as error:
-        list(document.elements())
-        document.end()
+        read_all(document)
     assert error.value.line == line
 
 

@@ -25,7 +25,7 @@ def test_spectrum_that_kills_its_worker(start: Start, model_version: ModelVersio
         project=upload.project,
         user=upload.uploaded_by,
         name="poisoned",
-        spectra=[make_spectrum(upload, title=title).pk for title in titles],
+        features=[make_spectrum(upload, title=title).membership.feature_id for title in titles],
         library_version=make_library_version(),
         model_version=model_version,
         params=AnnotateParams(),

@@ -103,7 +103,7 @@ def _put_window(record: RawRecord, centre: str, width: str, limits: ReadLimits) 
 class _Encoded(NamedTuple):
     """The peaks of a scan before they are decoded. Holds no XML, which is freed after each scan."""
 
-    count: str
+    stated_count: str
     n_parts: int
     attributes: dict[str, str]
     text: str
@@ -122,9 +122,9 @@ def _ms1_decoder(element: Element, source: Source) -> Callable[[], tuple[FloatAr
 
 
 def _decode(peaks: _Encoded, max_peaks: int) -> tuple[FloatArray, FloatArray]:
-    if not peaks.count.isdigit() or peaks.n_parts != 1:
+    if not peaks.stated_count.isdigit() or peaks.n_parts != 1:
         raise BadArray("the scan has no peak count, or not exactly one list of peaks")
-    length = int(peaks.count)
+    length = int(peaks.stated_count)
     check_length(length, max_peaks)
     get = peaks.attributes.get
     pairs = get("contentType") or get("pairOrder") or "m/z-int"
