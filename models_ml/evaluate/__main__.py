@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from models_ml.evaluate.commands import collect, compare, generation
+from models_ml.evaluate.commands import collect, compare, formulas, generation
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "compare": (compare.main, "Compare ranking methods on your own spectra. The default command."),
     "massspecgym": (compare.main_massspecgym, "Compare ranking methods on the files of MassSpecGym."),
     "generation": (generation.main, "Measure the generated molecules, with and without each constraint."),
+    "formulas": (formulas.main, "Measure how often the right molecular formula comes first."),
     "collect": (collect.main, "Copy the metrics of reports into a checkpoint."),
 }
 DEFAULT_COMMAND = "compare"

@@ -1,4 +1,4 @@
-"""Formulas as rows of element counts, and as one 64-bit integer each, so that "is part of" is one subtraction."""
+"""Formulas as rows of element counts, and as 64-bit integers, so that "is part of" is one subtraction."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ FIELD_MASKS = tuple(
 )
 # Lowest bit of each odd-valent element and the metal: their sum's parity is that of the free electrons.
 _PARITY_SHIFTS = tuple(
-    offset
-    for offset, bonds in zip(_OFFSETS, (*BONDS.tolist(), -1), strict=True)
-    if bonds % 2
+    offset for offset, bonds in zip(_OFFSETS, (*BONDS.tolist(), -1), strict=True) if bonds % 2
 )
 
 

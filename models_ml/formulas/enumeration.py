@@ -29,7 +29,9 @@ MAX_NITROGENS, MAX_OXYGENS = 20, 25
 # Da. Above it nearly every mass has more formulas than any evidence here can separate, and few library
 # molecules (1 in 200) are heavier.
 MAX_MASS_DA = 1_200.0
-_MIN_UNSATURATED_HYDROGENS = 2 + MAX_NITROGENS + 8  # H that a formula without C may have, and one with C has more
+_MIN_UNSATURATED_HYDROGENS = (
+    2 + MAX_NITROGENS + 8
+)  # H that a formula without C may have, and one with C has more
 # Largest number of each element per carbon: the extended range of Kind and Fiehn, 99.99 % of formulas. P and
 # Si as there; I like Br.
 _MAX_PER_CARBON = np.array([1, 6, 4, 3, 2, 3, 6, 2, 2, 2, 1])

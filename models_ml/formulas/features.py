@@ -37,14 +37,14 @@ def blind_features(counts: Counts, terms: Floats, mass_error: Floats) -> Floats:
     return np.column_stack([terms, mass_error**2, odd, n_rare])
 
 
-def peak_features(
-    evidence: PeakEvidence, weight: Floats, ions: Bits, vocabulary: Vocabulary
-) -> Floats:
+def peak_features(evidence: PeakEvidence, weight: Floats, ions: Bits, vocabulary: Vocabulary) -> Floats:
     """(n, len(PEAK_FEATURES)). `weight`: square root intensities (P,) of the peaks of the evidence."""
     n_peaks, n = evidence.explained.shape
     explained = evidence.explained.astype(float)
     total = max(weight.sum(), 1e-12)
-    fragments = _evidence(evidence.fragment, evidence.explained, vocabulary.fragments.unexplained, vocabulary, 0)
+    fragments = _evidence(
+        evidence.fragment, evidence.explained, vocabulary.fragments.unexplained, vocabulary, 0
+    )
     losses = _evidence(evidence.loss, evidence.explained, vocabulary.losses.unexplained, vocabulary, 1)
     squares = np.where(evidence.explained, evidence.error**2, 0.0)
     n_explained = explained.sum(0)

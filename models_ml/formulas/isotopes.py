@@ -57,7 +57,7 @@ def theoretical_patterns(counts: NDArray[np.integer], gained: Mapping[str, int] 
 
 
 def measured_pattern(pattern: IsotopePattern, charge: int) -> Floats | None:
-    """Shares (N_ISOTOPES,) of M, M+1, ...; 0 where no peak fits. None without a monoisotopic and a second peak."""
+    """Shares (N_ISOTOPES,) of M, M+1, ...; 0 where no peak fits. None without M and a second peak."""
     mz, intensity = np.asarray(pattern.isotope_mz, float), np.asarray(pattern.isotope_intensity, float)
     if not len(mz) or not np.isfinite(intensity).all() or intensity[0] <= 0:
         return None
@@ -78,7 +78,7 @@ def pattern_similarity(measured: Floats, theoretical: Floats) -> Floats:
 
 
 def pattern_log_likelihood(measured: Floats, theoretical: Floats) -> Floats:
-    """(n,) up to a constant, under the stated noise. Bounded, because a second ion may disturb the pattern."""
+    """(n,) up to a constant, under the stated noise. Heavy tails: a second ion may disturb the pattern."""
     spread = np.sqrt((RELATIVE_NOISE * theoretical) ** 2 + ABSOLUTE_NOISE**2)
     squares = ((measured - theoretical) / spread) ** 2
     log_likelihood: Floats = (-np.log1p(squares / 4) * 2.5 - np.log(spread)).sum(1)  # Student t, 4 degrees
@@ -93,7 +93,9 @@ def simulate_pattern(shares: Floats, rng: np.random.Generator) -> Floats:
     """
     relative = rng.uniform(0.03, 0.15)
     largest = shares.max()
-    noisy = shares * np.exp(rng.normal(0, relative, len(shares))) + rng.normal(0, 0.005 * largest, len(shares))
+    noisy = shares * np.exp(rng.normal(0, relative, len(shares))) + rng.normal(
+        0, 0.005 * largest, len(shares)
+    )
     noisy[noisy < 0.01 * largest] = 0.0
     noisy[0] = max(noisy[0], 0.01 * largest)
     simulated: Floats = noisy / noisy.sum()

@@ -25,8 +25,8 @@ PARAMETERS_FILE = Path(__file__).with_name("parameters.json")
 class Calibration:
     """Turns scores into probabilities.
 
-    p = exp(score / temperature) / (sum over candidates + exp(other)). The last term is the formula that was not
-    enumerated: another element, an error beyond the tolerance, or a mass above the limit.
+    p = exp(score / temperature) / (sum over candidates + exp(other)). The last term is a formula that was
+    not enumerated: another element, or an error beyond the tolerance.
     """
 
     temperature: float

@@ -146,9 +146,7 @@ def _explain_by_loss(
     )
 
 
-def _best(
-    preference: Floats, possible: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _best(preference: Floats, possible: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row of the largest value in each column, and the number of possible rows; (n,) each."""
     if not len(preference):
         none = np.zeros(preference.shape[1], np.int64)

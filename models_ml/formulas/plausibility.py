@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.formulas.elements import BONDS, CARBON, ELEMENTS, MASSES, NITROGEN, OXYGEN, RARE, Counts, Floats
+from models_ml.formulas.elements import (
+    BONDS,
+    CARBON,
+    ELEMENTS,
+    MASSES,
+    NITROGEN,
+    OXYGEN,
+    RARE,
+    Counts,
+    Floats,
+)
 from models_ml.formulas.enumeration import MAX_NITROGENS, MAX_OXYGENS
 
 MASS_BOUNDS = (150.0, 200.0, 250.0, 300.0, 350.0, 400.0, 500.0, 650.0, 800.0)  # Da
@@ -35,7 +45,9 @@ class Plausibility:
         """(n, N_TERMS) of formulas (n, E). Their rare parts must be among `rare_parts`."""
         codes = _rare_codes(self.rare_parts)
         order = np.argsort(codes)
-        rare = order[np.minimum(np.searchsorted(codes[order], _rare_codes(counts[:, OXYGEN + 1 :])), len(codes) - 1)]
+        rare = order[
+            np.minimum(np.searchsorted(codes[order], _rare_codes(counts[:, OXYGEN + 1 :])), len(codes) - 1)
+        ]
         mass, hetero, monovalent = _bins(counts)
         return np.stack(
             [
@@ -48,8 +60,12 @@ class Plausibility:
 
     @classmethod
     def fit(cls, counts: Counts, weight: Floats) -> Plausibility:
-        """From known formulas (n, E), each with a weight (n,). Formulas beyond the limits of N and O are left out."""
-        usable = (counts[:, NITROGEN] <= MAX_NITROGENS) & (counts[:, OXYGEN] <= MAX_OXYGENS) & (counts[:, CARBON] > 0)
+        """From known formulas (n, E) with weights (n,). Formulas beyond the limits of N and O are left out."""
+        usable = (
+            (counts[:, NITROGEN] <= MAX_NITROGENS)
+            & (counts[:, OXYGEN] <= MAX_OXYGENS)
+            & (counts[:, CARBON] > 0)
+        )
         counts, weight = counts[usable], weight[usable]
         parts, of_part = np.unique(counts[:, OXYGEN + 1 :], axis=0, return_inverse=True)
         rare = np.bincount(of_part.ravel(), weights=weight) + _UNSEEN
@@ -70,7 +86,8 @@ class Plausibility:
             "terms": list(_NAMES),
             "rare_elements": list(RARE),
             "rare_parts": [
-                [*part, round(float(value), 2)] for part, value in zip(self.rare_parts.tolist(), self.rare, strict=True)
+                [*part, round(float(value), 2)]
+                for part, value in zip(self.rare_parts.tolist(), self.rare, strict=True)
             ],
             "organic": np.round(self.organic, 2).tolist(),
             "monovalent": np.round(self.monovalent, 2).tolist(),
@@ -79,7 +96,9 @@ class Plausibility:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Plausibility:
         if tuple(stored["rare_elements"]) != RARE:
-            raise ValueError(f"The rare elements are {stored['rare_elements']}, but this code expects {list(RARE)}.")
+            raise ValueError(
+                f"The rare elements are {stored['rare_elements']}, but this code expects {list(RARE)}."
+            )
         rows = stored["rare_parts"]
         return cls(
             np.array([row[:-1] for row in rows], np.int16),

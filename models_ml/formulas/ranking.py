@@ -24,8 +24,8 @@ from models_ml.spectra.preprocess import preprocess
 from models_ml.spectra.spectrum import FloatArray, Spectrum
 
 N_SHOWN = 10
-# Formulas whose peaks are read: the most plausible ones by mass error and elements. Only precursors above about
-# 500 Da have more within 10 ppm.
+# Formulas whose peaks are read: the most plausible ones by mass error and elements. Only precursors above
+# about 500 Da have more within 10 ppm.
 MAX_CLOSELY_READ = 1_000
 PEAKS, PEAKS_AND_ISOTOPES, BLIND = "peaks", "peaks and isotopes", "blind"  # names of calibrations
 
@@ -67,6 +67,10 @@ class FormulaList:
     ions: IonFormulas
     n_formulas: int  # before MAX_CLOSELY_READ
 
+    def without_evidence(self) -> FormulaList:
+        """For long runs: the evidence is most of the memory. The features stay."""
+        return replace(self, evidence=_no_evidence(), weight=self.weight[:0])
+
 
 def rank_formulas(
     mz: FloatArray,
@@ -80,9 +84,8 @@ def rank_formulas(
 ) -> FormulaRanking:
     """The formulas of the neutral molecule within `tolerance_ppm` of the precursor, most probable first.
 
-    `mz`, `intensity` (N,): raw peaks; none is needed. `survey`: the isotope pattern of the precursor. About
-    10 ms at m/z 300. `limit` says where a spectrum exceeded what is computed. Raises ValueError for an unknown
-    adduct.
+    `mz`, `intensity` (N,): raw peaks; none is needed. `survey`: the isotope pattern of the precursor.
+    `limit` says where a spectrum exceeded what is computed. Raises ValueError for an unknown adduct.
     """
     model = model or load_formula_model()
     mass = adducts.neutral_mass(precursor_mz, adduct)
@@ -132,7 +135,7 @@ def list_formulas(
     tolerance_ppm: float,
     model: FormulaModel,
 ) -> FormulaList:
-    """The formulas that are read closely, with all features. As `rank_formulas`, for a mass within the limit."""
+    """The formulas that are read closely, with all features. The mass must be within the limit."""
     counts, error_ppm, blind, n_formulas = list_blind(precursor_mz, adduct, tolerance_ppm, model)
     ions, possible = form_ions(counts, adduct)
     counts, error_ppm, blind = counts[possible], error_ppm[possible], blind[possible]
@@ -199,6 +202,6 @@ def _too_many(n_formulas: int) -> str:
     if n_formulas <= MAX_CLOSELY_READ:
         return ""
     return (
-        f"The mass allows {n_formulas:,} formulas. The {MAX_CLOSELY_READ:,} most plausible ones by elements and "
-        "mass error were compared with the peaks. A smaller precursor tolerance leaves fewer."
+        f"The mass allows {n_formulas:,} formulas. The {MAX_CLOSELY_READ:,} most plausible ones by elements "
+        "and mass error were compared with the peaks. A smaller precursor tolerance leaves fewer."
     )

@@ -21,9 +21,9 @@ from models_ml.formulas.elements import (
 from models_ml.formulas.enumeration import HeteroTable
 
 # Da. One of fragment and loss is below it for all peaks of a precursor up to 500 Da. Beyond, the peaks in the
-# middle are not read; they have so many formulas that nearly every candidate explains them.
+# middle are not read; they have very many formulas, and nearly every candidate explains them.
 MAX_SMALL_DA = 250.0
-# Free hydrogens beyond those of a saturated molecule: an ion has 1 and a loss of several molecules 2 for each.
+# Hydrogens beyond those of a saturated molecule: an ion has 1, and a loss of several molecules 2 for each.
 _EXTRA_HYDROGENS = 3
 _MAX_LOST_WATERS = 2
 
@@ -38,7 +38,7 @@ class SmallFormulas:
 
     @classmethod
     def build(cls, rare_parts: Sequence[Sequence[int]]) -> SmallFormulas:
-        """Parts of all formulas with one of these rare parts. About 0.7 million rows in less than a second."""
+        """Parts of all formulas with one of these rare parts: about 0.7 million rows, 14 MB, in 0.3 s."""
         table = HeteroTable.build(sorted(_parts_of(rare_parts)), max_mass=MAX_SMALL_DA)
         hetero = pack(table.counts)
         slack = table.counts @ BONDS + 2 * np.minimum(table.counts[:, OXYGEN], _MAX_LOST_WATERS)

@@ -1,6 +1,6 @@
 """How much more often a fragment or a loss belongs to the true formula than to a wrong one.
 
-Frequent ones have a log odds of their own, the others that of their kind.
+Frequent fragments and losses have separate log odds. The others share those of their kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.formulas.elements import FIELD_MASKS, Bits, Floats, counts_row, hill, is_odd_electron, pack, unpack
+from models_ml.formulas.elements import (
+    FIELD_MASKS,
+    Bits,
+    Floats,
+    counts_row,
+    hill,
+    is_odd_electron,
+    pack,
+    unpack,
+)
 from models_ml.molecules.formula import parse_formula
 
 _MAX_KINDS_OF_HETERO = 4
@@ -44,7 +53,9 @@ class LogOdds:
         order = np.argsort(-self.values, kind="stable")
         names = [hill(row) for row in unpack(self.bits[order])]
         return {
-            "formulas": {name: round(float(value), 2) for name, value in zip(names, self.values[order], strict=True)},
+            "formulas": {
+                name: round(float(value), 2) for name, value in zip(names, self.values[order], strict=True)
+            },
             "by_kind": [round(float(value), 3) for value in self.by_kind],
             "unexplained": round(self.unexplained, 3),
         }
@@ -70,7 +81,7 @@ class Vocabulary:
 
 
 def kind_of(bits: Bits) -> NDArray[np.int64]:
-    """0 to N_KINDS - 1: parity of the electrons, whether C is absent, and how many elements beside C and H."""
+    """0 to N_KINDS - 1, by parity of the electrons, absence of C, and number of elements beside C and H."""
     n_hetero = np.zeros(bits.shape, np.int64)
     for mask in FIELD_MASKS[2:]:
         n_hetero += (bits & mask) != 0

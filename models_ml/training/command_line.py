@@ -14,6 +14,7 @@ from typing import TypeVar, get_args
 from models_ml.training.settings import (
     BaselineSettings,
     ContrastiveSettings,
+    FormulasSettings,
     GenerativeSettings,
     PackSettings,
     PrepareSettings,
@@ -97,6 +98,10 @@ def run_command(settings: Settings) -> None:
             from models_ml.training.ranking.baseline import train_baseline
 
             train_baseline(settings)
+        case FormulasSettings():
+            from models_ml.training.formulas.stage import train_formulas
+
+            train_formulas(settings)
         case SimulateSettings():
             from models_ml.training.simulate import simulate
 

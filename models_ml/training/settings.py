@@ -204,6 +204,22 @@ class BaselineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormulasSettings:
+    """Fit the ranking of molecular formulas. Needs RDKit, not torch."""
+
+    command: ClassVar[str] = "formulas"
+
+    structures: Path  # structures for the plausibility, without any evaluated molecule
+    train: Path  # training spectra with structures
+    val: Path  # spectra of other compounds, for the calibration
+    out: Path  # the parameters, JSON: models_ml/formulas/parameters.json is what the server reads
+    per_compound: int = 4  # most spectra of a compound
+    tolerance_ppm: float = 10.0  # of the precursor
+    foreign_peaks: float = 0.5  # share of spectra that get peaks of another compound while the weights learn
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateSettings:
     """Simulate spectra of library structures, for `contrastive --simulated`. Needs RDKit and torch."""
 
@@ -248,6 +264,7 @@ Settings = (
     | GenerativeSettings
     | RankingSettings
     | BaselineSettings
+    | FormulasSettings
     | SimulateSettings
     | UnpackSettings
     | PackSettings

@@ -1,0 +1,1 @@
+"""Fits the parameters of the formula ranking. Needs RDKit, not torch."""
