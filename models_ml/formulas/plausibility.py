@@ -60,7 +60,7 @@ class Plausibility:
 
     @classmethod
     def fit(cls, counts: Counts, weight: Floats) -> Plausibility:
-        """From known formulas (n, E) with weights (n,). Formulas beyond the limits of N and O are left out."""
+        """From known formulas (n, E) with weights (n,). Those beyond the limits of N and O are left out."""
         usable = (
             (counts[:, NITROGEN] <= MAX_NITROGENS)
             & (counts[:, OXYGEN] <= MAX_OXYGENS)

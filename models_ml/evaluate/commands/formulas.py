@@ -10,7 +10,8 @@ from pathlib import Path
 from models_ml.evaluate.cases import read_cases
 from models_ml.evaluate.commands.arguments import program
 from models_ml.evaluate.library import file_sha256
-from models_ml.evaluate.reports.formulas import formula_markdown, formula_report
+from models_ml.evaluate.reports.formula_markdown import formula_markdown
+from models_ml.evaluate.reports.formulas import formula_report
 from models_ml.formulas.model import PARAMETERS_FILE, BrokenFormulaParameters, load_formula_model
 
 

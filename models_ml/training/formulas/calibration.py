@@ -16,8 +16,8 @@ _OTHERS = np.linspace(-8.0, 8.0, 65)
 def fit_calibration(scores: Sequence[Floats], truths: Sequence[int | None]) -> Calibration:
     """The temperature, and the score of "none of these", under which the truths are most probable.
 
-    `truths`: the right row of each list, or None if it is not among them. The grid of `other` starts at the mean
-    over lists of the largest score, so that it does not depend on the origin of the scores.
+    `truths`: the right row of each list, or None if it is not among them. The grid of `other`
+    is relative to the mean over lists of the largest score: the origin of the scores does not matter.
     """
     origin = float(np.mean([values.max() for values in scores if len(values)]))
     best = (np.inf, Calibration(1.0, 0.0))
