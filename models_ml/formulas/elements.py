@@ -53,6 +53,12 @@ def unpack(bits: Bits) -> Counts:
     return np.stack(columns, -1).astype(np.int16)
 
 
+def is_part(part: Bits, whole: Bits) -> NDArray[np.bool_]:
+    """Whether no count of `part` is larger than in `whole`: no field borrows from its guard."""
+    contained: NDArray[np.bool_] = ((whole | GUARDS) - part) & GUARDS == GUARDS
+    return contained
+
+
 def is_odd_electron(bits: Bits) -> NDArray[np.bool_]:
     """Whether a neutral molecule of this formula has an odd number of electrons."""
     parity = np.zeros(bits.shape, np.uint64)
