@@ -44,7 +44,8 @@ def pack(counts: NDArray[np.integer]) -> Bits:
     """Integers (n,) of element counts (n, E). Raises ValueError for a count above MAX_COUNTS or below 0."""
     if np.any(counts > MAX_COUNTS) or np.any(counts < 0):
         raise ValueError(f"An element count is not between 0 and its maximum ({_maxima()}).")
-    return (counts.astype(np.uint64) << _OFFSETS[:-1]).sum(-1, dtype=np.uint64)
+    bits: Bits = (counts.astype(np.uint64) << _OFFSETS[:-1]).sum(-1, dtype=np.uint64)
+    return bits
 
 
 def unpack(bits: Bits) -> Counts:

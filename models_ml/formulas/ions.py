@@ -56,7 +56,7 @@ def form_ions(counts: Counts, adduct: str) -> tuple[IonFormulas, NDArray[np.bool
             other_mass += number * formula_mass({symbol: 1})
         elif symbol.isalpha() and symbol != "D":
             other_mass += number * formula_mass({symbol: 1})
-    possible: NDArray[np.bool_] = (ion_counts >= 0).all(1)
+    possible: NDArray[np.bool_] = np.all(ion_counts >= 0, axis=1)
     ion_counts = ion_counts[possible]
     bits = pack(np.minimum(ion_counts, MAX_COUNTS)) + ONE_METAL * np.uint64(min(n_metals, _MAX_METALS))
     return (

@@ -161,4 +161,5 @@ def _largest(bits: Bits) -> Bits:
     """Each field's largest value over all ions, as one integer of shape (1,)."""
     counts = unpack(bits).max(0, keepdims=True)
     metals = np.uint64((bits // ONE_METAL).max())
-    return pack(counts) + metals * ONE_METAL
+    largest: Bits = pack(counts) + metals * ONE_METAL
+    return largest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from tests.tiny_checkpoint import MOLECULES
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 
 
-def write_spectra(path: Path, molecules: list[str]) -> Path:
+def write_spectra(path: Path, molecules: Sequence[str]) -> Path:
     spectra = [
         replace(
             fragment_spectrum(smiles, collision_energy_ev=energy), smiles=smiles, title=f"{smiles} {energy}"
