@@ -44,13 +44,20 @@ def pack(counts: NDArray[np.integer]) -> Bits:
     """Integers (n,) of element counts (n, E). Raises ValueError for a count above MAX_COUNTS or below 0."""
     if np.any(counts > MAX_COUNTS) or np.any(counts < 0):
         raise ValueError(f"An element count is not between 0 and its maximum ({_maxima()}).")
-    return (counts.astype(np.uint64) << _OFFSETS[:-1]).sum(-1, dtype=np.uint64)
+    bits: Bits = (counts.astype(np.uint64) << _OFFSETS[:-1]).sum(-1, dtype=np.uint64)
+    return bits
 
 
 def unpack(bits: Bits) -> Counts:
     """The reverse of `pack`, (n, E). A metal is dropped."""
     columns = [(bits & mask) >> offset for mask, offset in zip(FIELD_MASKS, _OFFSETS, strict=False)]
     return np.stack(columns, -1).astype(np.int16)
+
+
+def is_part(part: Bits, whole: Bits) -> NDArray[np.bool_]:
+    """Whether no count of `part` is larger than in `whole`: no field borrows from its guard."""
+    contained: NDArray[np.bool_] = ((whole | GUARDS) - part) & GUARDS == GUARDS
+    return contained
 
 
 def is_odd_electron(bits: Bits) -> NDArray[np.bool_]:

@@ -81,7 +81,8 @@ def enumerate_formulas(
     counts = table.counts[row].astype(np.int16)
     counts[:, CARBON] = carbon[pair]
     counts[:, HYDROGEN] = hydrogen[pair]
-    return counts[is_possible(counts, radicals=radicals)]
+    possible: Counts = counts[is_possible(counts, radicals=radicals)]
+    return possible
 
 
 def is_possible(counts: NDArray[np.integer], *, radicals: bool = False) -> NDArray[np.bool_]:

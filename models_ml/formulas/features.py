@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.formulas.elements import FIELD_MASKS, OXYGEN, Bits, Counts, Floats, is_odd_electron, pack
+from models_ml.formulas.elements import (
+    FIELD_MASKS,
+    OXYGEN,
+    Bits,
+    Counts,
+    Floats,
+    is_odd_electron,
+    is_part,
+    pack,
+)
 from models_ml.formulas.peak_evidence import PeakEvidence
 from models_ml.formulas.vocabulary import Vocabulary
 
@@ -26,8 +35,16 @@ PEAK_FEATURES = (
     "chance",  # summed logarithms of the number of explanations of each peak
     "n_parts",  # logarithm of the number of parts of the formula
     "parts_of_peaks",  # the same times the number of peaks: a rich formula explains many by chance
+    "adapted_errors",  # summed log likelihood ratio of the errors, with the spread of this spectrum
+    "linked",  # summed log odds of each fragment's most usual loss from a heavier fragment
+    "mean_linked",
 )
 FEATURES = (*BLIND_FEATURES, *PEAK_FEATURES)
+MAX_LINKED_PEAKS = 14  # strongest peaks: the work grows with the square
+_ROUGH_WEIGHT = 0.3  # of the log odds of the peaks, before the weights are applied
+_USUAL_SPREAD_PPM = 4.0  # of a spectrum with few peaks; counts like _ERROR_PSEUDO_PEAKS peaks
+_ERROR_PSEUDO_PEAKS = 2.0
+_LEAST_RATIO = -3.0  # of one peak: a single odd error must not outweigh everything else
 
 
 def blind_features(counts: Counts, terms: Floats, mass_error: Floats) -> Floats:
@@ -37,8 +54,13 @@ def blind_features(counts: Counts, terms: Floats, mass_error: Floats) -> Floats:
     return np.column_stack([terms, mass_error**2, odd, n_rare])
 
 
-def peak_features(evidence: PeakEvidence, weight: Floats, ions: Bits, vocabulary: Vocabulary) -> Floats:
-    """(n, len(PEAK_FEATURES)). `weight`: square root intensities (P,) of the peaks of the evidence."""
+def peak_features(
+    evidence: PeakEvidence, weight: Floats, ions: Bits, blind_scores: Floats, vocabulary: Vocabulary
+) -> Floats:
+    """(n, len(PEAK_FEATURES)). `weight`: square root intensities (P,) of the peaks of the evidence.
+
+    `blind_scores` (n,): what is known without the peaks.
+    """
     n_peaks, n = evidence.explained.shape
     explained = evidence.explained.astype(float)
     total = max(weight.sum(), 1e-12)
@@ -50,6 +72,8 @@ def peak_features(evidence: PeakEvidence, weight: Floats, ions: Bits, vocabulary
     n_explained = explained.sum(0)
     peaks = max(n_peaks, 1)
     n_parts = _log_parts(ions)
+    rough = blind_scores + _ROUGH_WEIGHT * (fragments + losses).sum(0)
+    linked, n_linked = _linked(evidence, weight, vocabulary)
     relative = weight / max(weight.max(initial=0.0), 1e-12)
     return np.column_stack(
         [
@@ -67,8 +91,51 @@ def peak_features(evidence: PeakEvidence, weight: Floats, ions: Bits, vocabulary
             np.log(np.maximum(evidence.n_ways, 1)).sum(0),
             n_parts,
             n_parts * n_peaks,
+            _adapted_errors(evidence, rough),
+            linked,
+            linked / max(n_linked, 1),
         ]
     )
+
+
+def _adapted_errors(evidence: PeakEvidence, rough: Floats) -> Floats:
+    """(n,): how much better the errors fit this spectrum's own offset and spread than an even distribution.
+
+    Offset and spread come from all formulas, weighted by `rough` scores (n,): instruments differ in both, and
+    the tolerance must hold for the worst.
+    """
+    if not rough.size or not evidence.index.size:
+        return np.zeros(len(rough))
+    plausible = np.exp(rough - rough.max())
+    share = evidence.explained * (plausible / plausible.sum())
+    ppm = evidence.error * evidence.tolerance_ppm[:, None]
+    mass = share.sum()
+    offset = (share * ppm).sum() / (mass + _ERROR_PSEUDO_PEAKS)
+    squares = (share * (ppm - offset) ** 2).sum() + _ERROR_PSEUDO_PEAKS * _USUAL_SPREAD_PPM**2
+    spread = np.sqrt(squares / (mass + _ERROR_PSEUDO_PEAKS))
+    even = np.log(2 * evidence.tolerance_ppm / (spread * np.sqrt(2 * np.pi)))
+    ratio = np.maximum(even[:, None] - 0.5 * ((ppm - offset) / spread) ** 2, _LEAST_RATIO)
+    adapted: Floats = np.where(evidence.explained, ratio, 0.0).sum(0)
+    return adapted
+
+
+def _linked(evidence: PeakEvidence, weight: Floats, vocabulary: Vocabulary) -> tuple[Floats, int]:
+    """Summed log odds (n,) of the most usual loss by which each fragment arises, and the number of peaks.
+
+    A fragment arises from the precursor, or from a heavier fragment that contains it.
+    """
+    strongest = np.sort(np.argsort(-weight, kind="stable")[:MAX_LINKED_PEAKS])
+    fragment, explained = evidence.fragment[strongest], evidence.explained[strongest]
+    best = np.where(
+        explained, vocabulary.losses.log_odds(evidence.loss[strongest]), vocabulary.losses.unexplained
+    )
+    for light in range(len(strongest) - 1):
+        heavier = fragment[light + 1 :]
+        is_parent = explained[light + 1 :] & explained[light] & is_part(fragment[light], heavier)
+        losses = np.where(is_parent, heavier - fragment[light], np.uint64(0))
+        usual = np.where(is_parent, vocabulary.losses.log_odds(losses), -np.inf)
+        best[light] = np.maximum(best[light], usual.max(0))
+    return best.sum(0), len(strongest)
 
 
 def _evidence(

@@ -53,7 +53,8 @@ def theoretical_patterns(counts: NDArray[np.integer], gained: Mapping[str, int] 
     for symbol, added in (gained or {}).items():
         if symbol not in ELEMENTS and added > 0:
             patterns = _multiply(patterns, _powers(symbol, added)[np.full(len(counts), added)])
-    return patterns / patterns.sum(1, keepdims=True)
+    shares: Floats = patterns / patterns.sum(1, keepdims=True)
+    return shares
 
 
 def measured_pattern(pattern: IsotopePattern, charge: int) -> Floats | None:
@@ -68,7 +69,8 @@ def measured_pattern(pattern: IsotopePattern, charge: int) -> Floats | None:
     shares = np.bincount(nominal[fits], weights=intensity[fits], minlength=N_ISOTOPES).astype(np.float64)
     if np.count_nonzero(shares) < 2:
         return None
-    return shares / shares.sum()
+    measured: Floats = shares / shares.sum()
+    return measured
 
 
 def pattern_similarity(measured: Floats, theoretical: Floats) -> Floats:

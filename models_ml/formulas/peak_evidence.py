@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.formulas.elements import GUARDS, ONE_METAL, Bits, Floats, pack, unpack
+from models_ml.formulas.elements import ONE_METAL, Bits, Floats, is_part, pack, unpack
 from models_ml.formulas.ions import IonFormulas
 from models_ml.formulas.small_formulas import MAX_SMALL_DA, SmallFormulas
 from models_ml.formulas.vocabulary import Vocabulary
@@ -36,6 +36,7 @@ class PeakEvidence:
     fragment: Bits  # 0 where not explained
     loss: Bits
     error: Floats  # (measured - theoretical) / tolerance
+    tolerance_ppm: Floats  # (P,)
     n_ways: NDArray[np.int64]  # number of explanations
 
 
@@ -65,7 +66,8 @@ def explain(mz: Floats, ions: IonFormulas, small: SmallFormulas, vocabulary: Voc
     if not rows:
         none = np.zeros((0, n))
         bits = none.astype(np.uint64)
-        return PeakEvidence(np.zeros(0, np.int64), none > 0, bits, bits, none, none.astype(np.int64))
+        ways = none.astype(np.int64)
+        return PeakEvidence(np.zeros(0, np.int64), none > 0, bits, bits, none, np.zeros(0), ways)
     indices, fragments, errors, n_ways = zip(*rows, strict=True)
     fragment = np.stack(fragments)
     explained = np.stack(n_ways) > 0
@@ -75,6 +77,7 @@ def explain(mz: Floats, ions: IonFormulas, small: SmallFormulas, vocabulary: Voc
         fragment=fragment,
         loss=np.where(explained, ions.bits - fragment, np.uint64(0)),
         error=np.stack(errors),
+        tolerance_ppm=(tolerances / mz * 1e6)[np.array(indices)],
         n_ways=np.stack(n_ways),
     )
 
@@ -99,9 +102,9 @@ def _explain_by_fragment(
         bits = np.concatenate([bits, small.bits[found] + ONE_METAL])
         masses = np.concatenate([masses, small.mass[found] + metal_mass])
         bonds = np.concatenate([bonds, small.bonds[found] - 1])
-    kept = _is_part(bits, limits) & (bonds + 2 >= _MIN_DOUBLE_DBE) & (bits != 0)
+    kept = is_part(bits, limits) & (bonds + 2 >= _MIN_DOUBLE_DBE) & (bits != 0)
     bits, masses = bits[kept], masses[kept]
-    possible = _is_part(bits[:, None], ions.bits[None, :])
+    possible = is_part(bits[:, None], ions.bits[None, :])
     error = (mass - masses) / tolerance
     usual = vocabulary.fragments.log_odds(bits) - 0.5 * (error / _ERROR_SPREAD) ** 2
     best, n_ways = _best(np.where(possible, usual[:, None], -np.inf), possible)
@@ -128,10 +131,10 @@ def _explain_by_loss(
         bits = np.concatenate([bits, small.bits[found] + ONE_METAL])
         masses = np.concatenate([masses, small.mass[found] + metal_mass])
         bonds = np.concatenate([bonds, small.bonds[found] - 1])
-    kept = _is_part(bits, limits)
+    kept = is_part(bits, limits)
     bits, masses, bonds = bits[kept], masses[kept], bonds[kept]
     error = ((mass + masses)[:, None] - ions.mass[None, :]) / tolerance
-    possible = _is_part(bits[:, None], ions.bits[None, :]) & (np.abs(error) <= 1)
+    possible = is_part(bits[:, None], ions.bits[None, :]) & (np.abs(error) <= 1)
     possible &= ions.bonds[None, :] - bonds[:, None] + 2 >= _MIN_DOUBLE_DBE
     usual = vocabulary.losses.log_odds(bits)[:, None] - 0.5 * (error / _ERROR_SPREAD) ** 2
     best, n_ways = _best(np.where(possible, usual, -np.inf), possible)
@@ -154,14 +157,9 @@ def _best(preference: Floats, possible: NDArray[np.bool_]) -> tuple[NDArray[np.i
     return preference.argmax(0), possible.sum(0)
 
 
-def _is_part(part: Bits, whole: Bits) -> NDArray[np.bool_]:
-    """Whether no count of `part` is larger than in `whole`: no field borrows from its guard."""
-    contained: NDArray[np.bool_] = ((whole | GUARDS) - part) & GUARDS == GUARDS
-    return contained
-
-
 def _largest(bits: Bits) -> Bits:
     """Each field's largest value over all ions, as one integer of shape (1,)."""
     counts = unpack(bits).max(0, keepdims=True)
     metals = np.uint64((bits // ONE_METAL).max())
-    return pack(counts) + metals * ONE_METAL
+    largest: Bits = pack(counts) + metals * ONE_METAL
+    return largest

@@ -134,7 +134,7 @@ def list_formulas(
     else:
         evidence = explain(peaks.mz, ions, model.small, model.vocabulary)
     weight = np.sqrt(peaks.intensity[evidence.index])
-    with_peaks = peak_features(evidence, weight, ions.bits, model.vocabulary)
+    with_peaks = peak_features(evidence, weight, ions.bits, blind @ model.blind_weights, model.vocabulary)
     features = np.concatenate([blind, with_peaks], 1)
     return FormulaList(counts, error_ppm, blind, features, evidence, weight, ions, n_formulas)
 
@@ -171,7 +171,8 @@ def ion_patterns(counts: Counts, adduct: str) -> Floats:
 def _no_evidence() -> PeakEvidence:
     none = np.zeros((0, 0))
     bits = none.astype(np.uint64)
-    return PeakEvidence(np.zeros(0, np.int64), none > 0, bits, bits, none, none.astype(np.int64))
+    ways = none.astype(np.int64)
+    return PeakEvidence(np.zeros(0, np.int64), none > 0, bits, bits, none, np.zeros(0), ways)
 
 
 def _outside(mass: float) -> str:

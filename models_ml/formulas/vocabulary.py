@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.formulas.elements import (
+    ELEMENTS,
     FIELD_MASKS,
     Bits,
     Floats,
@@ -63,8 +64,8 @@ class LogOdds:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> LogOdds:
         rows = [counts_row(parse_formula(name) if name else {}) for name in stored["formulas"]]
-        counts = np.array([row for row in rows if row is not None]).reshape(len(rows), -1)
-        bits = pack(counts) if len(rows) else np.zeros(0, np.uint64)
+        counts = np.array([row for row in rows if row is not None], np.int64).reshape(-1, len(ELEMENTS))
+        bits = pack(counts)
         order = np.argsort(bits)
         values = np.array(list(stored["formulas"].values()), float)
         return cls(bits[order], values[order], np.array(stored["by_kind"]), float(stored["unexplained"]))

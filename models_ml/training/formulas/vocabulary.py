@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,6 @@ class _SideCounts:
         return LogOdds(bits[frequent], values[frequent], by_kind, float(unexplained[0]))
 
 
-def _log_ratio(right: Floats, wrong: Floats) -> Floats:
+def _log_ratio(right: NDArray[Any], wrong: NDArray[Any]) -> Floats:
     ratio: Floats = np.log((right + 1.0) / (wrong + 1.0))
     return ratio

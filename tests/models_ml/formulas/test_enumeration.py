@@ -17,12 +17,12 @@ from models_ml.formulas.elements import (
     counts_row,
     hill,
     is_odd_electron,
+    is_part,
     pack,
     unpack,
 )
 from models_ml.formulas.enumeration import MAX_MASS_DA, HeteroTable, enumerate_formulas, is_possible
 from models_ml.formulas.model import load_formula_model
-from models_ml.formulas.peak_evidence import _is_part
 from models_ml.molecules.formula import parse_formula
 
 NO_RARE = (0,) * len(RARE)
@@ -90,7 +90,7 @@ def test_all_masses_are_within_the_tolerance() -> None:
 @given(COUNTS, COUNTS)
 def test_is_part_compares_every_element(left: list[int], right: list[int]) -> None:
     part, whole = np.array([left]), np.array([right])
-    assert _is_part(pack(part), pack(whole))[0] == bool((part <= whole).all())
+    assert is_part(pack(part), pack(whole))[0] == bool((part <= whole).all())
 
 
 @given(COUNTS)
