@@ -163,11 +163,10 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
             .select_related("feature")
         )
         waiting = list(pending.filter(isolated=False).order_by("position")[:room])
+        totals = accumulate(item.feature.n_used for item in waiting)
         taken = [
             item
-            for item, n_so_far in zip(
-                waiting, accumulate(item.feature.n_used for item in waiting), strict=True
-            )
+            for item, n_so_far in zip(waiting, totals, strict=True)
             if n_so_far <= room or (item is waiting[0] and not rows)
         ]
         if not rows and not taken:
