@@ -1,6 +1,6 @@
 """Spectra of known formulas, as an instrument would measure them.
 
-Nine of ten records of MassBank state the theoretical m/z of their precursor, and many hold only peaks that
+Most records of MassBank state the theoretical m/z of their precursor, and many hold only peaks that
 fit the formula. Both would make any formula ranking look better than it is on a measured run.
 """
 

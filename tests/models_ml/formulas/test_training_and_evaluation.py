@@ -132,7 +132,9 @@ def test_fit_and_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     report = json.loads(report_file.read_text(encoding="utf-8"))
     rows = report["methods"]
     assert report["n_spectra"] == 12
-    assert rows["peaks"]["hit@1"] > rows["random"]["hit@1"]
+    # Without rare elements most of these small masses have one or two formulas. This tests the path, not the
+    # accuracy.
+    assert rows["peaks"]["hit@1"] >= 0.75
     assert 0 <= rows["peaks"]["ece"] <= 1
     assert rows["peaks"]["hit@1"] <= rows["peaks"]["hit@3"] <= rows["peaks"]["hit@10"]
     for name in ("blind", "mass error", "peaks of another compound", "peaks and simulated isotope pattern"):
