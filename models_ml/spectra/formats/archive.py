@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from models_ml.spectra.formats.items import LimitReached, ReadLimits
 from models_ml.text_lines import Readable
@@ -16,6 +17,7 @@ _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_OFFSET = 257
 _MAX_TAR_HEADER_BYTES = 2**20
 _MAX_EMPTY_READS = 3
+_LONG_DIGITS = re.compile(rb"[0-9]{256}")
 _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -88,6 +90,34 @@ class _BoundedTarInfo(tarfile.TarInfo):
             raise UnreadableFile("The tar archive has an oversized header", f"member {info.name[:200]}",
                                  "Pack it again.")  # fmt: skip
         return info
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuses long runs of digits, for which a pattern of tarfile takes quadratic time."""
+        stream: Any = archive.fileobj
+        data = stream.read(self._block(self.size))  # type: ignore[attr-defined]
+        if _LONG_DIGITS.search(data):
+            raise UnreadableFile("The tar archive has a damaged header", f"member {self.name[:200]}",
+                                 "Pack it again.")  # fmt: skip
+        archive.fileobj = cast(Any, _Replayed(stream, data))
+        try:
+            return cast(tarfile.TarInfo, super()._proc_pax(archive))  # type: ignore[misc]
+        finally:
+            archive.fileobj = stream
+
+
+class _Replayed:
+    """A stream from which some bytes were read already. They are read once more."""
+
+    def __init__(self, stream: Any, data: bytes) -> None:
+        self._stream = stream
+        self._data = data
+
+    def read(self, size: int) -> bytes:
+        data, self._data = self._data, b""
+        return data or self._stream.read(size)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _EndingStream:

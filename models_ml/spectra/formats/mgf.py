@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from models_ml.spectra.formats.field_names import field_key
 from models_ml.spectra.formats.items import WHOLE_FILE, Fault, RawRecord, SpectrumIssue
 from models_ml.spectra.formats.peak_text import (
+    TOO_MUCH_SHARED,
     PeakLines,
     check_count,
+    is_too_much_to_share,
     put_field,
     put_peak_line,
     put_peaks,
@@ -17,6 +19,7 @@ from models_ml.spectra.formats.peak_text import (
 )
 from models_ml.spectra.formats.source import Source
 from models_ml.text_lines import decode
+from models_ml.unreadable import UnreadableFile
 
 _COMMENT = b"#;!/"
 _DIGITS = b"0123456789.+-"
@@ -42,7 +45,11 @@ def read_mgf(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
         if marker == b"BEGIN IONS":
             if record is not None:
                 yield _unfinished(record)
+            had_header = outside.in_header
             yield from outside.end(shared, is_block=False)
+            if had_header and is_too_much_to_share(shared):
+                where = source.at(f"before line {number}")
+                raise UnreadableFile(TOO_MUCH_SHARED.reason.rstrip("."), where, TOO_MUCH_SHARED.remedy)
             record, peaks = RawRecord(source.at(f"line {number}"), dict(shared)), []
         elif marker[:8] == b"END IONS":
             if record is not None:
@@ -73,14 +80,14 @@ class _Outside:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._is_header = True
+        self.in_header = True
         self._first_line = 0
         self._has_peaks = False
 
     def note_field(self, number: int) -> bool:
         """Whether the field is one of the header, which applies to all blocks."""
         self._first_line = self._first_line or number
-        return self._is_header
+        return self.in_header
 
     def note_peak(self, number: int) -> None:
         self._first_line = self._first_line or number
@@ -88,8 +95,8 @@ class _Outside:
 
     def end(self, shared: dict[str, str], *, is_block: bool) -> Iterator[RawRecord | SpectrumIssue]:
         """The record or issue of the lines since the last block. `is_block`: END IONS ends them."""
-        first_line, has_peaks, was_header = self._first_line, self._has_peaks, self._is_header
-        self._first_line, self._has_peaks, self._is_header = 0, False, False
+        first_line, has_peaks, was_header = self._first_line, self._has_peaks, self.in_header
+        self._first_line, self._has_peaks, self.in_header = 0, False, False
         if is_block or has_peaks:
             if was_header:
                 shared.clear()  # they are fields of the block without a beginning

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from models_ml.spectra.formats.field_names import field_key
 from models_ml.spectra.formats.items import RawRecord
-from models_ml.spectra.formats.peak_text import PeakLines, check_count, put_field, put_peaks, unfinished
+from models_ml.spectra.formats.peak_text import (
+    TOO_MUCH_SHARED,
+    PeakLines,
+    check_count,
+    is_too_much_to_share,
+    put_field,
+    put_peaks,
+    unfinished,
+)
 from models_ml.spectra.formats.source import Source
 from models_ml.text_lines import decode
 
@@ -73,11 +81,15 @@ class _Entry:
 
     def inherit(self, previous: _Entry) -> None:
         """Take the fields of the compound: MS-DIAL writes them once, before the MS1 and the MS2 peaks."""
-        self.record.fields = {
+        fields = {
             name: value
             for name, value in previous.record.fields.items()
             if field_key(name) not in ("mstype", "numpeaks")
         }
+        if is_too_much_to_share(fields):
+            self.record.fault = TOO_MUCH_SHARED
+            return
+        self.record.fields = fields
         self.record.time_unit_s = previous.record.time_unit_s
 
     def take(self, number: int, line: bytes, is_header: bool) -> None:

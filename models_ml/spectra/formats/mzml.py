@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from models_ml.spectra.formats.source import Source
 from models_ml.spectra.formats.survey_scan import SurveyMemory, SurveyScan
 from models_ml.spectra.formats.xml_stream import Element, local_name, stream_elements
 from models_ml.spectra.spectrum import FloatArray
+from models_ml.unreadable import UnreadableFile
 
 # Accessions of the PSI-MS vocabulary.
 _LEVEL, _MS1, _TITLE = "MS:1000511", "MS:1000579", "MS:1000796"
@@ -57,6 +59,8 @@ _UNIT_SECONDS = {
     "MS:1000039": 1.0,
 }
 _ELECTRONVOLT = "UO:0000266"
+# Each reference copies a group, so a small file with large groups would take minutes.
+_MAX_SHARED_TERMS = 100
 _SCAN_NUMBER = re.compile(r"\bscan=(\d+)")
 
 
@@ -73,7 +77,7 @@ _Groups = dict[str, list[_Term]]
 
 def read_mzml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     groups: _Groups = {}
-    instruments: list[str] = []
+    instruments: set[str] = set()
     memory = SurveyMemory()
     wanted = ("spectrum", "chromatogram", "referenceableParamGroup", "instrumentConfiguration", "offset")
     for element in stream_elements(source, ("mzML", "indexedmzML"), wanted):
@@ -84,10 +88,17 @@ def read_mzml(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
         if name == "spectrum":
             yield _read_spectrum(element, groups, instruments, source, memory)
         elif name == "referenceableParamGroup":
-            groups[element.get("id", "")] = list(_terms(element, {}))
+            terms = list(islice(_terms(element, {}), _MAX_SHARED_TERMS + 1))
+            if len(terms) > _MAX_SHARED_TERMS:
+                raise UnreadableFile(
+                    f"A group of parameters has more than {_MAX_SHARED_TERMS} terms",
+                    source.at("referenceableParamGroup"),
+                    "Convert the original file again, for example with ProteoWizard msConvert.",
+                )
+            groups[element.get("id", "")] = terms
         elif name == "instrumentConfiguration":
             model = next((term.name for term in _terms(element, groups) if term.accession != _SERIAL), "")
-            instruments.append(model)
+            instruments.add(model)
 
 
 def _terms(element: Element, groups: _Groups) -> Iterator[_Term]:
@@ -114,7 +125,7 @@ def _children(element: Element, *path: str) -> list[Element]:
 
 
 def _read_spectrum(
-    element: Element, groups: _Groups, instruments: list[str], source: Source, memory: SurveyMemory
+    element: Element, groups: _Groups, instruments: set[str], source: Source, memory: SurveyMemory
 ) -> RawRecord:
     native_id = element.get("id", "")
     scan = _SCAN_NUMBER.search(native_id)
@@ -148,8 +159,8 @@ def _read_spectrum(
         memory.keep(polarity, SurveyScan(record.position, scan_time, _ms1_decoder(element, groups, limits)))
     if record.fields.get("MS_LEVEL", "2") != "2" or record.not_ms2:
         return record  # it is skipped, so its arrays are decoded only if an MS2 scan needs them
-    if len(set(instruments)) == 1:
-        put_field(record, "INSTRUMENT", instruments[0], limits)
+    if len(instruments) == 1:
+        put_field(record, "INSTRUMENT", *instruments, limits)
     start_time = _put_scan(record, element, groups, limits)
     record.survey_scan = memory.before(polarity, start_time)
     _put_precursor(record, element, groups, limits)

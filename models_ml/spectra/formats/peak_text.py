@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits
 from models_ml.spectra.formats.numbers import (
@@ -22,6 +23,14 @@ _LOWEST_USUAL_MZ = 10.0
 _INTENSITY_GROUPS = re.compile(rb"^\S+\s+[1-9]\d{0,2}(?:\s+\d{3}){1,3}(?:[.,]\d+)?$")
 _GROUPED_BELOW = 1000.0
 _ASCII_BLANKS = re.compile(r"[ \t]+")
+_MAX_SHARED_FIELDS = 64  # Mascot, MS-DIAL and SIRIUS share about 20 and at most 2,000 characters
+_MAX_SHARED_CHARACTERS = 8_000
+TOO_MUCH_SHARED = Fault(
+    "too_much_metadata",
+    f"The records share more than {_MAX_SHARED_FIELDS} fields, or more than {_MAX_SHARED_CHARACTERS:,} "
+    "characters.",
+    "Export them without the extra fields.",
+)
 
 
 def put_peak_line(peaks: PeakLines, number: int, line: bytes, limits: ReadLimits) -> None:
@@ -160,6 +169,14 @@ def _bad_peak_line(number: int, line: bytes) -> Fault:
 def unfinished(reason: str) -> Fault:
     """The fault of a record without its end."""
     return Fault("unfinished_record", reason, "Copy or export the file again: this copy may be cut off.")
+
+
+def is_too_much_to_share(fields: Mapping[str, str]) -> bool:
+    """Whether fields are too many or too long to be copied to several records: a small file with 2,000
+    shared fields and 50,000 records would take minutes.
+    """
+    length = sum(len(name) + len(value) for name, value in fields.items())
+    return len(fields) > _MAX_SHARED_FIELDS or length > _MAX_SHARED_CHARACTERS
 
 
 def put_field(record: RawRecord, name: str, value: str, limits: ReadLimits) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models_ml.spectra.formats.items import Fault, RawRecord
-from models_ml.spectra.formats.peak_text import PeakLines, put_field, put_peak_line, put_peaks
+from models_ml.spectra.formats.peak_text import (
+    TOO_MUCH_SHARED,
+    PeakLines,
+    is_too_much_to_share,
+    put_field,
+    put_peak_line,
+    put_peaks,
+)
 from models_ml.spectra.formats.source import Source
 from models_ml.text_lines import decode
 
@@ -22,7 +29,8 @@ _MS2_SECTIONS = ("ms2", "ms2peaks", "ms2merged", "collision")
 
 
 def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
-    compound: list[tuple[str, str]] = []
+    compound: dict[str, str] = {}
+    too_much = False  # to be copied to each spectrum of the compound
     section = ""
     record: RawRecord | None = None
     peaks: PeakLines = []
@@ -45,16 +53,20 @@ def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
             yield record
             record, peaks = None, []
         if name == "compound":
-            compound = []
+            compound, too_much = {}, False
         if name in _MS1_SECTIONS + _MS2_SECTIONS:
             record = RawRecord(source.at(f"line {number}"), time_unit_s=1.0)
-            for field, text in compound:
-                put_field(record, field, text, source.limits)
+            if too_much:
+                record.fault = TOO_MUCH_SHARED
+            else:
+                record.fields = dict(compound)
             put_field(record, "MS_LEVEL", "1" if name in _MS1_SECTIONS else "2", source.limits)
             if name == "collision" and value:
                 put_field(record, "COLLISION_ENERGY", value, source.limits)
-        elif len(compound) < source.limits.max_fields_per_spectrum:
-            compound.append((_NAMES.get(name, name), value))
+        elif not too_much:
+            field = _NAMES.get(name, name)
+            compound[field] = f"{compound[field]}\n{value}" if field in compound else value
+            too_much = is_too_much_to_share(compound)
     if record is not None:
         put_peaks(record, peaks)
         yield record

@@ -57,6 +57,19 @@ LINES = {
     "formula": mgf_block(ADDUCT="[M+H]+", FORMULA="C1" * 30_000 + "!"),
     "inchi": mgf_block(ADDUCT="[M+H]+", INCHI="InChI=1S/" + "C1" * 30_000),
     "numbers": mgf_block("1," * 50_000 + " 1"),
+    "shared fields": "".join(f"a{number}=\n" for number in range(1_990)) + "BEGIN IONS\nEND IONS\n" * 40_000,
+    "inherited fields": "NAME: x\n"
+    + "".join(f"a{number}: 1\n" for number in range(1_990))
+    + "Num Peaks: 1\n1 1\n"
+    + "MSTYPE: MS2\nNum Peaks: 1\n1 1\n" * 20_000,
+    "compound fields": ">compound a\n"
+    + "".join(f">a{number} x\n" for number in range(1_990))
+    + ">collision 1\n1 1\n" * 20_000,
+    "groups of terms": '<mzML xmlns="http://psi.hupo.org/ms/mzml"><referenceableParamGroup id="a">'
+    + '<cvParam accession="MS:1" name="a"/>' * 10_000
+    + "</referenceableParamGroup><run><spectrumList>"
+    + '<spectrum><referenceableParamGroupRef ref="a"/></spectrum>' * 9_000
+    + "</spectrumList></run></mzML>",
     "head of mzSpecLib": "{" + " " * 60_000 + "[]",
 }
 
@@ -89,6 +102,14 @@ def test_a_tar_header_that_announces_a_terabyte(
     assert within_bound(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert within_bound(path)
+
+
+def test_a_tar_header_of_digits(tmp_path: Path, within_bound: Callable[[Path], str]) -> None:
+    info = tarfile.TarInfo("header")
+    info.size, info.type = 900 * 1024, tarfile.XHDTYPE
+    path = tmp_path / "digits.tar"
+    path.write_bytes(info.tobuf() + b"9" * info.size + tarfile.TarInfo("b.mgf").tobuf())
+    assert "damaged header" in within_bound(path)
 
 
 def test_the_members_before_a_false_size_are_read(tmp_path: Path) -> None:
