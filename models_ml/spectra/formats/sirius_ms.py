@@ -45,7 +45,7 @@ def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
             yield record
             record, peaks = None, []
         if name == "compound":
-            compound = []
+            compound = [("BLOCK", f"line {number}")]  # its spectra are one feature
         if name in _MS1_SECTIONS + _MS2_SECTIONS:
             record = RawRecord(source.at(f"line {number}"), time_unit_s=1.0)
             for field, text in compound:
