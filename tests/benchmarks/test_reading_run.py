@@ -1,4 +1,4 @@
-"""Reading and grouping a run of 100,000 spectra beside pyteomics: `make bench` prints rate and peak memory."""
+"""Reading and grouping a run of 100,000 spectra, beside pyteomics: `make bench` prints rate and memory."""
 
 from __future__ import annotations
 
