@@ -124,20 +124,23 @@ def strongest_peaks(
     usable = np.isfinite(spectrum.mz) & np.isfinite(spectrum.intensity) & (spectrum.intensity > 0)
     mz, intensity = spectrum.mz[usable], spectrum.intensity[usable]
     strongest = np.lexsort((mz, -intensity))[: 2 * N_PEAKS]
-    kept: list[int] = []
-    for peak in strongest.tolist():
-        if all(abs(mz[peak] - mz[other]) > 2 * tolerance_mz for other in kept):
-            kept.append(peak)
-            if len(kept) == N_PEAKS:
-                break
+    chosen = mz[strongest]
+    close = np.abs(chosen[:, None] - chosen[None, :]) <= 2 * tolerance_mz
+    if np.count_nonzero(close) == chosen.size:  # only the diagonal: all are apart
+        kept = strongest[:N_PEAKS].tolist()
+    else:
+        places: list[int] = []
+        for place in range(chosen.size):
+            if not close[place, places].any():
+                places.append(place)
+        kept = strongest[places[:N_PEAKS]].tolist()
     kept.sort(key=lambda peak: float(mz[peak]))
     weights = np.sqrt(intensity[kept])
     norm = float(np.sqrt((weights**2).sum()))
-    padding = (0, N_PEAKS - len(kept))
-    return (
-        np.pad(mz[kept], padding).astype(np.float32),
-        np.pad(weights / norm if norm else weights, padding).astype(np.float32),
-    )
+    padded_mz, padded_weights = np.zeros(N_PEAKS, np.float32), np.zeros(N_PEAKS, np.float32)
+    padded_mz[: len(kept)] = mz[kept]
+    padded_weights[: len(kept)] = weights / norm if norm else weights
+    return padded_mz, padded_weights
 
 
 def similarities(

@@ -141,8 +141,11 @@ def _features_of(spectra: CompactSpectra, block: Rows, settings: GroupingSetting
     lone: list[int] = []
     for rows in energies:
         taken: set[int] = set()
-        for number, cluster in enumerate(_clusters(spectra, rows, settings)):
-            is_ion = number == 0 or len(cluster.rows) > 1 or is_apart(cluster.leader)
+        clusters = _clusters(spectra, rows, settings)
+        has_pair = any(len(cluster.rows) > 1 for cluster in clusters)
+        for number, cluster in enumerate(clusters):
+            is_first = number == 0 and not has_pair
+            is_ion = is_first or len(cluster.rows) > 1 or is_apart(cluster.leader)
             if not is_ion:
                 lone += cluster.rows
                 continue

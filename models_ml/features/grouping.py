@@ -73,7 +73,7 @@ class Grouper:
     def _of_files(self, spectra: CompactSpectra, rows: list[int]) -> list[FeatureGroup]:
         stated, unlabelled = stated_features(spectra, self._table.origins, self._labels, self._scans, rows)
         found = [
-            self._group(spectra, feature.rows, [], "file", _why_stated(feature), feature.label)
+            self._group(spectra, feature.rows, [], "file", _why_stated(feature), _shown(feature))
             for feature in stated
         ]
         return found + [self._single(spectra, row, _NO_LABEL) for row in unlabelled]
@@ -147,10 +147,17 @@ def _indices(spectra: CompactSpectra, rows: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(int(spectra.index[row]) for row in rows))
 
 
+def _shown(feature: StatedFeature) -> str:
+    """The label, unless our reader wrote it."""
+    return "" if feature.field == "BLOCK" else feature.label
+
+
 def _why_stated(feature: StatedFeature) -> str:
     count = len(feature.rows)
     spectra = "1 MS2 spectrum" if count == 1 else f"{count} MS2 spectra"
     reason = f"The file gives {spectra} the {feature.field} {feature.label[:60]}."
+    if feature.field == "BLOCK":
+        reason = f"{spectra} in one block of the file ({feature.label})."
     if feature.is_split:
         reason += (
             " Other spectra with this label have another precursor, charge, polarity, adduct or structure. "

@@ -69,6 +69,7 @@ class _Entry:
 
     def __init__(self, source: Source, number: int) -> None:
         self.record = RawRecord(source.at(f"line {number}"))
+        self._line = number
         self.announced: str | None = None  # the value of "Num Peaks"; None before that line
         self._limits = source.limits
         self._peaks: PeakLines = []
@@ -108,6 +109,8 @@ class _Entry:
         key = field_key(name)
         if key in ("retentiontime", "rt"):
             self.record.time_unit_s = _MINUTE_S  # MS-DIAL and mzmine write minutes
+        elif key == "mstype":  # a block with MS1 and MS2 peaks of one feature
+            self.record.fields.setdefault("BLOCK", f"line {self._line}")
         elif key in ("comment", "comments"):
             for quoted, quoted_value, bare, bare_value in _COMMENT_PAIR.findall(value):
                 if (quoted or bare) not in self.record.fields:  # MoNA writes half of its fields here

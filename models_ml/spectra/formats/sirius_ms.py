@@ -53,7 +53,8 @@ def read_sirius_ms(source: Source) -> Iterator[RawRecord]:
             yield record
             record, peaks = None, []
         if name == "compound":
-            compound, too_much = {}, False
+            # Its spectra are one feature.
+            compound, too_much = {"BLOCK": f"line {number}"}, False
         if name in _MS1_SECTIONS + _MS2_SECTIONS:
             record = RawRecord(source.at(f"line {number}"), time_unit_s=1.0)
             if too_much:
