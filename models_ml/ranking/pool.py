@@ -15,12 +15,11 @@ from models_ml.outcomes import Embedding
 from models_ml.ranking.ranker import ABSENT_PRIOR, odds
 
 Probabilities = NDArray[np.float64]
-# A probability below counts as this much, so that no member excludes a candidate alone. 0.001 to 0.03 were
-# worse on validation spectra.
+# A probability below counts as this much, so that no member excludes a candidate alone.
 LEAST = 1e-6
 # The log posteriors of n members are summed and divided by n to this power. 1: their mean. 0: as if the
 # members were independent, which makes probabilities far too high. On validation groups of two and more
-# spectra, -ln p(truth) is 0.77 with 1, 0.81 with 0.8, 1.05 with 0.5 and 1.51 with 0.2, at equal hit@1:
+# spectra, without references, -ln p(truth) is 0.77 with 1, 0.81 with 0.8, 1.05 with 0.5 and 1.51 with 0.2:
 # `python -m models_ml.evaluate pooling`, DECISIONS.md.
 EXPONENT = 1.0
 

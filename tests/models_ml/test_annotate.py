@@ -82,7 +82,7 @@ def test_every_spectrum_is_annotated(
         beam_ranks = [molecule.beam_rank for molecule in outcome.generated]
         assert beam_ranks == sorted(set(beam_ranks))
         assert set(beam_ranks) <= {1, 2, 3, 4, 5}
-        assert set(outcome.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank"}
+        assert set(outcome.timings_s) == {"preprocess", "embed", "retrieve", "generate", "rerank", "formulas"}
 
 
 @pytest.mark.parametrize("reads_candidate_tokens", [False, True])

@@ -7,14 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from models_ml.evaluate.groups import group_cases
+from models_ml.evaluate.groups import Group, group_cases
 from models_ml.evaluate.measures.calibration import (
     area_under_curve,
     expected_calibration_error,
     reliability,
 )
 from models_ml.evaluate.measures.rank_metrics import per_spectrum
-from models_ml.evaluate.methods.group_evidence import collect_groups
+from models_ml.evaluate.methods.context import MethodContext
+from models_ml.evaluate.methods.group_evidence import GroupEvidence, collect_groups
 from models_ml.evaluate.methods.group_ranking import (
     Pool,
     group_rankings,
@@ -24,6 +25,7 @@ from models_ml.evaluate.methods.group_ranking import (
 )
 from models_ml.evaluate.ranking import Floats, Ranking
 from models_ml.evaluate.reports.evaluation import EvaluationData, Options, method_context
+from models_ml.evaluate.reports.grouped import REFERENCE_CHANNEL
 from models_ml.evaluate.reports.markdown import table
 from models_ml.inference.checkpoint import GlmrModel
 from models_ml.ranking.pool import LEAST, Probabilities, pool_probabilities
@@ -52,7 +54,10 @@ RULES: Mapping[str, Pool] = {
 
 
 def compare_rules(data: EvaluationData, options: Options, model: GlmrModel) -> str:
-    """Markdown, one row for each rule. Only groups of two and more spectra are pooled, so only they count."""
+    """Markdown, one row for each rule; with references also a table without them.
+
+    Only groups of two and more spectra are pooled, so only they count.
+    """
     context, _, _ = method_context(data, options, model)
     all_groups = group_cases(data.cases)
     collected = collect_groups(all_groups, context, options.cache, "groups")
@@ -64,19 +69,27 @@ def compare_rules(data: EvaluationData, options: Options, model: GlmrModel) -> s
     if not chosen:
         raise ValueError("no group has two spectra, so there is nothing to pool.")
     groups, evidence = [group for group, _ in chosen], [one for _, one in chosen]
+    parts = [f"{len(groups):,} groups of two and more spectra, `{data.source['spectra']}`"]
+    variants = [""] if context.references is None else ["", REFERENCE_CHANNEL]
+    for without in variants:
+        name = f"`fused` without {without}" if without else "`fused`"
+        parts.append(f"## {name}\n\n" + _table(groups, evidence, context, without))
+    return "\n\n".join(parts)
+
+
+def _table(
+    groups: Sequence[Group], evidence: Sequence[GroupEvidence], context: MethodContext, without: str
+) -> str:
     indices, deleted = without_truths(groups, evidence, context)
     absent_groups = [groups[index] for index in indices]
-    alone = per_spectrum(single_rankings(groups, evidence, context))["hit@1"]
+    alone = per_spectrum(single_rankings(groups, evidence, context, without=without))["hit@1"]
     rows = [["single spectra", f"{mean_by_group(alone, groups).mean():.4f}", "–", "–", "–"]]
     for name, pool in RULES.items():
-        rankings = group_rankings(groups, evidence, context, pool=pool)
-        absent = group_rankings(absent_groups, deleted, context, pool=pool)
+        rankings = group_rankings(groups, evidence, context, without=without, pool=pool)
+        absent = group_rankings(absent_groups, deleted, context, without=without, pool=pool)
         present = [rankings[index] for index in indices]
         rows.append([name, *_measures(rankings), _auc(absent, present)])
-    header = ["rule", "hit@1", "-ln p(truth)", "ECE", "AUC of absence"]
-    return f"{len(groups):,} groups of two and more spectra, `{data.source['spectra']}`\n\n" + table(
-        header, rows
-    )
+    return table(["rule", "hit@1", "-ln p(truth)", "ECE", "AUC of absence"], rows)
 
 
 def _measures(rankings: Sequence[Ranking]) -> list[str]:
