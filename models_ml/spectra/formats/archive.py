@@ -114,7 +114,7 @@ class _Replayed:
 
     def read(self, size: int) -> bytes:
         data, self._data = self._data, b""
-        return data or self._stream.read(size)  # type: ignore[no-any-return]
+        return data or bytes(self._stream.read(size))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -160,7 +160,8 @@ def _read_spectrum(
     if record.fields.get("MS_LEVEL", "2") != "2" or record.not_ms2:
         return record  # it is skipped, so its arrays are decoded only if an MS2 scan needs them
     if len(instruments) == 1:
-        put_field(record, "INSTRUMENT", *instruments, limits)
+        (instrument,) = instruments
+        put_field(record, "INSTRUMENT", instrument, limits)
     start_time = _put_scan(record, element, groups, limits)
     record.survey_scan = memory.before(polarity, start_time)
     _put_precursor(record, element, groups, limits)
