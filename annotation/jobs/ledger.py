@@ -21,7 +21,7 @@ from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEmbedding
 from annotation.spectra.models import FeatureMember, adduct_to_use
-from annotation.spectra.records import to_exchange
+from annotation.spectra.records import to_exchange, to_survey
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.feature import Feature as FeatureSpectra
 
@@ -131,13 +131,15 @@ def _claimed_item(row: JobItem, members: Sequence[FeatureMember], params: Annota
     )
     if is_proposed := adduct != feature.adduct:
         spectra = [replace(spectrum, adduct=adduct) for spectrum in spectra]
+    representative = ids.index(row.spectrum_id)
+    spectra[representative] = replace(spectra[representative], survey=to_survey(feature))
     return ClaimedItem(
         id=row.pk,
         job_id=row.job_id,
         fence=row.fence + 1,
         attempt=row.attempts + 1,
         spectrum_id=row.spectrum_id,
-        feature=FeatureSpectra(tuple(spectra), representative=ids.index(row.spectrum_id)),
+        feature=FeatureSpectra(tuple(spectra), representative=representative),
         member_ids=tuple(ids),
         adduct_from_ms1=is_proposed,
     )

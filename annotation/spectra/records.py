@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from annotation.plain_text import clean
-from annotation.spectra.models import Spectrum, Upload
+from annotation.spectra.models import Feature, Spectrum, Upload
 from models_ml.spectra import spectrum as exchange
+from models_ml.spectra.survey import Survey
 
 MAX_METADATA_FIELDS = 200
 MAX_METADATA_TEXT = 2000
@@ -91,4 +92,18 @@ def to_exchange(row: Spectrum) -> exchange.Spectrum:
         license=row.license,
         metadata=row.metadata,
         **fields,
+    )
+
+
+def to_survey(feature: Feature) -> Survey | None:
+    """The isotope pattern that MS1 shows of a feature, as a model receives it; None without a pattern."""
+    if not feature.isotope_mz or feature.precursor_mz is None:
+        return None
+    charge = abs(feature.charge or 1)
+    return Survey(
+        isotope_mz=np.array(feature.isotope_mz, np.float64),
+        isotope_intensity=np.array(feature.isotope_intensity, np.float64),
+        charge=charge,
+        selected_isotope=round((feature.precursor_mz - feature.isotope_mz[0]) * charge),
+        purity=feature.purity,
     )

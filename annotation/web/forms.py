@@ -20,7 +20,7 @@ from annotation.web import scope
 from annotation.web.certainty import CERTAINTY_FILTERS
 from models_ml.outcomes import METHODS, AnnotateParams
 
-NO_ADDUCT = ("", "None: these spectra fail")
+NO_ADDUCT = ("", "None: these cannot be annotated")
 POSITIVE_ADDUCTS = ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
 NEGATIVE_ADDUCTS = ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")
 METHOD_LABELS = {

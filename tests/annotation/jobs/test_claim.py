@@ -10,7 +10,13 @@ from django.db import connection
 
 from annotation.jobs import ledger
 from annotation.models import JobItem, LibraryEmbedding
-from tests.annotation.builders import make_job, make_library_version, make_model_version
+from tests.annotation.builders import (
+    make_feature,
+    make_job,
+    make_library_version,
+    make_model_version,
+    make_spectrum,
+)
 
 
 @pytest.mark.django_db
@@ -100,3 +106,19 @@ def test_concurrent_claimers_never_share_an_item() -> None:
         claimed = [pk for ids in pool.map(claim_until_empty, ["a", "b", "c", "d"]) for pk in ids]
 
     assert sorted(claimed) == sorted(job.items.values_list("pk", flat=True))
+
+
+@pytest.mark.django_db
+def test_the_isotope_pattern_of_a_feature_reaches_the_model() -> None:
+    spectrum = make_spectrum(grouped=True, precursor_mz=181.0495)
+    feature = make_feature(
+        [spectrum], precursor_mz=181.0495, isotope_mz=[181.0495, 182.0529], isotope_intensity=[100.0, 9.9]
+    )
+    make_job(features=[feature])
+
+    batch = ledger.claim(limit=10, worker="w")
+
+    assert batch is not None
+    survey = batch.features[0].members[0].survey
+    assert survey is not None
+    assert (survey.has_pattern, survey.selected_isotope) == (True, 0)
