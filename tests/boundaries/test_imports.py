@@ -17,6 +17,7 @@ SHARED = {
     "models_ml.spectra",
     "models_ml.molecules",
     "models_ml.outcomes",
+    "models_ml.features",
     "models_ml.isolation",
     "models_ml.unreadable",
     "models_ml.checkpoint_info",
