@@ -55,7 +55,12 @@ def large_job() -> Job:
     )
     features = Feature.objects.bulk_create(
         [
-            Feature(upload=first.upload, project=first.project, number=spectrum.pk, representative=spectrum)
+            Feature(
+                upload=first.upload,
+                project=first.project,
+                number=spectrum.source_index,
+                representative=spectrum,
+            )
             for spectrum in spectra
         ],
         batch_size=2000,
