@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
+from django.db.models import Case, Value, When
 
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
@@ -49,15 +50,8 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
         _write(batch, answers, provenance)
         annotated = [item for item, outcome in answers if isinstance(outcome, Annotated)]
         JobItem.objects.held(annotated).end(JobItem.State.DONE, error_code="", error="", isolated=False)
-        for item, outcome in current:
-            if not isinstance(outcome, Annotated):
-                unmatched = isinstance(outcome, NoMatch)
-                JobItem.objects.held([item]).end(
-                    JobItem.State.NO_MATCH if unmatched else JobItem.State.UNUSABLE,
-                    error_code=outcome.code[:40],
-                    error=outcome.reason,
-                    isolated=False,
-                )
+        _end(JobItem.State.NO_MATCH, [pair for pair in answers if isinstance(pair[1], NoMatch)])
+        _end(JobItem.State.UNUSABLE, [pair for pair in current if isinstance(pair[1], CannotAnnotate)])
         ledger.close_finished({item.job_id for item, _ in current})
     return Recorded(
         done=len(annotated),
@@ -65,6 +59,18 @@ def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) ->
         unusable=len(current) - len(answers),
         lost=len(batch.items) - len(current),
     )
+
+
+def _end(state: JobItem.State, ended: Sequence[tuple[ClaimedItem, Outcome]]) -> None:
+    """End the items with the code and the reason of each. At most one query."""
+    reasons = [(item.id, outcome) for item, outcome in ended if not isinstance(outcome, Annotated)]
+    if reasons:
+        JobItem.objects.held([item for item, _ in ended]).end(
+            state,
+            error_code=Case(*(When(pk=pk, then=Value(outcome.code[:40])) for pk, outcome in reasons)),
+            error=Case(*(When(pk=pk, then=Value(outcome.reason)) for pk, outcome in reasons)),
+            isolated=False,
+        )
 
 
 def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenance: Provenance) -> None:

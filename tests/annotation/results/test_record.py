@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotation.jobs import actions, ledger, parameters
 from annotation.jobs.ledger import Batch
 from annotation.jobs.progress import progress
-from annotation.models import Annotation, Candidate, GeneratedMolecule, Job, Molecule
+from annotation.models import Annotation, Candidate, GeneratedMolecule, Job, JobItem, Molecule
 from annotation.results import record
 from annotation.results.record import Provenance, Recorded
 from models_ml.outcomes import (
@@ -247,3 +249,18 @@ def test_a_crash_while_recording_leaves_the_item_running() -> None:
         record.finish(batch, [unknown], PROVENANCE)
 
     assert (Annotation.objects.count(), job.items.get().state) == (0, "running")
+
+
+def test_the_number_of_queries_does_not_grow_with_what_has_no_match() -> None:
+    counts = []
+    for n in (1, 4):
+        make_job(n_spectra=n)
+        batch = claimed()
+        with CaptureQueriesContext(connection) as captured:
+            record.finish(batch, [replace(no_match(), reason=f"Reason {i}.") for i in range(n)], PROVENANCE)
+        counts.append(len(captured))
+        errors = JobItem.objects.filter(pk__in=[item.id for item in batch.items]).values_list(
+            "error", flat=True
+        )
+        assert set(errors) == {f"Reason {i}." for i in range(n)}
+    assert counts[0] == counts[1]
