@@ -242,6 +242,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "JobItemState": "annotation.jobs.models.JobItem.State",
         "JobOutcome": "annotation.api.serializers.jobs.JOB_OUTCOMES",
         "JobState": "annotation.jobs.models.Job.State",
+        "JobWaiting": "annotation.api.serializers.jobs.JOB_WAITING",
         "RankingMethod": "models_ml.outcomes.METHODS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",
         "UploadState": "annotation.spectra.models.Upload.State",

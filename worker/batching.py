@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,16 +15,8 @@ from worker import device
 
 log = logging.getLogger(__name__)
 
-# How often a running batch checks whether its jobs were cancelled.
-CANCEL_CHECK_S = 1.0
-
-OnStage = Callable[[str], None]
-AnnotateBatch = Callable[[Batch, OnStage], Sequence[Outcome]]
+AnnotateBatch = Callable[[Batch], Sequence[Outcome]]
 RecordBatch = Callable[[Batch, Sequence[Outcome]], object]
-
-
-class BatchCancelled(Exception):
-    """Every job in the batch was cancelled: stop computing."""
 
 
 @dataclass
@@ -51,7 +42,10 @@ class Batching:
                 parts[:0] = self._run_part(part)
 
     def _run_part(self, batch: Batch) -> list[Batch]:
-        """Run one part. Returns smaller parts to run instead, if it has to be split."""
+        """Run one part. Returns smaller parts to run instead, if it has to be split.
+
+        A job that is cancelled meanwhile keeps what the part under way finishes.
+        """
         cancelled_ids = ledger.cancelled(batch)
         if cancelled_ids:
             ledger.end_cancelled([item for item in batch.items if item.id in cancelled_ids])
@@ -59,9 +53,7 @@ class Batching:
         if not batch.items:
             return []
         try:
-            self.record(batch, self.annotate(batch, _cancel_check(batch)))
-        except BatchCancelled:
-            ledger.end_cancelled(batch.items)
+            self.record(batch, self.annotate(batch))
         except (OperationalError, InterfaceError):
             raise  # the database failed; no spectrum is the cause
         except Exception as error:
@@ -85,18 +77,3 @@ class Batching:
         code = "out_of_memory" if out_of_memory else "unexpected_error"
         ledger.retry(batch.items[0], code=code, reason=f"{type(error).__name__}: {error}", alone=True)
         return []
-
-
-def _cancel_check(batch: Batch) -> OnStage:
-    """Called between stages and decoding steps. Queries the ledger at most once in CANCEL_CHECK_S."""
-    checked_at = time.monotonic()
-
-    def check(stage: str) -> None:
-        nonlocal checked_at
-        if time.monotonic() - checked_at < CANCEL_CHECK_S:
-            return
-        checked_at = time.monotonic()
-        if len(ledger.cancelled(batch)) == len(batch.items):
-            raise BatchCancelled(stage)
-
-    return check

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from django.conf import settings
@@ -30,6 +30,7 @@ class HeartbeatThread(threading.Thread):
         self._status = status
         self._batch: Batch | None = None
         self._held_since = 0.0
+        self._rang_at = time.monotonic()
         self._stop_requested = threading.Event()
         # At least three beats per lease, so that one slow statement loses nothing.
         self._interval_s = min(settings.GLMR_HEARTBEAT_S, settings.GLMR_LEASE_S / 3)
@@ -45,10 +46,25 @@ class HeartbeatThread(threading.Thread):
         """The model that the last heartbeat reported."""
         return self._status.model_version_id
 
-    def report(self, activity: str, *, problem: str = "", model_version_id: int | None = None) -> None:
+    def hear_ring(self) -> None:
+        """Call it when the doorbell reaches the worker."""
+        self._rang_at = time.monotonic()
+
+    def report(
+        self,
+        activity: str,
+        *,
+        problem: str = "",
+        cannot_load: Iterable[int] = (),
+        model_version_id: int | None = None,
+    ) -> None:
         """What the next heartbeat contains."""
         self._status = replace(
-            self._status, activity=activity, problem=problem, model_version_id=model_version_id
+            self._status,
+            activity=activity,
+            problem=problem,
+            cannot_load=tuple(sorted(cannot_load)),
+            model_version_id=model_version_id,
         )
 
     def run(self) -> None:
@@ -62,7 +78,7 @@ class HeartbeatThread(threading.Thread):
             connection.close()
 
     def beat(self) -> None:
-        heartbeat.beat(self._status)
+        heartbeat.beat(replace(self._status, silence_s=time.monotonic() - self._rang_at))
         batch = self._batch
         if batch is not None and time.monotonic() - self._held_since < LONGEST_BATCH_S:
             ledger.renew(batch)

@@ -30,10 +30,12 @@ def work() -> Work:
 @app.task(name=DRAIN_TASK)
 def drain() -> None:
     """Work until no work is left, the worker has to stop, or the time is over and the bell is rung again."""
+    heartbeat().hear_ring()
     ends_at = time.monotonic() + LONGEST_TASK_S
     while not runtime.stopping.is_set() and work().step():
         if time.monotonic() > ends_at and ring():
-            return
+            break
+    heartbeat().hear_ring()  # a ring that came during the work waited for its end
 
 
 @worker_ready.connect

@@ -14,8 +14,9 @@ from annotation.libraries import embed, search, vector_index
 from annotation.results import record
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference import annotate as inference
+from models_ml.inference.checkpoint import GlmrModel
 from models_ml.outcomes import Outcome
-from worker.batching import Batching, OnStage
+from worker.batching import Batching
 from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import ModelUnavailable, Runtime
 
@@ -31,6 +32,8 @@ class Work:
         self._last_problem = ""
         # Models that could not be loaded since the last ring, for example after an upgrade removed them.
         self._unavailable_models: set[int] = set()
+        # Their reasons, until the model is loaded after all. Every heartbeat reports them.
+        self._load_problems: dict[int, str] = {}
         provenance = runtime.provenance  # computed now, so that a fault of the worker fails no spectrum
         self._batching = Batching(
             annotate=self._annotate,
@@ -52,7 +55,9 @@ class Work:
             ):
                 return True
         except ModelUnavailable as error:
-            self._report_problem(str(error))
+            self._load_problems[error.model_version_id] = str(error)
+            self._log_problem(str(error))
+            self._report("")
             self._unavailable_models.add(error.model_version_id)
             return True  # continue with the work of other models
         except (OperationalError, InterfaceError) as error:
@@ -63,17 +68,36 @@ class Work:
             log.exception("An error that no spectrum caused")
             return self._report_problem(f"{type(error).__name__}: {error} The worker's log says where.")
 
-        if self._unavailable_models:  # no other work is left, so this problem stops the worker
-            self._unavailable_models.clear()
-            self.heartbeat.report("", problem=self._last_problem)
+        # No other work is left. The next ring tries these models again, and no job needs the others any more.
+        for model in self._load_problems.keys() - self._unavailable_models:
+            del self._load_problems[model]
+        self._unavailable_models.clear()
+        self._report("", self.heartbeat.model_version_id)
         return False
 
     def _report_problem(self, problem: str) -> bool:
+        self._log_problem(problem)
+        self.heartbeat.report("", problem=problem)
+        return False
+
+    def _log_problem(self, problem: str) -> None:
         if problem != self._last_problem:  # it repeats with each ring; log it once
             log.error("%s", problem)
         self._last_problem = problem
-        self.heartbeat.report("", problem=problem)
-        return False
+
+    def _report(self, activity: str, model_version_id: int | None = None) -> None:
+        self.heartbeat.report(
+            activity,
+            problem="\n".join(self._load_problems.values()),
+            cannot_load=self._load_problems,
+            model_version_id=model_version_id,
+        )
+
+    def _model(self, version: ModelVersion) -> GlmrModel:
+        """Raises ModelUnavailable."""
+        model = self._runtime.model(version)
+        self._load_problems.pop(version.pk, None)
+        return model
 
     def _annotate_batch(self) -> bool:
         batch = ledger.claim(
@@ -82,11 +106,9 @@ class Work:
         if batch is None:
             return False
         self.heartbeat.hold(batch)
-        self.heartbeat.report(
-            f"annotating {len(batch.items)} features", model_version_id=batch.model_version_id
-        )
+        self._report(f"annotating {len(batch.items)} features", batch.model_version_id)
         try:
-            self._runtime.model(_model_version(batch.model_version_id))
+            self._model(_model_version(batch.model_version_id))
             self._batching.run(batch)
         except ModelUnavailable:
             # The worker is at fault, so it costs the spectra no attempt.
@@ -94,18 +116,17 @@ class Work:
             raise
         finally:
             self.heartbeat.release()
-        self.heartbeat.report("", model_version_id=batch.model_version_id)
+        self._report("", batch.model_version_id)
         return True
 
-    def _annotate(self, batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def _annotate(self, batch: Batch) -> list[Outcome]:
         return inference.annotate(
             batch.features,
-            model=self._runtime.model(_model_version(batch.model_version_id)),
+            model=self._model(_model_version(batch.model_version_id)),
             retrieve=search.retrieve_from(batch.library_version_id, batch.model_version_id),
             params=batch.params,
             references=self._references(batch),
             find_known=search.known_in(batch.library_version_id),
-            on_stage=on_stage,
         )
 
     def _references(self, batch: Batch) -> ReferenceIndex | None:
@@ -119,27 +140,27 @@ class Work:
         job = embedding_queue.next_waiting_job(without_models=self._unavailable_models)
         if job is None:
             return False
-        model = self._runtime.model(job.model_version)
-        self.heartbeat.report(f"preparing {job.library_version}", model_version_id=job.model_version_id)
+        model = self._model(job.model_version)
+        self._report(f"preparing {job.library_version}", job.model_version_id)
         done = embedding_queue.embed_windows(job, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
-        self.heartbeat.report("", model_version_id=job.model_version_id)
+        self._report("", job.model_version_id)
         return done is not None  # None: another worker does it
 
     def _embed_library_chunk(self) -> bool:
         run = embedding_queue.next_run(without_models=self._unavailable_models)
         if run is None:
             return False
-        model = self._runtime.model(run.model_version)
-        self.heartbeat.report(f"embedding {run.version}", model_version_id=run.model_version_id)
+        model = self._model(run.model_version)
+        self._report(f"embedding {run.version}", run.model_version_id)
         done = embed.embed_chunk(run, model.embed_molecules, limit=settings.GLMR_EMBED_CHUNK)
-        self.heartbeat.report("", model_version_id=run.model_version_id)
+        self._report("", run.model_version_id)
         return done is not None  # None: another worker does it
 
     def _build_index(self) -> bool:
         held = self.heartbeat.model_version_id  # building an index does not change the loaded model
-        self.heartbeat.report("building a search index", model_version_id=held)
+        self._report("building a search index", held)
         built = vector_index.build_missing()
-        self.heartbeat.report("", model_version_id=held)
+        self._report("", held)
         return built is not None
 
 

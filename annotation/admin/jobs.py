@@ -1,4 +1,4 @@
-"""Jobs, their items with errors, and workers. Jobs can be cancelled and retried, but not edited."""
+"""Jobs, their items with errors, and workers. Jobs can be cancelled, resumed and retried, but not edited."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from annotation.admin.read_only import ReadOnlyAdmin
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem, WorkerHeartbeat
+from annotation.jobs.progress import find_outcome
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     class JobCounts(TypedDict):
         n: int
         n_bad: int
+        n_unusable: int
+        n_cancelled: int
 
     CountedJob = WithAnnotations[Job, JobCounts]
 
@@ -29,19 +32,27 @@ if TYPE_CHECKING:
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = (
-        "name", "project", "state", "n_items", "n_failed", "submitted_by", "library_version", "model_version",
-        "created_at", "finished_at", "on_site",
+        "name", "project", "state", "outcome", "n_items", "n_failed", "submitted_by", "library_version",
+        "model_version", "created_at", "finished_at", "on_site",
     )  # fmt: skip
     list_filter = ("project", "model_version", ("library_version", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("project", "submitted_by", "library_version__library", "model_version")
     search_fields = ("name", "=external_id", "public_id")
     date_hierarchy = "created_at"
-    actions = ("cancel", "retry_failed")
+    actions = ("cancel", "resume", "retry_failed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        failed = Count("items", filter=Q(items__state=JobItem.State.FAILED))
         rows: QuerySet[Job] = super().get_queryset(request)
-        return rows.annotate(n=Count("items"), n_bad=failed)
+        return rows.annotate(
+            n=Count("items"),
+            n_bad=_count(JobItem.State.FAILED),
+            n_unusable=_count(JobItem.State.UNUSABLE),
+            n_cancelled=_count(JobItem.State.CANCELLED),
+        )
+
+    @admin.display(description="outcome")
+    def outcome(self, job: CountedJob) -> str:
+        return find_outcome(job.state, job.n, job.n_bad + job.n_unusable, job.n_cancelled).value
 
     @admin.display(description="spectra", ordering="n")
     def n_items(self, job: CountedJob) -> SafeString:
@@ -60,13 +71,22 @@ class JobAdmin(ReadOnlyAdmin):
         for job in jobs:
             actions.cancel(job, _person(request))
         self.message_user(
-            request, "Cancelled. Spectra that a worker is processing end with its next mini-batch."
+            request, "Cancelled. Workers finish what they have begun, and these results are kept."
         )
+
+    @admin.action(description="Resume the selected cancelled jobs")
+    def resume(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        n = sum(actions.resume(job, _person(request)) for job in jobs)
+        self.message_user(request, f"{n} features are queued again.")
 
     @admin.action(description="Retry the failed spectra of the selected jobs")
     def retry_failed(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         n = sum(actions.retry_failed(job, _person(request)) for job in jobs)
         self.message_user(request, f"{n} spectra are queued again.")
+
+
+def _count(state: JobItem.State) -> Count:
+    return Count("items", filter=Q(items__state=state))
 
 
 def _person(request: HttpRequest) -> User:

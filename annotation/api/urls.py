@@ -12,6 +12,7 @@ urlpatterns = [
     path("jobs", jobs.JobsView.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", jobs.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelView.as_view(), name="job-cancel"),
+    path("jobs/<uuid:job_id>/resume", jobs.ResumeView.as_view(), name="job-resume"),
     path("jobs/<uuid:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),
     path("jobs/<uuid:job_id>/items", jobs.ItemsView.as_view(), name="job-items"),
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),

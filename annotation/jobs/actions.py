@@ -1,4 +1,4 @@
-"""What callers do with jobs: submit, cancel, retry failed features, and tell the workers."""
+"""What callers do with jobs: submit, cancel, resume, retry failed features, and tell the workers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _create_items(job: Job, representatives: Mapping[int, int]) -> None:
 
 
 def cancel(job: Job, user: User) -> None:
-    """End pending items now; a worker ends the items that it holds at its next mini-batch.
+    """End pending items now. What a worker is computing is kept; items that it has not begun end.
 
     Does nothing if the job is finished.
     """
@@ -124,6 +124,18 @@ def cancel(job: Job, user: User) -> None:
     job.refresh_from_db()
 
 
+def resume(job: Job, user: User) -> int:
+    """Make the cancelled items of a job pending again. Returns their number. Results and failures stay."""
+    with transaction.atomic():
+        n_reset = ledger.reset_cancelled(job)
+        if n_reset:
+            ledger.reopen(job)
+            transaction.on_commit(ring)
+    log.info("%s resumed job %s with %d features", user, job.public_id, n_reset)
+    job.refresh_from_db()
+    return n_reset
+
+
 def retry_failed(job: Job, user: User) -> int:
     """Make failed items pending again, also in a finished job. Returns their number.
 
@@ -132,7 +144,7 @@ def retry_failed(job: Job, user: User) -> int:
     with transaction.atomic():
         n_reset = ledger.reset_failed(job)
         if n_reset:
-            ledger.touch([job.pk]).update(finished_at=None, cancel_requested_at=None, cancelled_by=None)
+            ledger.reopen(job)
             transaction.on_commit(ring)
     log.info("%s set %d failed features of job %s back to pending", user, n_reset, job.public_id)
     job.refresh_from_db()

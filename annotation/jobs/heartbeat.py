@@ -20,6 +20,8 @@ class Heartbeat:
     activity: str = ""
     problem: str = ""  # why the worker cannot work; empty while it can
     model_version_id: int | None = None
+    cannot_load: tuple[int, ...] = ()  # ids of model versions; then `problem` is about these alone
+    silence_s: float | None = None  # since the worker last heard the doorbell
 
 
 def beat(heartbeat: Heartbeat) -> None:
@@ -31,6 +33,10 @@ def beat(heartbeat: Heartbeat) -> None:
             "activity": heartbeat.activity[:200],
             "problem": heartbeat.problem[:2000],
             "model_version_id": heartbeat.model_version_id,
+            "cannot_load": list(heartbeat.cannot_load),
+            "rang_at": None
+            if heartbeat.silence_s is None
+            else Now() - timedelta(seconds=heartbeat.silence_s),
             "last_seen_at": Now(),
             "stopped_at": None,
         },
@@ -38,7 +44,9 @@ def beat(heartbeat: Heartbeat) -> None:
 
 
 def stop(worker: str) -> None:
-    WorkerHeartbeat.objects.filter(name=worker[:120]).update(stopped_at=Now(), activity="", problem="")
+    WorkerHeartbeat.objects.filter(name=worker[:120]).update(
+        stopped_at=Now(), activity="", problem="", cannot_load=[]
+    )
 
 
 def forget_old() -> None:

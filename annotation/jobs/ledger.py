@@ -25,6 +25,11 @@ from annotation.spectra.records import to_exchange, to_survey
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.feature import Feature as FeatureSpectra
 
+# A large job begins with batches of at most 4 and 16 spectra, so that its first results come at once.
+FIRST_BATCHES = (4, 16)
+# The turn of open jobs. A field that comes before these two is a priority.
+TURN = (F("last_claimed_at").asc(nulls_first=True), F("pk").asc())
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedItem:
@@ -84,8 +89,9 @@ def claim(
 
     Open jobs are served in rotation: the job with the oldest claim gives the next batch, and a new job comes
     first, so that three features never wait for fifty thousand. Other jobs with the same run configuration
-    fill the rest of the batch. An isolated item is claimed alone. Jobs of the model versions in
-    `without_models`, which the worker cannot load, are skipped.
+    fill the rest of the batch. The first batches of a job with more items than FIRST_BATCHES are small and
+    not filled. An isolated item is claimed alone. Jobs of the model versions in `without_models`, which the
+    worker cannot load, are skipped.
     """
     with transaction.atomic():
         rows = _lock_pending(limit, without_models)
@@ -101,7 +107,12 @@ def claim(
             finished_at=None,
         )
         jobs = _lock_jobs({row.job_id for row in rows})
-        jobs.update(started_at=Coalesce(F("started_at"), Now()), last_claimed_at=Now(), updated_at=Now())
+        jobs.update(
+            started_at=Coalesce(F("started_at"), Now()),
+            last_claimed_at=Now(),
+            updated_at=Now(),
+            n_batches=F("n_batches") + 1,
+        )
         first = jobs.get(pk=rows[0].job_id)
     params = from_json(first.params)
     return Batch(
@@ -153,7 +164,8 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
     rows: list[JobItem] = []
     room = limit  # in spectra
     configuration: tuple[int, int, int | None, str] | None = None
-    for job in _claimable_jobs(without_models):
+    jobs = claimable().exclude(model_version__in=without_models).order_by(*TURN).only(*_CLAIM_COLUMNS)
+    for job in jobs:
         of_job = (
             job.model_version_id, job.library_version_id, job.reference_version_id, job.params_sha256
         )  # fmt: skip
@@ -164,7 +176,11 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
             .filter(job=job, state=JobItem.State.PENDING)
             .select_related("feature")
         )
-        waiting = list(pending.filter(isolated=False).order_by("position")[:room])
+        in_order = pending.filter(isolated=False).order_by("position")
+        first = room if rows else _first_room(job, room)
+        waiting = list(in_order[: first + 1 if first < room else room])
+        if len(waiting) > first:  # the job is larger than its first batch
+            room = first
         totals = accumulate(item.feature.n_used for item in waiting)
         taken = [
             item
@@ -183,7 +199,18 @@ def _lock_pending(limit: int, without_models: Collection[int]) -> list[JobItem]:
     return rows
 
 
-def _claimable_jobs(without_models: Collection[int] = ()) -> list[Job]:
+def _first_room(job: Job, room: int) -> int:
+    """The size of the next batch of a large job, in spectra."""
+    return min(room, FIRST_BATCHES[job.n_batches]) if job.n_batches < len(FIRST_BATCHES) else room
+
+
+_CLAIM_COLUMNS = (
+    "pk", "model_version_id", "library_version_id", "reference_version_id", "params_sha256", "n_batches"
+)  # fmt: skip
+
+
+def claimable() -> QuerySet[Job]:
+    """Jobs with pending items whose search can run, in no order. `TURN` is the order of their claims."""
     pending = JobItem.objects.filter(job=OuterRef("pk"), state=JobItem.State.PENDING)
     embedded = LibraryEmbedding.objects.filter(
         version=OuterRef("library_version"),
@@ -191,12 +218,7 @@ def _claimable_jobs(without_models: Collection[int] = ()) -> list[Job]:
         finished_at__isnull=False,
     )
     searchable = Q(windows_embedded_at__isnull=False) | Q(Exists(embedded))
-    return list(
-        Job.objects.filter(Exists(pending), searchable, finished_at=None, cancel_requested_at=None)
-        .exclude(model_version__in=without_models)
-        .order_by(F("last_claimed_at").asc(nulls_first=True), "pk")
-        .only("pk", "model_version_id", "library_version_id", "reference_version_id", "params_sha256")
-    )
+    return Job.objects.filter(Exists(pending), searchable, finished_at=None, cancel_requested_at=None)
 
 
 def renew(batch: Batch, lease_s: float | None = None) -> int:
@@ -263,6 +285,18 @@ def reset_failed(job: Job) -> int:
     return JobItem.objects.filter(job=job, state=JobItem.State.FAILED).back_to_pending(
         attempts=0, finished_at=None, error_code="", error=""
     )
+
+
+def reset_cancelled(job: Job) -> int:
+    """Make cancelled items pending again with all attempts, in their places."""
+    return JobItem.objects.filter(job=job, state=JobItem.State.CANCELLED).back_to_pending(
+        attempts=0, finished_at=None, error_code="", error=""
+    )
+
+
+def reopen(job: Job) -> None:
+    """Let workers claim items of a finished or cancelled job again. Call it after items became pending."""
+    touch([job.pk]).update(finished_at=None, cancel_requested_at=None, cancelled_by=None)
 
 
 def release_expired() -> int:

@@ -11,6 +11,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -78,6 +79,8 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     # Workers serve open jobs in rotation: the job with the oldest claim is next (see ledger.claim).
     last_claimed_at = models.DateTimeField(null=True, blank=True)
+    # Claims that took items of this job. The first ones are small (see ledger.claim).
+    n_batches = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -200,21 +203,33 @@ class JobItem(models.Model):
         return f"item {self.position} of job {self.job_id}"
 
 
+class Liveness(TypedDict):
+    is_alive: bool
+    hears_nothing: bool | None  # None: a worker of an older release does not say
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """The state of all workers together."""
 
-    n_alive: int
-    last_seen_at: datetime | None  # the latest heartbeat of any worker, stopped ones included
-    problem: str  # keeps every worker that is alive from working; empty while one of them can work
+    alive: tuple[WorkerHeartbeat, ...] = ()
+    latest: WorkerHeartbeat | None = None  # with the latest heartbeat, even if it stopped or died
+
+    @property
+    def n_alive(self) -> int:
+        return len(self.alive)
 
     @property
     def is_alive(self) -> bool:
-        return self.n_alive > 0
+        return bool(self.alive)
+
+    @property
+    def last_seen_at(self) -> datetime | None:
+        return self.latest.last_seen_at if self.latest else None
 
 
-class Liveness(TypedDict):
-    is_alive: bool
+# A worker that restarts again and again leaves many rows. Those that are alive come first.
+WORKERS_READ = 200
 
 
 class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
@@ -225,20 +240,17 @@ class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
         return self.filter(_is_alive())
 
     def with_liveness(self) -> models.QuerySet[WithAnnotations[WorkerHeartbeat, Liveness]]:
-        """Each worker with `is_alive`."""
-        is_alive = models.ExpressionWrapper(_is_alive(), output_field=models.BooleanField())
-        return self.annotate(is_alive=is_alive)  # type: ignore[return-value]  # the plugin infers Any for it
+        """Each worker with `is_alive`, and with `hears_nothing`: no doorbell for three of its intervals."""
+        deaf = models.Q(rang_at__lt=Now() - longest_silence() - timedelta(seconds=3 * settings.GLMR_RING_S))
+        return self.annotate(  # type: ignore[return-value]  # the plugin infers Any for it
+            is_alive=models.ExpressionWrapper(_is_alive(), output_field=models.BooleanField()),
+            hears_nothing=models.ExpressionWrapper(deaf, output_field=models.BooleanField()),
+        )
 
     def status(self) -> WorkerStatus:
         """One query."""
-        row = self.aggregate(
-            n_alive=models.Count("pk", filter=_is_alive()),
-            n_able=models.Count("pk", filter=_is_alive() & models.Q(problem="")),
-            problem=models.Max("problem", filter=_is_alive(), default=""),
-            last_seen_at=models.Max("last_seen_at"),
-        )
-        problem = "" if row["n_able"] else row["problem"]
-        return WorkerStatus(row["n_alive"], row["last_seen_at"], problem)
+        seen = list(self.with_liveness().order_by("-last_seen_at")[:WORKERS_READ])
+        return WorkerStatus(tuple(row for row in seen if row.is_alive), seen[0] if seen else None)
 
 
 def _is_alive() -> models.Q:
@@ -260,6 +272,9 @@ class WorkerHeartbeat(models.Model):
     stopped_at = models.DateTimeField(null=True)
     activity = models.CharField(max_length=200, blank=True)
     problem = models.TextField(blank=True, help_text="Why the worker cannot work, and how to fix it.")
+    # Model versions that the worker cannot load. If there are any, `problem` is about these alone.
+    cannot_load = ArrayField(models.BigIntegerField(), default=list, db_default=[], blank=True)
+    rang_at = models.DateTimeField(null=True, help_text="When the worker last heard the doorbell.")
     model_version = models.ForeignKey(
         "annotation.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -271,3 +286,9 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def can_run(self, model_version_id: int) -> bool:
+        """Whether nothing that the worker reports keeps it from jobs of this model."""
+        if self.cannot_load:
+            return model_version_id not in self.cannot_load
+        return not self.problem

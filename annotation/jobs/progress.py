@@ -1,28 +1,54 @@
-"""The progress of a job, from the ledger alone: counts of its items, rate, and what it waits for."""
+"""The progress of jobs, from the ledger alone: counts, pace, end, place in the queue, what they wait for.
+
+Pages, lists, REST, commands and mails all show what this module computes.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 
-from django.db.models import Count, DateTimeField, DurationField, ExpressionWrapper, Min, Q, Value
-from django.db.models.functions import Greatest, Now
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
+from annotation.jobs import ledger
 from annotation.jobs.models import Job, JobItem, WorkerHeartbeat, WorkerStatus
+from annotation.jobs.pace import EndedBatch, Pace, TimeLeft, measure_pace
+from annotation.jobs.waiting import STALLS, Waiting, find_reason
 from annotation.libraries.models import LibraryEmbedding
 
-RATE_WINDOW_S = 60.0
+# The latest features of a job that its pace is measured on. They bound the query, whatever the job's size.
+FEATURES_FOR_PACE = 4096
 
-
-class Waiting(StrEnum):
-    """Why an open job does not move."""
-
-    NO_WORKER = "no_worker"  # no worker is alive
-    WORKER_PROBLEM = "worker_problem"  # none of the workers that are alive can work
-    EMBEDDING = "embedding"  # molecules that the job searches are not embedded yet
+# Whole batches: the features that one claim took, none of which is still running. The batch of the oldest of
+# the latest features is left out where it may be cut.
+_ENDED_BATCHES = """
+WITH latest AS (
+    SELECT job.id AS job_id, item.started_at, item.finished_at
+    FROM unnest(%(jobs)s::bigint[]) job(id) CROSS JOIN LATERAL (
+        SELECT started_at, finished_at FROM annotation_jobitem
+        WHERE job_id = job.id AND finished_at IS NOT NULL AND started_at IS NOT NULL AND state <> 'cancelled'
+        ORDER BY finished_at DESC LIMIT %(limit)s
+    ) item
+), batch AS (
+    SELECT job_id, started_at, max(finished_at) AS ended_at, count(*) AS n_features,
+        sum(count(*)) OVER of_job AS n_read, min(started_at) OVER of_job AS oldest
+    FROM latest GROUP BY job_id, started_at WINDOW of_job AS (PARTITION BY job_id)
+)
+SELECT job_id, n_features, extract(epoch FROM statement_timestamp() - started_at)::float8,
+    extract(epoch FROM statement_timestamp() - ended_at)::float8
+FROM batch
+WHERE (n_read < %(limit)s OR started_at > oldest) AND NOT EXISTS (
+    SELECT FROM annotation_jobitem running
+    WHERE running.job_id = batch.job_id AND running.state = 'running'
+        AND running.started_at = batch.started_at
+)
+"""
 
 
 class JobOutcome(StrEnum):
@@ -30,9 +56,20 @@ class JobOutcome(StrEnum):
 
     OPEN = "open"
     SUCCEEDED = "succeeded"
-    PARTIAL = "partial"  # some spectra failed or cannot be annotated
+    PARTIAL = "partial"  # some spectra failed, cannot be annotated, or stayed cancelled after a retry
     FAILED = "failed"  # all spectra failed or cannot be annotated
     CANCELLED = "cancelled"
+
+
+def find_outcome(state: Job.State, total: int, without_result: int, cancelled: int) -> JobOutcome:
+    """`without_result`: features that failed or cannot be annotated."""
+    if state not in (Job.State.DONE, Job.State.CANCELLED):
+        return JobOutcome.OPEN
+    if state == Job.State.CANCELLED:
+        return JobOutcome.CANCELLED
+    if not without_result and not cancelled:
+        return JobOutcome.SUCCEEDED
+    return JobOutcome.FAILED if without_result == total else JobOutcome.PARTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +86,11 @@ class Progress:
     waiting: Waiting | None  # None: the job waits for nothing, or only for its turn
     waiting_for: str  # `waiting` as a sentence for people; empty for None
     last_heartbeat: datetime | None  # of any worker
-    rate_per_s: float | None  # finished spectra per second over the last minute
-    eta_s: float | None
-    ahead_in_queue: int  # open spectra of jobs that were submitted earlier
+    rate_per_s: float | None  # features per second over whole batches; None until it means something
+    time_left: TimeLeft | None  # None until it means something, and while the job waits
+    ahead_in_queue: int  # open features of jobs that were submitted earlier
+    queue_position: int | None  # 1: a worker takes the next batch from this job. None: nothing to take.
+    n_in_queue: int  # jobs that a worker could take a batch from
     none_of_these: int = 0  # of `done`: the better answer is "none of these". Not counted for lists.
 
     @property
@@ -69,13 +108,7 @@ class Progress:
 
     @property
     def outcome(self) -> JobOutcome:
-        if not self.is_final:
-            return JobOutcome.OPEN
-        if self.state == Job.State.CANCELLED:
-            return JobOutcome.CANCELLED
-        if self.without_result == 0:
-            return JobOutcome.SUCCEEDED
-        return JobOutcome.FAILED if self.without_result == self.total else JobOutcome.PARTIAL
+        return find_outcome(self.state, self.total, self.without_result, self.cancelled)
 
     @property
     def without_result(self) -> int:
@@ -83,40 +116,66 @@ class Progress:
 
     @property
     def stalled(self) -> bool:
-        """Spectra are open and no worker is alive."""
+        """Features are open, and no worker can process them until somebody acts."""
+        return self.waiting in STALLS
+
+    @property
+    def without_worker(self) -> bool:
+        """Features are open and no worker is alive."""
         return self.waiting is Waiting.NO_WORKER
+
+    @property
+    def eta_s(self) -> float | None:
+        return self.time_left.expected_s if self.time_left else None
+
+    @property
+    def eta_low_s(self) -> float | None:
+        return self.time_left.low_s if self.time_left else None
+
+    @property
+    def eta_high_s(self) -> float | None:
+        return self.time_left.high_s if self.time_left else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The place of an open job in the queue."""
+
+    position: int | None = None
+    n_in_queue: int = 0
+    n_ahead: int = 0
 
 
 def progress(job: Job) -> Progress:
     """The progress of one job. Six queries at most, each over an index."""
-    counts = _counts([job])[job.pk]
-    workers = WorkerHeartbeat.objects.status()
+    known = with_progress([job])[0][1]
     # Results are a layer above jobs, so the relation is followed from here without an import.
     n_none = JobItem.objects.filter(Q(("annotation__abstains", True)), job=job).count()
-    if job.finished_at is not None:
-        return _assemble(job, counts, workers, n_none=n_none)
-    n_ahead = JobItem.objects.filter(
-        job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
-    ).count()
-    return _assemble(
-        job,
-        counts,
-        workers,
-        rate=_rate(job),
-        n_ahead=n_ahead,
-        embedding=_unfinished_embedding(job),
-        n_none=n_none,
-    )
+    return replace(known, none_of_these=n_none)
 
 
 def with_progress(jobs: Iterable[Job]) -> list[tuple[Job, Progress]]:
-    """For lists: one query for the counts of all jobs and one for the workers.
-
-    Left out are the rate, the number of spectra ahead in the queue, and the wait for embeddings.
-    """
+    """For lists: two queries if all jobs are finished, five otherwise. `none_of_these` is not counted."""
     rows = list(jobs)
     counts, workers = _counts(rows), WorkerHeartbeat.objects.status()
-    return [(job, _assemble(job, counts[job.pk], workers)) for job in rows]
+    open_jobs = [job for job in rows if job.finished_at is None]
+    places = _places() if open_jobs else {}
+    paces = _paces(open_jobs) if open_jobs else {}
+    embeddings = _unfinished_embeddings(open_jobs)
+    return [
+        (
+            job,
+            _assemble(
+                job,
+                counts[job.pk],
+                workers,
+                pace=paces.get(job.pk),
+                place=places.get(job.pk, _Place()),
+                embedding=embeddings.get(job.pk, ""),
+            ),
+        )
+        for job in rows
+    ]
 
 
 def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
@@ -130,19 +189,55 @@ def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
     return counts
 
 
+def _places() -> dict[int, _Place]:
+    """The place of every open job. One query."""
+    open_items = (
+        JobItem.objects.filter(job=OuterRef("pk"), state__in=[JobItem.State.PENDING, JobItem.State.RUNNING])
+        .order_by()
+        .values("job")
+        .annotate(n=Count("pk"))
+    )
+    jobs = list(
+        Job.objects.filter(finished_at=None)
+        .annotate(
+            n_open=Coalesce(Subquery(open_items.values("n")), 0),
+            in_queue=Exists(ledger.claimable().filter(pk=OuterRef("pk"))),
+        )
+        .order_by(*ledger.TURN)
+        .values_list("pk", "n_open", "in_queue")
+    )
+    in_turn = [pk for pk, _, in_queue in jobs if in_queue]
+    positions = {pk: position for position, pk in enumerate(in_turn, 1)}
+    by_age = sorted(jobs)
+    n_ahead = accumulate((n_open for _, n_open, _ in by_age), initial=0)
+    return {
+        pk: _Place(positions.get(pk), len(in_turn), n)
+        for (pk, _, _), n in zip(by_age, n_ahead, strict=False)  # the last sum is that of all
+    }
+
+
+def _paces(jobs: Sequence[Job]) -> dict[int, Pace | None]:
+    """The pace of each job. One query."""
+    batches: dict[int, list[EndedBatch]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_ENDED_BATCHES, {"jobs": [job.pk for job in jobs], "limit": FEATURES_FOR_PACE})
+        for job_id, *batch in cursor.fetchall():
+            batches[job_id].append(EndedBatch(*batch))
+    return {job_id: measure_pace(ended) for job_id, ended in batches.items()}
+
+
 def _assemble(
     job: Job,
     counts: Mapping[str, int],
     workers: WorkerStatus,
     *,
-    rate: float | None = None,
-    n_ahead: int = 0,
-    embedding: str = "",
-    n_none: int = 0,
+    pace: Pace | None,
+    place: _Place,
+    embedding: str,
 ) -> Progress:
     n = {state: counts[state] for state in JobItem.State.values}
     n_open = n["pending"] + n["running"]
-    waiting, waiting_for = _waiting(workers, embedding) if n_open else (None, "")
+    waiting, waiting_for = find_reason(job, workers, embedding) if n_open else (None, "")
     return Progress(
         state=job.state,
         total=sum(n.values()),
@@ -150,49 +245,37 @@ def _assemble(
         waiting=waiting,
         waiting_for=waiting_for,
         last_heartbeat=workers.last_seen_at,
-        rate_per_s=rate,
-        eta_s=n_open / rate if rate and n_open else None,
-        ahead_in_queue=n_ahead,
-        none_of_these=n_none,
+        rate_per_s=pace.rate_per_s if pace else None,
+        time_left=pace.time_left(n_open, n["running"]) if pace and waiting is None else None,
+        ahead_in_queue=place.n_ahead,
+        queue_position=place.position,
+        n_in_queue=place.n_in_queue,
     )
 
 
-def _waiting(workers: WorkerStatus, embedding: str) -> tuple[Waiting | None, str]:
-    """The reason that has to be removed first."""
-    if not workers.is_alive:
-        return Waiting.NO_WORKER, "No worker is running. The job continues as soon as a worker is started."
-    if workers.problem:
-        return Waiting.WORKER_PROBLEM, workers.problem
-    if embedding:
-        return Waiting.EMBEDDING, embedding
-    return None, ""
+def _unfinished_embeddings(jobs: Sequence[Job]) -> dict[int, str]:
+    """The progress of the embedding that each job waits for, as a sentence. At most one query.
 
-
-def _rate(job: Job) -> float | None:
-    """Over the last minute, or since its first finished spectrum; None before two have finished."""
-    since = Now() - timedelta(seconds=RATE_WINDOW_S)
-    began = Greatest(Min("finished_at"), Value(job.started_at, output_field=DateTimeField()))
-    finished = JobItem.objects.filter(job=job, finished_at__gte=since).aggregate(
-        n=Count("pk", filter=~Q(state=JobItem.State.CANCELLED)),
-        span=ExpressionWrapper(Now() - began, output_field=DurationField()),
-    )
-    if finished["n"] < 2 or not finished["span"]:
-        return None
-    return float(finished["n"] / finished["span"].total_seconds())
-
-
-def _unfinished_embedding(job: Job) -> str:
-    """The progress of the embedding that the job waits for, as a sentence; empty if it waits for none."""
-    if job.windows_embedded_at is not None:
-        return ""
-    run = LibraryEmbedding.objects.filter(
-        version=job.library_version_id, model_version=job.model_version_id
-    ).first()
-    if run is not None and run.finished_at is not None:
-        return ""
-    n_embedded = run.n_embedded if run else 0
-    total = job.library_version.n_molecules
-    return (
-        f"The library is being prepared for this model: {n_embedded:,} of {total:,} molecules are embedded. "
-        "The molecules that this job searches come first."
-    )
+    The rows of `jobs` come with their library versions.
+    """
+    unsure = [job for job in jobs if job.windows_embedded_at is None]
+    if not unsure:
+        return {}
+    runs = {
+        (run.version_id, run.model_version_id): run
+        for run in LibraryEmbedding.objects.filter(
+            version__in={job.library_version_id for job in unsure},
+            model_version__in={job.model_version_id for job in unsure},
+        )
+    }
+    sentences = {}
+    for job in unsure:
+        run = runs.get((job.library_version_id, job.model_version_id))
+        if run is None or run.finished_at is None:
+            n_embedded = run.n_embedded if run else 0
+            sentences[job.pk] = (
+                f"The library is being prepared for this model: {n_embedded:,} of "
+                f"{job.library_version.n_molecules:,} molecules are embedded. "
+                "The molecules that this job searches come first."
+            )
+    return sentences

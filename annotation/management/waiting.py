@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from annotation.integration.broker import broker_answers
 from annotation.jobs.models import Job
-from annotation.jobs.progress import Progress, Waiting, progress
+from annotation.jobs.progress import Progress, progress
+from annotation.jobs.waiting import Waiting
 
 POLL_EVERY_S = 0.5
 STOP_WITHIN_S = 40  # a worker first ends its current mini-batch

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from annotation.jobs.pace import TimeLeft
 from annotation.results.models import GeneratedMolecule
 
 register = template.Library()
@@ -82,3 +85,24 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def time_range(left: TimeLeft) -> str:
+    """An estimate with its range: about 4 min, 5 min to 12 min, at most 30 s."""
+    low, high = duration(left.low_s), duration(left.high_s)
+    if left.low_s < 1:
+        return f"at most {high}"
+    return f"about {high}" if low == high else f"{low} to {high}"
+
+
+@register.filter
+def age(moment: datetime) -> str:
+    """The time since then, as `duration` writes it."""
+    return duration(max(0.0, (timezone.now() - moment).total_seconds()))
+
+
+@register.filter
+def rate(per_s: float) -> str:
+    """Two significant digits, because a slow server does less than one feature in ten seconds."""
+    return f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.2g}"

@@ -15,8 +15,7 @@ from annotation.jobs.ledger import Batch
 from annotation.models import Job, JobItem
 from models_ml.outcomes import CannotAnnotate, Outcome
 from tests.annotation.builders import make_job
-from worker import batching
-from worker.batching import Batching, OnStage
+from worker.batching import Batching
 
 pytestmark = pytest.mark.django_db
 
@@ -35,17 +34,18 @@ class Recorder:
         ledger.close_finished({item.job_id for item in batch.items})
 
 
-def answer_all(batch: Batch, _: OnStage) -> list[Outcome]:
+def answer_all(batch: Batch) -> list[Outcome]:
     return [ANSWER] * len(batch.items)
 
 
 def run(
-    annotate: Callable[[Batch, OnStage], Sequence[Outcome]],
+    annotate: Callable[[Batch], Sequence[Outcome]],
     limit: int = 8,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[Recorder, Batching]:
     recorder = Recorder()
     runner = Batching(annotate=annotate, record=recorder, stopping=stopping, limit=limit)
+    Job.objects.update(n_batches=len(ledger.FIRST_BATCHES))  # past its small first batches
     batch = ledger.claim(limit=8, worker="w")
     assert batch is not None
     runner.run(batch)
@@ -59,10 +59,10 @@ def states(job: Job) -> list[str]:
 def test_out_of_memory_halves_this_and_later_batches() -> None:
     job = make_job(n_spectra=8)
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def annotate(batch: Batch) -> list[Outcome]:
         if len(batch.items) > 2:
             raise MemoryError
-        return answer_all(batch, on_stage)
+        return answer_all(batch)
 
     recorder, runner = run(annotate)
 
@@ -74,7 +74,7 @@ def test_out_of_memory_halves_this_and_later_batches() -> None:
 def test_spectrum_that_needs_too_much_memory_is_retried_alone() -> None:
     job = make_job(n_spectra=1)
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def annotate(batch: Batch) -> list[Outcome]:
         raise MemoryError
 
     run(annotate)
@@ -87,10 +87,10 @@ def test_unexpected_error_is_narrowed_down_to_its_spectrum() -> None:
     job = make_job(n_spectra=7)
     culprit = job.items.get(position=3).pk
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def annotate(batch: Batch) -> list[Outcome]:
         if any(item.id == culprit for item in batch.items):
             raise ZeroDivisionError("by nothing")
-        return answer_all(batch, on_stage)
+        return answer_all(batch)
 
     run(annotate)
 
@@ -104,9 +104,9 @@ def test_stop_releases_items_that_have_not_started() -> None:
     job = make_job(n_spectra=4)
     begun: list[int] = []
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def annotate(batch: Batch) -> list[Outcome]:
         begun.append(len(batch.items))
-        return answer_all(batch, on_stage)
+        return answer_all(batch)
 
     run(annotate, limit=2, stopping=lambda: bool(begun))
 
@@ -114,20 +114,18 @@ def test_stop_releases_items_that_have_not_started() -> None:
     assert set(job.items.filter(state="pending").values_list("attempts", flat=True)) == {0}
 
 
-def test_cancel_stops_the_batch_at_its_next_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "CANCEL_CHECK_S", 0.0)
-    job = make_job(n_spectra=2)
+def test_a_cancel_keeps_what_is_under_way_and_ends_the_rest() -> None:
+    job = make_job(n_spectra=4)
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
-        on_stage("embed")
+    def annotate(batch: Batch) -> list[Outcome]:
         actions.cancel(job, job.submitted_by)
-        on_stage("generate")
-        raise AssertionError("not reached")
+        return answer_all(batch)
 
-    recorder, _ = run(annotate)
+    recorder, _ = run(annotate, limit=2)
 
     job.refresh_from_db()
-    assert (states(job), job.state, recorder.sizes) == (["cancelled"] * 2, Job.State.CANCELLED, [])
+    assert (states(job), job.state) == (["done"] * 2 + ["cancelled"] * 2, Job.State.CANCELLED)
+    assert recorder.sizes == [2]
 
 
 def test_result_that_cannot_be_recorded_is_narrowed_down() -> None:
@@ -150,7 +148,7 @@ def test_result_that_cannot_be_recorded_is_narrowed_down() -> None:
 def test_database_fault_fails_no_spectrum() -> None:
     job = make_job(n_spectra=2)
 
-    def annotate(batch: Batch, on_stage: OnStage) -> list[Outcome]:
+    def annotate(batch: Batch) -> list[Outcome]:
         raise OperationalError("the server closed the connection")
 
     with pytest.raises(OperationalError):

@@ -13,12 +13,14 @@ from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.progress import JobOutcome, Progress
+from annotation.jobs.waiting import Waiting
 from annotation.spectra.models import Upload
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
 JOB_OUTCOMES = [(outcome.value, outcome.value) for outcome in JobOutcome]
+JOB_WAITING = [(reason.value, reason.value) for reason in Waiting]
 ION_MODES = ("positive", "negative")
 METHOD_HELP = (
     "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
@@ -32,6 +34,7 @@ LINKS = {
     "results_csv": "api:job-csv",
     "cancel": "api:job-cancel",
     "retry": "api:job-retry",
+    "resume": "api:job-resume",
 }
 
 
@@ -229,18 +232,39 @@ class JobProgressSerializer(serializers.Serializer[Progress]):
     cancelled = serializers.IntegerField()
     outcome = serializers.ChoiceField(
         choices=JOB_OUTCOMES,
-        help_text="How the job ended. `partial`: some features are `failed` or "
-        "`unusable`. `failed`: all are. A feature without a match counts as success.",
+        help_text="How the job ended. `partial`: some features are `failed`, "
+        "`unusable`, or `cancelled` before a retry. `failed`: all are `failed` or `unusable`. A feature "
+        "without a match counts as success.",
     )
     percent = serializers.FloatField(help_text="Rounded down: 100 means that every feature has ended.")
-    stalled = serializers.BooleanField(help_text="Features are open and no worker sends heartbeats.")
+    stalled = serializers.BooleanField(
+        source="without_worker",
+        help_text="Features are open and no worker sends heartbeats. `waiting` has the other causes too.",
+    )
     waiting_for = serializers.CharField(help_text="What the job waits for; empty if it waits for nothing.")
     last_heartbeat = serializers.DateTimeField(allow_null=True, help_text="Of any worker.")
     rate_per_s = serializers.FloatField(
-        allow_null=True, help_text="Features per second over the last minute."
+        allow_null=True, help_text="Features per second over whole batches; null until it means something."
     )
-    eta_s = serializers.FloatField(allow_null=True, help_text="Expected time to the end of the job.")
+    eta_s = serializers.FloatField(
+        allow_null=True,
+        help_text="Expected seconds to the end of the job; null until it means something and while it waits.",
+    )
     ahead_in_queue = serializers.IntegerField(help_text="Open features of jobs that were submitted earlier.")
+    eta_low_s = serializers.FloatField(allow_null=True, help_text="The job hardly ends sooner.")
+    eta_high_s = serializers.FloatField(allow_null=True, help_text="The job hardly ends later.")
+    queue_position = serializers.IntegerField(
+        allow_null=True,
+        help_text="1: the next batch is of this job. Jobs take turns. Null: it has no features to claim.",
+    )
+    jobs_in_queue = serializers.IntegerField(
+        source="n_in_queue", help_text="Jobs with features to claim, this one included."
+    )
+    waiting = serializers.ChoiceField(
+        choices=JOB_WAITING,
+        allow_null=True,
+        help_text="Why the job does not move; null if it does. All but `embedding` need somebody to act.",
+    )
 
 
 class PinnedLibrarySerializer(serializers.Serializer[Any]):
@@ -277,6 +301,7 @@ class JobLinksSerializer(serializers.Serializer[Any]):
     results_csv = serializers.URLField()
     cancel = serializers.URLField()
     retry = serializers.URLField()
+    resume = serializers.URLField()
 
 
 class JobSerializer(ReadOnlyModelSerializer[Job]):
@@ -347,6 +372,13 @@ class JobRetrySerializer(serializers.Serializer[Any]):
     """How many failed features were queued again, and the job."""
 
     n_retried = serializers.IntegerField()
+    job = JobSerializer()
+
+
+class JobResumeSerializer(serializers.Serializer[Any]):
+    """How many cancelled features were queued again, and the job."""
+
+    n_resumed = serializers.IntegerField()
     job = JobSerializer()
 
 

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, poll, cancel, retry."""
+"""Jobs: submit, list, poll, cancel, resume, retry."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from annotation.api.serializers.jobs import (
     JobFileInputSerializer,
     JobFilters,
     JobInputSerializer,
+    JobResumeSerializer,
     JobRetrySerializer,
     JobSerializer,
     SubmittedJobSerializer,
@@ -159,13 +160,30 @@ class CancelView(View):
     def post(self, request: Request, job_id: UUID) -> Response:
         """Cancel a job.
 
-        Pending features end now, running ones at the next mini-batch of their worker. Existing results stay.
+        Pending features end now. A worker finishes what it has begun. Results stay. The job can be resumed.
         """
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
         actions.cancel(job, caller(request))
         job = job_or_404(request, job_id)
         return Response(job_json(request, job, progress(job)))
+
+
+class ResumeView(View):
+    @extend_schema(
+        operation_id="resume_job",
+        parameters=[openapi.idempotency_key(required=False)],
+        request=None,
+        responses={200: JobResumeSerializer, **openapi.WRITE_PROBLEMS},
+    )
+    @idempotent(required=False)
+    def post(self, request: Request, job_id: UUID) -> Response:
+        """Process the cancelled features of a job after all."""
+        job = job_or_404(request, job_id)
+        require(request, job.project, ApiToken.Scope.SUBMIT)
+        n_resumed = actions.resume(job, caller(request))
+        job = job_or_404(request, job_id)
+        return Response({"n_resumed": n_resumed, "job": job_json(request, job, progress(job))})
 
 
 class RetryView(View):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import Count, Min, Q
@@ -19,6 +19,11 @@ from annotation.checkpoints.models import ModelVersion
 from annotation.integration.broker import broker_answers
 from annotation.jobs.models import JobItem, WorkerHeartbeat
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from annotation.jobs.models import Liveness
+
 
 class StatusView(View):
     @extend_schema(operation_id="get_status", responses={200: ServerStatusSerializer, **openapi.PROBLEMS})
@@ -29,9 +34,15 @@ class StatusView(View):
 
 def status() -> dict[str, Any]:
     """Four queries and one connection to the broker."""
-    workers, queue, broker = _workers(), _queue(), _broker()
+    queue, broker = _queue(), _broker()
     model = ModelVersion.objects.default()
-    alive = [worker for worker in workers if worker["alive"] and not worker["problem"]]
+    seen = _recent_workers()
+    workers = [_worker(worker) for worker in seen]
+    alive = [
+        stated
+        for worker, stated in zip(seen, workers, strict=True)
+        if stated["alive"] and model and worker.can_run(model.pk)
+    ]
     return {
         "state": "ok" if broker["ok"] and alive and model else "degraded",
         "database": _database(),
@@ -55,22 +66,23 @@ def _broker() -> dict[str, Any]:
     return {"ok": False, "detail": "The broker does not answer. Jobs are stored and start when it is back."}
 
 
-def _workers() -> list[dict[str, Any]]:
+def _recent_workers() -> list[WithAnnotations[WorkerHeartbeat, Liveness]]:
     # A worker that stopped long ago is no longer of interest.
     a_day_ago = timezone.now() - timedelta(days=1)
     recent = WorkerHeartbeat.objects.with_liveness().filter(last_seen_at__gte=a_day_ago)
-    return [
-        {
-            "name": worker.name,
-            "device": worker.device,
-            "alive": worker.is_alive,
-            "last_seen_at": worker.last_seen_at,
-            "activity": worker.activity,
-            "problem": worker.problem,
-            "model": str(worker.model_version) if worker.model_version else None,
-        }
-        for worker in recent.select_related("model_version")[:100]
-    ]
+    return list(recent.select_related("model_version")[:100])
+
+
+def _worker(worker: WithAnnotations[WorkerHeartbeat, Liveness]) -> dict[str, Any]:
+    return {
+        "name": worker.name,
+        "device": worker.device,
+        "alive": worker.is_alive,
+        "last_seen_at": worker.last_seen_at,
+        "activity": worker.activity,
+        "problem": worker.problem,
+        "model": str(worker.model_version) if worker.model_version else None,
+    }
 
 
 def _queue() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page of a job: progress, spectra, CSV download, cancel and retry."""
+"""The page of a job: progress, spectra, CSV download, cancel, resume and retry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @login_required
 def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The progress only, for polling. The page reloads once the job is final, which ends the polling."""
+    """The progress only, for polling. The page reloads once the job is final, which ends the polling.
+
+    `finished` in the query is the number that the page shows. Another number makes the table load again.
+    """
     job = scope.job_or_404(request.user, public_id)
     current = progress(job)
     may_submit = scope.holds(request.user, job.project_id, Role.SUBMITTER)
@@ -46,12 +49,14 @@ def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     response = render(request, "annotation/_progress.html", context)
     if current.is_final:
         response.headers["HX-Refresh"] = "true"
+    elif request.GET.get("finished") != str(current.finished):
+        response.headers["HX-Trigger"] = "results-landed"
     return response
 
 
 @login_required
 def spectra(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The table only. The page polls it while the job is open."""
+    """The table only. The page loads it again when results land."""
     job = scope.job_or_404(request.user, public_id)
     context = {"job": job, "progress": progress(job)}
     return render(request, "annotation/_spectra.html", context | _table(request, job))
@@ -63,12 +68,37 @@ def _table(request: SignedInRequest, job: Job) -> dict[str, object]:
 
 
 @login_required
+def confirm_cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Says what a cancel ends and what it keeps. Nothing changes before the person confirms."""
+    job = scope.job_or_404(request.user, public_id)
+    scope.require(request.user, job.project_id, Role.SUBMITTER)
+    current = progress(job)
+    if current.is_final or job.cancel_requested_at:
+        messages.info(request, "There is nothing to cancel: the job has ended or is being cancelled.")
+        return redirect("job-detail", public_id)
+    return render(request, "annotation/cancel_job.html", {"job": job, "progress": current})
+
+
+@login_required
 @require_POST
 def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     job = scope.job_or_404(request.user, public_id)
     scope.require(request.user, job.project_id, Role.SUBMITTER)
     actions.cancel(job, request.user)
-    messages.info(request, "Job cancelled. A worker stops after its current batch. Finished results stay.")
+    text = "Job cancelled. Finished results stay, and so does what a worker is computing now."
+    messages.info(request, text)
+    return redirect("job-detail", public_id)
+
+
+@login_required
+@require_POST
+def resume(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    job = scope.job_or_404(request.user, public_id)
+    scope.require(request.user, job.project_id, Role.SUBMITTER)
+    n_resumed = actions.resume(job, request.user)
+    noun = "feature waits" if n_resumed == 1 else "features wait"
+    text = f"{n_resumed} {noun} for a worker again." if n_resumed else "The job has no cancelled features."
+    messages.info(request, text)
     return redirect("job-detail", public_id)
 
 

@@ -17,6 +17,7 @@ from annotation.accounts.models import Role
 from annotation.exports.csv_text import csv_response
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
+from annotation.jobs.progress import with_progress
 from annotation.spectra import readers
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Feature, SpectrumIssue, Upload
@@ -159,9 +160,12 @@ def _report(
         "missing": missing,
         "form": form,
         "may_submit": may_submit,
-        "jobs": scope.jobs(request.user)
-        .filter(pk__in=JobItem.objects.filter(spectrum__upload__in=uploads).values("job_id"))
-        .order_by("-created_at")[:10],
+        "jobs": with_progress(
+            scope.jobs(request.user)
+            .filter(pk__in=JobItem.objects.filter(spectrum__upload__in=uploads).values("job_id"))
+            .select_related("library_version")
+            .order_by("-created_at")[:10]
+        ),
     }
 
 

@@ -95,8 +95,8 @@ def test_deciding(document: dict[str, Any], client: APIClient, annotation: Annot
     check(document, "get", "/api/v1/annotations/{public_id}", client.get(address))
 
 
-@pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_cancel_and_retry(
+@pytest.mark.parametrize("action", ["cancel", "resume", "retry"])
+def test_cancel_resume_and_retry(
     document: dict[str, Any], client: APIClient, annotation: Annotation, action: str
 ) -> None:
     answer = client.post(f"/api/v1/jobs/{annotation.job.public_id}/{action}")

@@ -11,6 +11,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
+from annotation.jobs import heartbeat
+from annotation.jobs.heartbeat import Heartbeat
 from annotation.models import Job, JobItem
 from tests.annotation.api.world import World
 from tests.annotation.builders import make_job, make_user
@@ -98,6 +100,26 @@ def test_cancel_ends_pending_spectra(world: World, client: APIClient) -> None:
     assert (answer.json()["state"], answer.json()["progress"]["cancelled"]) == ("cancelled", 1)
 
 
+def test_resume_queues_cancelled_features(world: World, client: APIClient) -> None:
+    job = make(world)
+    client.post(f"/api/v1/jobs/{job.public_id}/cancel")
+    answer = client.post(client.get(f"/api/v1/jobs/{job.public_id}").json()["links"]["resume"])
+    assert answer.json()["n_resumed"] == 1
+    assert (answer.json()["job"]["state"], answer.json()["job"]["progress"]["pending"]) == ("queued", 1)
+
+
+def test_progress_states_why_a_job_does_not_move(world: World, client: APIClient) -> None:
+    job = make(world)
+    address = f"/api/v1/jobs/{job.public_id}"
+    known = client.get(address).json()["progress"]
+    assert (known["stalled"], known["waiting"], known["eta_s"]) == (True, "no_worker", None)
+    assert (known["queue_position"], known["jobs_in_queue"]) == (1, 1)
+    fields = {"worker": "w", "device": "cpu", "problem": "Gone.", "cannot_load": (job.model_version_id,)}
+    heartbeat.beat(Heartbeat(**fields))
+    for known in (client.get(address).json(), client.get("/api/v1/jobs").json()["results"][0]):
+        assert (known["progress"]["stalled"], known["progress"]["waiting"]) == (False, "no_worker_for_model")
+
+
 def test_retry_queues_failed_spectra(world: World, client: APIClient) -> None:
     job = make(world)
     job.items.update(state=JobItem.State.FAILED, error_code="no_adduct", error="No adduct.")
@@ -107,7 +129,7 @@ def test_retry_queues_failed_spectra(world: World, client: APIClient) -> None:
     assert answer.json()["job"]["progress"]["pending"] == 1
 
 
-@pytest.mark.parametrize("action", ["cancel", "retry"])
+@pytest.mark.parametrize("action", ["cancel", "resume", "retry"])
 def test_viewers_can_read_but_not_change_jobs(world: World, action: str) -> None:
     viewer, job = world.client(Role.VIEWER), make(world)
     assert viewer.get(f"/api/v1/jobs/{job.public_id}").status_code == 200

@@ -27,7 +27,7 @@ def make(world: World, n_spectra: int) -> Job:
 @pytest.mark.parametrize(
     ("address", "n_queries"),
     [
-        ("/api/v1/jobs", 4),
+        ("/api/v1/jobs", 7),
         ("/api/v1/jobs/{job}/items", 3),
         ("/api/v1/jobs/{job}/results?top=3", 8),
         ("/api/v1/jobs/{job}/results.csv", 8),

@@ -70,6 +70,28 @@ def test_a_batch_is_filled_from_jobs_with_the_same_configuration_only() -> None:
 
 
 @pytest.mark.django_db
+def test_a_large_job_begins_with_small_batches() -> None:
+    make_job(n_spectra=100)
+    sizes = []
+    while batch := ledger.claim(limit=64, worker="w"):
+        sizes.append(len(batch.items))
+        assert [item.attempt for item in batch.items] == [1] * len(batch.items)
+    assert sizes == [4, 16, 64, 16]
+
+
+@pytest.mark.django_db
+def test_small_jobs_share_a_batch_from_the_start() -> None:
+    # Laboratories submit a job for each sample. Small first batches would slow them down.
+    model = make_model_version()
+    version = make_library_version(model_version=model)
+    for _ in range(10):
+        make_job(n_spectra=4, model_version=model, library_version=version)
+    batch = ledger.claim(limit=64, worker="w")
+    assert batch is not None
+    assert len(batch.items) == 40
+
+
+@pytest.mark.django_db
 def test_a_job_waits_until_its_library_is_embedded_for_its_model() -> None:
     job = make_job(n_spectra=1)
     LibraryEmbedding.objects.filter(version=job.library_version).update(finished_at=None)

@@ -104,7 +104,7 @@ def test_a_release_does_not_count_as_an_attempt() -> None:
     assert (states(job), job.items.get().attempts) == (["pending"], 0)
 
 
-def test_cancel_ends_pending_items_now_and_running_ones_at_the_next_check() -> None:
+def test_cancel_ends_pending_items_now_and_those_of_a_worker_before_it_begins_them() -> None:
     job = make_job(n_spectra=3)
     batch = claimed(limit=1)
 
@@ -150,6 +150,31 @@ def test_retry_failed_opens_a_finished_job_again() -> None:
 
     assert (states(job), job.state) == (["pending", "done"], Job.State.RUNNING)
     assert claimed().items[0].attempt == 1
+
+
+def test_a_cancelled_job_can_be_resumed() -> None:
+    job = make_job(n_spectra=4)
+    batch = claimed(limit=2)
+    actions.cancel(job, make_user())
+    JobItem.objects.held(batch.items[:1]).end(JobItem.State.DONE)
+    ledger.fail(batch.items[1], code="x", reason="y")
+
+    assert actions.resume(job, make_user()) == 2
+
+    assert (states(job), job.state) == (["done", "failed", "pending", "pending"], Job.State.RUNNING)
+    assert (job.cancel_requested_at, job.cancelled_by) == (None, None)
+    assert [item.attempt for item in claimed().items] == [1, 1]
+    assert actions.resume(job, make_user()) == 0
+
+
+def test_a_job_can_be_resumed_while_a_worker_finishes_its_last_batch() -> None:
+    job = make_job(n_spectra=3)
+    batch = claimed(limit=1)
+    actions.cancel(job, make_user())
+
+    actions.resume(job, make_user())
+
+    assert (states(job), ledger.cancelled(batch)) == (["running", "pending", "pending"], frozenset())
 
 
 @pytest.mark.django_db(transaction=True)

@@ -36,17 +36,27 @@ def test_a_worker_is_alive_until_it_stops_or_misses_two_heartbeats() -> None:
 def test_without_workers(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(1):
         status = WorkerHeartbeat.objects.status()
-    assert status == WorkerStatus(n_alive=0, last_seen_at=None, problem="")
+    assert (status, status.last_seen_at) == (WorkerStatus(), None)
     assert not status.is_alive
 
 
-def test_a_problem_counts_only_if_no_worker_can_work() -> None:
-    beat("broken", problem="The checkpoint is missing.")
-    assert WorkerHeartbeat.objects.status().problem == "The checkpoint is missing."
-    beat("silent", age=timedelta(hours=1))
-    assert WorkerHeartbeat.objects.status().problem == "The checkpoint is missing."
-    beat("able")
-    assert WorkerHeartbeat.objects.status().problem == ""
+def test_what_a_worker_can_run() -> None:
+    heartbeat.beat(Heartbeat(worker="w", device="cpu"))
+    assert WorkerHeartbeat.objects.get().can_run(7)
+    heartbeat.beat(Heartbeat(worker="w", device="cpu", problem="The disk is full."))
+    assert not WorkerHeartbeat.objects.get().can_run(7)
+    heartbeat.beat(Heartbeat(worker="w", device="cpu", problem="Model 7 is gone.", cannot_load=(7,)))
+    worker = WorkerHeartbeat.objects.get()
+    assert (worker.can_run(7), worker.can_run(8)) == (False, True)
+
+
+def test_a_worker_that_hears_no_doorbell_for_three_intervals() -> None:
+    for name, silence_s in (("rung", 1.0), ("deaf", 60.0), ("of an older release", None)):
+        heartbeat.beat(Heartbeat(worker=name, device="cpu", silence_s=silence_s))
+    rows = WorkerHeartbeat.objects.with_liveness()
+    assert {row.name: row.hears_nothing for row in rows} == {
+        "rung": False, "deaf": True, "of an older release": None
+    }  # fmt: skip
 
 
 def test_old_rows_are_deleted() -> None:

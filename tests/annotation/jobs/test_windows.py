@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from annotation.jobs import actions, embedding_queue, ledger
-from annotation.jobs.progress import Waiting, progress
+from annotation.jobs.progress import progress
+from annotation.jobs.waiting import Waiting
 from annotation.jobs.windows import merged
 from annotation.libraries import embed
 from annotation.models import (
@@ -74,7 +75,7 @@ def submit_spectra(
 
 
 def claimable() -> list[int]:
-    return [job.pk for job in ledger._claimable_jobs()]
+    return [job.pk for job in ledger.claimable()]
 
 
 def embedded_formulas() -> list[str]:

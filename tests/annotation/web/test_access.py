@@ -57,9 +57,9 @@ def test_strangers_find_nothing(world: World) -> None:
     assert "July batch" not in client.get(reverse("home")).content.decode()
 
 
-@pytest.mark.parametrize("name", ["job-cancel", "job-retry"])
+@pytest.mark.parametrize("name", ["job-cancel", "job-resume", "job-retry"])
 @pytest.mark.parametrize(("person", "status"), [("viewer", 403), ("stranger", 404), ("submitter", 302)])
-def test_only_submitters_cancel_and_retry(name: str, person: str, status: int, world: World) -> None:
+def test_only_submitters_cancel_resume_and_retry(name: str, person: str, status: int, world: World) -> None:
     url = reverse(name, args=[world.job.public_id])
     assert world.client(person).get(url).status_code == 405
     assert world.client(person).post(url).status_code == status
@@ -78,10 +78,10 @@ def test_viewers_see_no_buttons_that_they_may_not_use(world: World) -> None:
         return [url for url in dom.values("form[method=post]", "action") if url != reverse("logout")]
 
     job, annotation = world.job.public_id, world.annotation.public_id
-    assert changes("submitter", "job-detail", job) == [
-        reverse("job-cancel", args=[job]),
-        reverse("job-retry", args=[job]),
-    ]
+    assert changes("submitter", "job-detail", job) == [reverse("job-retry", args=[job])]
+    assert changes("submitter", "job-cancel-confirm", job) == [reverse("job-cancel", args=[job])]
+    assert world.client("viewer").get(reverse("job-cancel-confirm", args=[job])).status_code == 403
+    assert world.client("stranger").get(reverse("job-cancel-confirm", args=[job])).status_code == 404
     assert changes("curator", "annotation-detail", annotation)
     assert changes("viewer", "job-detail", job) == changes("viewer", "annotation-detail", annotation) == []
 

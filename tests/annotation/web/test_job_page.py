@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from annotation.jobs import heartbeat
+from annotation.jobs.heartbeat import Heartbeat
 from annotation.models import Job, JobItem
 from annotation.review.actions import decide
 from tests.annotation.builders import make_annotation, make_job
@@ -100,14 +105,73 @@ def test_polling_ends_with_the_job(world: World) -> None:
     assert final.headers["HX-Refresh"] == "true"
 
 
-def test_cancel_and_retry(world: World) -> None:
+def test_the_table_loads_again_only_when_results_land(world: World) -> None:
+    client = world.client("viewer")
+    url = Dom(client.get(reverse("job-detail", args=[world.job.public_id]))).get("#progress").get("hx-get")
+    assert "HX-Trigger" not in client.get(url).headers
+    make_annotation(world.job.items.get(state=JobItem.State.PENDING))
+    assert client.get(url).headers["HX-Trigger"] == "results-landed"
+    assert page(world).get("#spectra").get("hx-trigger") == "results-landed from:body"
+
+
+def test_cancel_asks_first_and_a_cancelled_job_can_be_resumed(world: World) -> None:
     client = world.client("submitter")
     client.post(reverse("job-retry", args=[world.job.public_id]))
     assert not world.job.items.filter(state=JobItem.State.FAILED).exists()
-    client.post(reverse("job-cancel", args=[world.job.public_id]))
+
+    dom = Dom(client.get(reverse("job-detail", args=[world.job.public_id])))
+    question = Dom(client.get(dom.get("#cancel-job").get("href")))
+    assert "2 waiting features" in question.text("#cancel")
+    assert Job.objects.filter(pk=world.job.pk, cancel_requested_at=None).exists()
+
+    client.post(question.get("form:has(#confirm-cancel)").get("action"))
     world.job.refresh_from_db()
     assert world.job.cancel_requested_at is not None
     assert not world.job.items.filter(state=JobItem.State.PENDING).exists()
+    again = client.get(reverse("job-cancel-confirm", args=[world.job.public_id]))
+    assert again.headers["Location"] == reverse("job-detail", args=[world.job.public_id])
+
+    dom = Dom(client.get(reverse("job-detail", args=[world.job.public_id])))
+    assert dom.get("#progress").get("data-state") == "cancelled"
+    client.post(dom.get("form:has(#resume-job)").get("action"))
+    assert world.job.items.filter(state=JobItem.State.PENDING).count() == 2
+
+
+def test_an_open_job_states_its_place_and_the_last_heartbeat(world: World) -> None:
+    heartbeat.beat(Heartbeat(worker="w", device="cpu"))
+    make_job(3, project=world.project, user=world.people["submitter"])
+    dom = page(world)
+    assert dom.get("[data-queue-position]").get("data-queue-position") == "1"
+    assert "Number 1 of 2 jobs" in dom.text("[data-queue-position]")
+    assert dom.has("[data-last-heartbeat]")
+    assert not dom.has("[data-metric=time-left]")
+
+
+def test_the_time_left_is_shown_on_the_page_and_in_the_list(world: World) -> None:
+    heartbeat.beat(Heartbeat(worker="w", device="cpu"))
+    job = make_job(40, project=world.project, user=world.people["submitter"])
+    for number in range(4):  # batches of 5 features in 10 s each, the last one ended now
+        job.items.filter(position__gte=5 * number, position__lt=5 * number + 5).update(
+            state="done",
+            started_at=Now() - timedelta(seconds=10 * (4 - number)),
+            finished_at=Now() - timedelta(seconds=10 * (3 - number)),
+        )
+    client = world.client("viewer")
+    dom = Dom(client.get(reverse("job-detail", args=[job.public_id])))
+    assert dom.text("[data-metric=time-left] dd") in ("about 40 s", "39 s to 40 s")
+    assert dom.text("[data-metric=rate] dd") == "0.5"
+    assert "left" in Dom(client.get(reverse("home"))).text("[data-time-left]")
+
+
+def test_a_job_without_any_result_is_not_shown_as_done(world: World) -> None:
+    world.job.items.update(state=JobItem.State.UNUSABLE)
+    Job.objects.filter(pk=world.job.pk).update(finished_at=timezone.now(), started_at=timezone.now())
+    client = world.client("viewer")
+    report = reverse("upload-report") + f"?upload={world.annotation.spectrum.upload_id}"
+    for url in (reverse("job-detail", args=[world.job.public_id]), reverse("home"), report):
+        dom = Dom(client.get(url))
+        assert dom.has(".badge[data-state=failed]")
+        assert not dom.has("main .badge[data-state=done]")
 
 
 def test_queries_do_not_grow_with_rows(
@@ -119,5 +183,5 @@ def test_queries_do_not_grow_with_rows(
     client = world.client("curator")
     with django_assert_max_num_queries(19):
         client.get(reverse("job-detail", args=[job.public_id]))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         client.get(reverse("home"))
