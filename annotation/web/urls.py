@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("uploads/<int:pk>/issues.csv", submit.issues_csv, name="upload-issues-csv"),
     path("jobs/<uuid:public_id>/", jobs.detail, name="job-detail"),
     path("jobs/<uuid:public_id>/progress/", jobs.job_progress, name="job-progress"),
+    path("jobs/<uuid:public_id>/events/", jobs.job_events, name="job-events"),
     path("jobs/<uuid:public_id>/spectra/", jobs.spectra, name="job-spectra"),
     path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:public_id>/cancel/confirm/", jobs.confirm_cancel, name="job-cancel-confirm"),

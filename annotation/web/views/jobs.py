@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -18,6 +23,7 @@ from annotation.jobs.progress import progress
 from annotation.spectra.models import Upload
 from annotation.web import scope
 from annotation.web.demonstration import is_demonstration
+from annotation.web.job_stream import ASK_AGAIN_LATER, streams
 from annotation.web.scope import SignedInRequest
 from annotation.web.spectra_table import spectra_table
 
@@ -52,6 +58,29 @@ def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     elif request.GET.get("finished") != str(current.finished):
         response.headers["HX-Trigger"] = "results-landed"
     return response
+
+
+@login_required
+async def job_events(request: SignedInRequest, public_id: UUID) -> StreamingHttpResponse:
+    """Server-sent events: the job changed. Only an ASGI server can send them; else the page polls."""
+    user = await request.auser()
+    if not isinstance(request, ASGIRequest):
+        await sync_to_async(scope.job_or_404)(user, public_id)
+        return _event_stream(iter([ASK_AGAIN_LATER]))
+    job_id = await sync_to_async(_job_of_stream)(user, public_id)
+    return _event_stream(streams.events(job_id, user.pk))
+
+
+def _event_stream(body: Iterator[str] | AsyncIterator[str]) -> StreamingHttpResponse:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must not collect the events
+    return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
+
+
+def _job_of_stream(user: User, public_id: UUID) -> int:
+    try:
+        return scope.job_or_404(user, public_id).pk
+    finally:
+        connection.close()  # the thread of the request lives as long as the stream
 
 
 @login_required

@@ -19,6 +19,7 @@ def project_pages(world: World) -> list[str]:
     return [
         reverse("job-detail", args=job),
         reverse("job-progress", args=job),
+        reverse("job-events", args=job),
         reverse("job-spectra", args=job),
         reverse("job-csv", args=job),
         reverse("annotation-detail", args=annotation),

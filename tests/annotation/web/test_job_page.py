@@ -97,7 +97,7 @@ def test_polling_ends_with_the_job(world: World) -> None:
     client = world.client("viewer")
     url = reverse("job-progress", args=[world.job.public_id])
     running = client.get(url)
-    assert Dom(running).get("#progress").get("hx-trigger") == "every 2s"
+    assert Dom(running).get("#progress").get("hx-trigger") == "every 2s, job-changed"
     assert "HX-Refresh" not in running.headers
     Job.objects.filter(pk=world.job.pk).update(finished_at=timezone.now())
     final = client.get(url)
