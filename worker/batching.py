@@ -44,7 +44,7 @@ class Batching:
     def _run_part(self, batch: Batch) -> list[Batch]:
         """Run one part. Returns smaller parts to run instead, if it has to be split.
 
-        A job that is cancelled meanwhile keeps what the part under way finishes.
+        A job that is cancelled meanwhile keeps what the running part finishes.
         """
         cancelled_ids = ledger.cancelled(batch)
         if cancelled_ids:

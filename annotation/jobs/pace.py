@@ -57,7 +57,7 @@ class Pace:
         return self.spread / math.sqrt(self.n_features) <= LARGEST_ERROR * self.s_per_feature
 
     def time_left(self, n_open: int, n_running: int) -> TimeLeft | None:
-        """For `n_open` features, of which `n_running` are under way. None while the pace is too uncertain.
+        """For `n_open` features, of which `n_running` are being computed. None while the pace is too uncertain.
 
         The range covers two standard errors, and the pace of the later half of the batches, which
         differs where the work became faster or slower.
@@ -67,7 +67,7 @@ class Pace:
         expected = n_open * self.s_per_feature
         recent = n_open * self.recent_s_per_feature
         error = 2 * self.spread * math.sqrt(n_open * (1 + n_open / self.n_features))
-        # The features under way have been computed for a while.
+        # The running features have been computed for a while.
         spent = min(self.last_ended_ago_s, n_running * self.s_per_feature)
         low, high = min(expected - error, recent), max(expected + error, recent)
         return TimeLeft(max(low - spent, 0.0), expected - spent, high - spent)

@@ -53,7 +53,7 @@ def test_the_true_end_is_within_the_range(n_workers: int, load_s: float) -> None
         for answer in shown_and_true(n_workers=n_workers, load_s=load_s, seed=seed)
     ]
     shown = [(left, true) for left, true in answers if left is not None]
-    # At the end, some workers find no work left while the last batch is under way.
+    # At the end, some workers find no work left while the last batch runs.
     hits = [left.low_s <= true <= left.high_s * 1.05 + 15 for left, true in shown]
     assert len(shown) > 0.7 * len(answers)
     assert sum(hits) >= 0.9 * len(hits)
@@ -91,7 +91,7 @@ def test_the_turns_of_other_jobs_count() -> None:
     assert pace.s_per_feature == pytest.approx(20 / 64, rel=0.05)
 
 
-def test_the_batch_under_way_is_part_of_the_time_left() -> None:
+def test_the_running_batch_is_part_of_the_time_left() -> None:
     steady = [EndedBatch(64, 40.0 + 32 * n, 8.0 + 32 * n) for n in range(4)]
     pace = measure_pace(steady)
     assert pace is not None

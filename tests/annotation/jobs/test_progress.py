@@ -127,7 +127,7 @@ def test_rate_and_time_left_follow_from_whole_batches() -> None:
     assert now.time_left is not None
     assert now.time_left.low_s <= now.time_left.expected_s <= now.time_left.high_s
 
-    # Results of the batch under way do not count before its end.
+    # Results of the running batch do not count before its end.
     half = JobItem.objects.filter(job=job, position__in=(20, 21))
     half.update(state="done", finished_at=Now())
     assert progress(job).rate_per_s == pytest.approx(0.5, rel=0.05)
