@@ -3,7 +3,7 @@
 from annotation.accounts.models import ApiToken, Membership, Project, Role
 from annotation.checkpoints.models import ModelVersion
 from annotation.integration.models import IdempotencyKey
-from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
+from annotation.jobs.models import EndNotice, Job, JobItem, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
     LibraryEmbedding,
@@ -27,6 +27,7 @@ __all__ = [
     "Annotation",
     "ApiToken",
     "Candidate",
+    "EndNotice",
     "Feature",
     "FeatureMember",
     "GeneratedMolecule",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -198,6 +199,29 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# --- Mail ------------------------------------------------------------------------------------------
+# Off without a mail server. Workers send the mails, so they need the settings too.
+_MAIL_SERVER = env.url(
+    "GLMR_MAIL_URL",
+    "",
+    ("smtp", "smtp+starttls", "smtps"),
+    "smtp+starttls://user:password@host:587",
+)
+SENDS_MAIL = bool(_MAIL_SERVER)
+_mail_server = urlsplit(_MAIL_SERVER)
+EMAIL_USE_SSL = _mail_server.scheme == "smtps"
+EMAIL_USE_TLS = _mail_server.scheme == "smtp+starttls"
+EMAIL_HOST = _mail_server.hostname or "localhost"
+EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = unquote(_mail_server.username or "")
+EMAIL_HOST_PASSWORD = unquote(_mail_server.password or "")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("GLMR_MAIL_FROM", "GLMR Server <glmr@localhost>")
+# The address of the start page, for links in mails.
+GLMR_PUBLIC_URL = env.url(
+    "GLMR_PUBLIC_URL", "http://127.0.0.1:8000/", ("http", "https"), "https://glmr.example.org/"
+)
 
 # --- Security --------------------------------------------------------------------------------------
 # Loopback is always allowed: health checks use it.

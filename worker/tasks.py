@@ -6,10 +6,12 @@ import time
 from functools import cache
 
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 
 from annotation.jobs.heartbeat import Heartbeat
 from glmr_server.celery import DRAIN_TASK, app, ring
 from worker.heartbeat_thread import HeartbeatThread
+from worker.mail_thread import MailThread
 from worker.runtime import runtime
 from worker.work import Work
 
@@ -27,6 +29,11 @@ def work() -> Work:
     return Work(runtime, heartbeat())
 
 
+@cache
+def mails() -> MailThread:
+    return MailThread()
+
+
 @app.task(name=DRAIN_TASK)
 def drain() -> None:
     """Work until no work is left, the worker has to stop, or the time is over and the bell is rung again."""
@@ -41,6 +48,8 @@ def drain() -> None:
 @worker_ready.connect
 def begin(**_: object) -> None:
     heartbeat().start()
+    if settings.SENDS_MAIL:
+        mails().start()
     ring()  # work may have waited for a worker
 
 
@@ -52,3 +61,5 @@ def wind_down(**_: object) -> None:
 @worker_shutdown.connect
 def end(**_: object) -> None:
     heartbeat().finish()
+    if settings.SENDS_MAIL:
+        mails().finish()

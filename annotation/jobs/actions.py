@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from annotation.accounts.models import Project
 from annotation.checkpoints.models import ModelVersion
-from annotation.jobs import ledger, parameters, selection, windows
+from annotation.jobs import ledger, notices, parameters, selection, windows
 from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
 from annotation.libraries.models import LibraryVersion
@@ -75,6 +75,7 @@ def submit(
             params_sha256=parameters.sha256(params),
         )
         _create_items(job, representatives)
+        notices.follow_habit(job, user)
         if embed.request_embedding(library_version, model_version).finished_at is None:
             windows.store_windows(job, params)
         transaction.on_commit(ring)

@@ -110,6 +110,25 @@ class Job(models.Model):
         return self.State.RUNNING if self.started_at else self.State.QUEUED
 
 
+class EndNotice(models.Model):
+    """A person wants a mail when the job ends. It is due while the job's end is later than `sent_for`.
+
+    So nothing has to be queued when a job ends, and a job that is retried or resumed is announced again.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="notices")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    sent_for = models.DateTimeField(null=True, help_text="The end of the job that the last mail announced.")
+    n_failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "user"], name="one_notice_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} about {self.job}"
+
+
 class JobWindow(models.Model):
     """Neutral masses (Da) that a job will search, kept only until their molecules are embedded.
 

@@ -57,7 +57,7 @@ class Pace:
         return self.spread / math.sqrt(self.n_features) <= LARGEST_ERROR * self.s_per_feature
 
     def time_left(self, n_open: int, n_running: int) -> TimeLeft | None:
-        """For `n_open` features, of which `n_running` are being computed. None while the pace is too uncertain.
+        """For `n_open` features, of which `n_running` are running. None while the pace is too uncertain.
 
         The range covers two standard errors, and the pace of the later half of the batches, which
         differs where the work became faster or slower.

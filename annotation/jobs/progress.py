@@ -60,6 +60,20 @@ class JobOutcome(StrEnum):
     FAILED = "failed"  # all spectra failed or cannot be annotated
     CANCELLED = "cancelled"
 
+    @property
+    def label(self) -> str:
+        """In words, for pages and mails."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    JobOutcome.OPEN: "Open",
+    JobOutcome.SUCCEEDED: "Done",
+    JobOutcome.PARTIAL: "Done with failures",
+    JobOutcome.FAILED: "Failed",
+    JobOutcome.CANCELLED: "Cancelled",
+}
+
 
 def find_outcome(state: Job.State, total: int, without_result: int, cancelled: int) -> JobOutcome:
     """`without_result`: features that failed or cannot be annotated."""

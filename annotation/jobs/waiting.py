@@ -16,6 +16,19 @@ class Waiting(StrEnum):
     QUEUE_SILENT = "queue_silent"  # workers are alive and idle, but hear no message that there is work
     EMBEDDING = "embedding"  # molecules that the job searches are not embedded yet
 
+    @property
+    def label(self) -> str:
+        """A few words, for lists."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Waiting.NO_WORKER: "no worker is running",
+    Waiting.NO_WORKER_FOR_MODEL: "no worker can load the model",
+    Waiting.WORKER_PROBLEM: "every worker reports a problem",
+    Waiting.QUEUE_SILENT: "no message reaches the workers",
+    Waiting.EMBEDDING: "the library is being prepared",
+}
 
 # Somebody has to act. The other reasons end by themselves.
 STALLS = frozenset(Waiting) - {Waiting.EMBEDDING}

@@ -105,9 +105,9 @@ def job_badge(progress: Progress) -> dict[str, str]:
     if progress.stalled:
         return {"label": "Stalled", "state": "stalled"}
     if progress.outcome is JobOutcome.FAILED:
-        return {"label": "Failed", "state": "failed"}
+        return {"label": progress.outcome.label, "state": "failed"}
     if progress.outcome is JobOutcome.PARTIAL:
-        return {"label": "Done with failures", "state": "partial"}
+        return {"label": progress.outcome.label, "state": "partial"}
     return {"label": str(progress.state.label), "state": progress.state.value}
 
 

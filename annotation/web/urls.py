@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:public_id>/cancel/confirm/", jobs.confirm_cancel, name="job-cancel-confirm"),
     path("jobs/<uuid:public_id>/resume/", jobs.resume, name="job-resume"),
+    path("jobs/<uuid:public_id>/notice/", jobs.notice, name="job-notice"),
     path("jobs/<uuid:public_id>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:public_id>/results.csv", jobs.results_csv, name="job-csv"),
     path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),

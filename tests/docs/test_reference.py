@@ -63,8 +63,8 @@ def as_value(cell: str) -> object:
         return text == "true"
     if found := re.fullmatch(r"(\d+) (GiB|MiB)", text):
         return int(found[1]) * SIZES[found[2]]
-    if text == "empty":
-        return []
+    if text in ("empty", "no mail"):
+        return [] if text == "empty" else ""
     return int(text) if text.isdigit() else text
 
 

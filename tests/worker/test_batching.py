@@ -114,7 +114,7 @@ def test_stop_releases_items_that_have_not_started() -> None:
     assert set(job.items.filter(state="pending").values_list("attempts", flat=True)) == {0}
 
 
-def test_a_cancel_keeps_what_is_under_way_and_ends_the_rest() -> None:
+def test_a_cancel_keeps_what_is_running_and_ends_the_rest() -> None:
     job = make_job(n_spectra=4)
 
     def annotate(batch: Batch) -> list[Outcome]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from annotation.accounts.models import Role
 from annotation.exports.table import csv_download
-from annotation.jobs import actions
+from annotation.jobs import actions, notices
 from annotation.jobs.models import Job
 from annotation.jobs.progress import progress
 from annotation.spectra.models import Upload
@@ -38,6 +39,8 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         "may_submit": scope.holds(request.user, job.project_id, Role.SUBMITTER),
         "may_review": scope.holds(request.user, job.project_id, Role.CURATOR),
         "is_demonstration": is_demonstration(job),
+        "sends_mail": settings.SENDS_MAIL,
+        "wants_mail": settings.SENDS_MAIL and notices.is_wanted(job, request.user),
     }
     return render(request, "annotation/job.html", context | _table(request, job))
 
@@ -128,6 +131,24 @@ def resume(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     noun = "feature waits" if n_resumed == 1 else "features wait"
     text = f"{n_resumed} {noun} for a worker again." if n_resumed else "The job has no cancelled features."
     messages.info(request, text)
+    return redirect("job-detail", public_id)
+
+
+@login_required
+@require_POST
+def notice(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Ask for a mail at the end of the job, or stop it. Everyone who sees the job may."""
+    job = scope.job_or_404(request.user, public_id)
+    if not request.user.email:
+        text = "Your account has no mail address. Ask an administrator of the server to add it."
+        messages.error(request, text)
+    elif request.POST.get("wanted") == "yes":
+        notices.ask(job, request.user)
+        text = f"A mail to {request.user.email} tells you when this job ends, and later jobs that you submit."
+        messages.info(request, text)
+    else:
+        notices.withdraw(job, request.user)
+        messages.info(request, "No mail is sent when this job ends.")
     return redirect("job-detail", public_id)
 
 

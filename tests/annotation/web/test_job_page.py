@@ -8,7 +8,7 @@ import pytest
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from annotation.jobs import heartbeat
 from annotation.jobs.heartbeat import Heartbeat
@@ -185,3 +185,17 @@ def test_queries_do_not_grow_with_rows(
         client.get(reverse("job-detail", args=[job.public_id]))
     with django_assert_max_num_queries(15):
         client.get(reverse("home"))
+
+
+def test_a_mail_at_the_end_is_offered_only_with_a_mail_server(world: World, settings: Settings) -> None:
+    assert not page(world).has("#job-notice")
+    settings.SENDS_MAIL = True
+    client = world.client("viewer")
+    url = reverse("job-notice", args=[world.job.public_id])
+    assert page(world).get("#job-notice").get("value") == "yes"
+    client.post(url, {"wanted": "yes"})
+    assert world.job.notices.get().user == world.people["viewer"]
+    dom = Dom(client.get(reverse("job-detail", args=[world.job.public_id])))
+    client.post(url, {"wanted": dom.get("#job-notice").get("value")})
+    assert not world.job.notices.exists()
+    assert world.client("stranger").post(url, {"wanted": "yes"}).status_code == 404
