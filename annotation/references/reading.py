@@ -10,7 +10,7 @@ from pathlib import Path
 from annotation.spectra import reading
 from models_ml.molecules.standardise import StandardMolecule, standardise
 from models_ml.molecules.structure_text import StructureLimits, UnusableStructure
-from models_ml.spectra import adducts
+from models_ml.spectra import adducts, zwitterions
 from models_ml.spectra.formats import ReadLimits, SpectrumIssue
 from models_ml.spectra.spectrum import Spectrum
 
@@ -93,7 +93,10 @@ def _reference(
         )
     if spectrum.precursor_mz is None:
         return unusable("no_precursor", "The record has no precursor m/z.", "Add it (PEPMASS).")
-    expected = adducts.precursor_mz(molecule.exact_mass, spectrum.adduct)
+    adduct = zwitterions.adduct_of(
+        molecule.smiles, molecule.exact_mass, spectrum.precursor_mz, spectrum.adduct
+    )
+    expected = adducts.precursor_mz(molecule.exact_mass, adduct)
     if abs(expected - spectrum.precursor_mz) > MAX_ERROR_DA:
         return unusable(
             "mass_mismatch",

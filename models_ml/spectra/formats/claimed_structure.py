@@ -17,6 +17,7 @@ from rdkit.Chem.Descriptors import ExactMolWt
 from models_ml.spectra import adducts
 from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values
 from models_ml.spectra.formats.items import Fault
+from models_ml.spectra.zwitterions import is_zwitterion
 
 _INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 _INCHI_FORMULA = re.compile(r"^InChI=1S?/([^/]+)")
@@ -64,7 +65,7 @@ def read_claims(
         ("InChI", inchi, inchi_masses),
         ("formula", formula, formula_masses),
     ):
-        masses = _with_protonation(read(text), ion) if text else ()
+        masses = _with_protonation(name, text, read(text), ion) if text else ()
         if masses:
             nearest = min(masses, key=lambda mass: abs(mass - measured))
             if abs(nearest - measured) * ion.multimer > TOLERANCE_DA:
@@ -133,9 +134,15 @@ def _mismatch(name: str, mass: float, precursor_mz: float, adduct: str) -> Fault
     )
 
 
-def _with_protonation(masses: Masses, ion: adducts.Adduct) -> Masses:
-    """For [M]+ and [M]-, also the molecule with one proton more or less, such as a betaine as zwitterion."""
+def _with_protonation(name: str, text: str, masses: Masses, ion: adducts.Adduct) -> Masses:
+    """For [M]+ and [M]-, also the molecule with one proton more or less.
+
+    [M]+ of a structure: of a zwitterion only, by the rule of `zwitterions`. InChI and formula do not show
+    charges, and nor does the acid that was measured as [M]-.
+    """
     if ion.composition or abs(ion.charge) != 1:
+        return masses
+    if name == "structure" and ion.charge > 0 and not is_zwitterion(text):
         return masses
     return (*masses, *(mass + ion.charge * _H_MASS for mass in masses))
 

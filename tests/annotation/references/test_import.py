@@ -77,6 +77,27 @@ def test_unusable_spectra_are_reported_and_the_others_imported(file: Path, bad: 
     assert issue.remedy
 
 
+BETAINE = "C[N+](C)(C)CC(=O)[O-]"
+
+
+@pytest.mark.parametrize(
+    ("smiles", "adduct", "codes"),
+    [
+        (BETAINE, "[M]+", []),  # the cation that its protonated form is
+        ("C[N+](C)(C)CC(=O)O", "[M]+", []),
+        (BETAINE, "[M+H]+", []),
+        ("CC(C)C(N)C(=O)O", "[M+H]+", []),
+        ("CC(C)C(N)C(=O)O", "[M]+", ["mass_mismatch"]),  # valine has the same formula and no fixed charge
+    ],
+)
+def test_zwitterions_as_cations(file: Path, smiles: str, adduct: str, codes: list[str]) -> None:
+    file.write_text(record("x", smiles, 118.0863, adduct) + GOOD)
+
+    version = import_references("public", file)
+
+    assert list(version.issues.values_list("code", flat=True)) == codes
+
+
 def test_equal_spectra_give_a_new_version_with_an_equal_hash(file: Path, tmp_path: Path) -> None:
     first = import_references("public", file)
     other = tmp_path / "other.mgf"

@@ -124,6 +124,13 @@ def test_structures_that_are_refused(structure: str, code: str) -> None:
         ("CCCCCC(=O)O.CCCCCCN", ("fragments_removed", "part_removed")),
         ("CCCCCC.CCCCCC", ("fragments_removed",)),
         ("C[N+](C)(C)CCO.[Cl-]", ("fragments_removed", "permanent_charge")),
+        ("C[N+](C)(C)CC(=O)O", ("charges_changed",)),  # betaine, drawn as the cation
+        ("CC(=O)O[Na]", ("fragments_removed", "metal_removed")),
+        ("CC(=O)[O-].[Na+]", ("fragments_removed",)),
+        ("NCC(=O)O[Cu]OC(=O)CN", ("fragments_removed", "metal_removed")),
+        ("C[Hg]Cl", ("metal_kept",)),
+        ("C12C3C4C5C1[Fe]23451234C5C1C2C3C45", ("metal_kept",)),  # ferrocene
+        ("CCn1cc[n+](C)c1.F[P-](F)(F)(F)(F)F", ("fragments_removed", "permanent_charge")),
     ],
 )
 def test_notes(structure: str, notes: tuple[str, ...]) -> None:
