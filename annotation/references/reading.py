@@ -31,6 +31,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """What was changed or ignored in the next reference of the file."""
+
+    position: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unusable:
     """A spectrum that cannot be a reference: its position, what is wrong, and how to fix it."""
 
@@ -41,11 +50,14 @@ class Unusable:
     title: str = ""
 
 
-Item = Reference | Unusable | reading.Refused
+Item = Reference | Unusable | Repaired | reading.Refused
 
 
 def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> Iterator[Item]:
-    """The references of the file and the spectra that cannot be references, in order. Skips MS1 scans."""
+    """The references of the file and the spectra that cannot be references, in order. Skips MS1 scans.
+
+    The repairs of a reference come before it. Those of a spectrum that cannot be a reference are left out.
+    """
 
     @lru_cache(maxsize=4096)  # spectra of one compound are adjacent in a file
     def molecule_of(text: str) -> StandardMolecule | UnusableStructure:
@@ -55,6 +67,7 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
             return refusal
 
     mismatch: SpectrumIssue | None = None  # about the structure of the next spectrum
+    repairs: list[Repaired] = []  # of the next spectrum
     for item in reading.read(path, limits):
         if isinstance(item, reading.Refused):
             yield item
@@ -62,13 +75,21 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
             yield Unusable(item.position, item.code, item.reason, item.remedy, item.title)
         elif isinstance(item, SpectrumIssue) and item.code == "structure_mismatch":
             mismatch = item
+        elif isinstance(item, SpectrumIssue) and item.severity == "repaired":
+            repairs.append(Repaired(item.position, item.code, item.reason))
         elif isinstance(item, reading.UsableSpectrum):
             issue, mismatch = mismatch, None
+            of_spectrum, repairs = repairs, []
+            if issue:
+                of_spectrum.append(Repaired(issue.position, issue.code, issue.reason))
             if issue and not item.spectrum.smiles:
                 position = f"spectrum {item.source_index + 1:,}"
                 yield Unusable(position, "mass_mismatch", issue.reason, issue.remedy, item.spectrum.title)
                 continue
-            yield _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
+            found = _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
+            if isinstance(found, Reference):
+                yield from of_spectrum
+            yield found
 
 
 def _reference(

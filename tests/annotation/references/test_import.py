@@ -77,6 +77,28 @@ def test_unusable_spectra_are_reported_and_the_others_imported(file: Path, bad: 
     assert issue.remedy
 
 
+def test_what_was_changed_is_stored_with_the_version(file: Path) -> None:
+    salt = record("x", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]")
+    comma = record("y", ASPIRIN).replace("PEPMASS=181.0495", "PEPMASS=181,0495")
+    unusable = record("z", "C1CC").replace("PEPMASS=181.0495", "PEPMASS=181,0495")
+    file.write_text(salt + comma + unusable + GOOD)
+
+    version = import_references("public", file)
+
+    version.refresh_from_db()
+    assert (version.n_spectra, version.n_rejected) == (5, 1)
+    notes = {note["code"]: note for note in version.import_notes}
+    assert sorted(notes) == ["fragments_removed", "number_format"]
+    assert notes["fragments_removed"]["examples"] == [
+        f"spectrum 1: CC(=O)Oc1ccccc1C(=O)[O-].[Na+] → {ASPIRIN}"
+    ]
+    assert notes["number_format"]["count"] == 1  # the repair of the unusable record does not count
+    assert "181.0495" in notes["number_format"]["examples"][0]
+    out = StringIO()
+    call_command("import_references", str(file), name="again", stdout=out, stderr=StringIO())
+    assert "1 spectrum, fragments_removed: " in out.getvalue()
+
+
 BETAINE = "C[N+](C)(C)CC(=O)[O-]"
 
 
