@@ -16,6 +16,12 @@ from models_ml.spectra.spectrum import Spectrum
 
 # Old instruments were half a dalton off. At a larger error, structure, adduct and precursor contradict.
 MAX_ERROR_DA = 0.6
+# Repairs of the reader that drop the structure, and the code of a reference that has none left.
+_STRUCTURE_DROPPED = {
+    "structure_mismatch": "mass_mismatch",
+    "structures_differ": "contradiction",
+    "several_structures": "contradiction",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
             yield item
         elif isinstance(item, SpectrumIssue) and item.severity == "rejected":
             yield Unusable(item.position, item.code, item.reason, item.remedy, item.title)
-        elif isinstance(item, SpectrumIssue) and item.code == "structure_mismatch":
+        elif isinstance(item, SpectrumIssue) and item.code in _STRUCTURE_DROPPED:
             mismatch = item
         elif isinstance(item, SpectrumIssue) and item.severity == "repaired":
             repairs.append(Repaired(item.position, item.code, item.reason))
@@ -84,7 +90,8 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
                 of_spectrum.append(Repaired(issue.position, issue.code, issue.reason))
             if issue and not item.spectrum.smiles:
                 position = f"spectrum {item.source_index + 1:,}"
-                yield Unusable(position, "mass_mismatch", issue.reason, issue.remedy, item.spectrum.title)
+                code = _STRUCTURE_DROPPED[issue.code]
+                yield Unusable(position, code, issue.reason, issue.remedy, item.spectrum.title)
                 continue
             found = _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
             if isinstance(found, Reference):

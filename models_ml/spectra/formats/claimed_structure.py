@@ -15,8 +15,13 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Descriptors import ExactMolWt
 
 from models_ml.spectra import adducts
-from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values
+from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values, first_value
 from models_ml.spectra.formats.items import Fault
+from models_ml.spectra.formats.stated_facts import (
+    EXACT_MASS,
+    mass_contradiction,
+    structure_contradiction,
+)
 from models_ml.spectra.zwitterions import is_zwitterion
 
 _INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
@@ -48,7 +53,32 @@ class Claims(NamedTuple):
 def read_claims(
     values: Mapping[str, str], precursor_mz: float, adduct: str | None, repairs: list[Fault]
 ) -> Claims:
-    """The claims that agree with the precursor, or cannot be compared. Others become one repair."""
+    """The claims that agree with the precursor and with each other, or cannot be compared.
+
+    Others become one repair each. A stated exact mass is compared with the structure, and never used.
+    """
+    inchi = next(iter(all_values(values, INCHI)), "")
+    claims = _agreeing_with_precursor(values, precursor_mz, adduct, repairs)
+    fault = structure_contradiction(claims.smiles, inchi, claims.inchikey)
+    if fault:
+        repairs.append(fault)
+        return Claims("", "", claims.formula)
+    texts = (
+        ("structure", smiles_masses(claims.smiles)),
+        ("InChI", inchi_masses(inchi) if claims.smiles or claims.inchikey else ()),
+        ("formula", formula_masses(claims.formula)),
+    )
+    masses = tuple(mass for _, known in texts for mass in known)
+    source = next((name for name, known in texts if known), "")
+    fault = mass_contradiction(first_value(values, EXACT_MASS), masses, source)
+    if fault:
+        repairs.append(fault)
+    return claims
+
+
+def _agreeing_with_precursor(
+    values: Mapping[str, str], precursor_mz: float, adduct: str | None, repairs: list[Fault]
+) -> Claims:
     smiles = _only("SMILES", all_values(values, SMILES), _same_molecule, repairs)
     inchi = _only("InChI", all_values(values, INCHI), operator.eq, repairs)
     formula = _only("formula", all_values(values, FORMULA), operator.eq, repairs)

@@ -62,6 +62,8 @@ def test_spectra_and_molecules_are_stored_with_their_origin(file: Path) -> None:
         (record("x", ""), "no_structure"),
         (record("x", ASPIRIN, adduct=""), "no_adduct"),
         (record("x", ASPIRIN, precursor=300.0), "mass_mismatch"),
+        (record("x", f"{ASPIRIN}\nINCHIKEY=FJKROLUGYXJWQN-UHFFFAOYSA-N"), "contradiction"),
+        (record("x", f"{ASPIRIN}\nSMILES=OC(=O)c1ccccc1CC(O)=O"), "contradiction"),
         (record("x", ASPIRIN).replace("121.0284 100\n139.0390 40\n", ""), "no_peaks"),
     ],
 )
