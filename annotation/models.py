@@ -2,6 +2,7 @@
 
 from annotation.accounts.models import ApiToken, Membership, Project, Role
 from annotation.checkpoints.models import ModelVersion
+from annotation.exports.models import Export
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
@@ -27,6 +28,7 @@ __all__ = [
     "Annotation",
     "ApiToken",
     "Candidate",
+    "Export",
     "Feature",
     "FeatureMember",
     "GeneratedMolecule",

@@ -49,7 +49,7 @@ def results(job: Job, *, top: int = 1) -> Iterator[ResultView]:
 def rows(job: Job, *, top: int = 1) -> Iterator[dict[str, Cell]]:
     """The rows of the table by column name: one for each candidate, in the order of the ranks."""
     for result in results(job, top=top):
-        yield from _rows(result)
+        yield from result_cells(result)
 
 
 def stream_csv(job: Job, *, top: int = 1) -> Iterator[str]:
@@ -63,9 +63,13 @@ def csv_download(job: Job, *, top: int = 1) -> StreamingHttpResponse:
 
 
 def csv_name(job: Job) -> str:
-    """A file name that identifies the job, valid on any file system."""
+    return f"{file_stem(job)}.csv"
+
+
+def file_stem(job: Job) -> str:
+    """A file name without its ending, which identifies the job and is valid on any file system."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", job.name).strip("-.")[:60]
-    return f"{words or 'job'}-{job.public_id.hex[:8]}.csv"
+    return f"{words or 'job'}-{job.public_id.hex[:8]}"
 
 
 def write_csv(job: Job, path: Path, *, top: int = 1) -> int:
@@ -76,7 +80,7 @@ def write_csv(job: Job, path: Path, *, top: int = 1) -> int:
         nonlocal n_spectra
         for result in results(job, top=top):
             n_spectra += 1
-            yield from map(_in_order, _rows(result))
+            yield from map(_in_order, result_cells(result))
 
     with _complete_or_absent(path) as stream:
         stream.writelines(csv_lines(COLUMNS, table()))
@@ -106,7 +110,8 @@ def write_json(job: Job, path: Path, *, top: int = 1) -> int:
     return n_spectra
 
 
-def _rows(result: ResultView) -> Iterator[dict[str, Cell]]:
+def result_cells(result: ResultView) -> Iterator[dict[str, Cell]]:
+    """The rows of one feature by column name: one for each candidate, or one without."""
     shared = _cells(result, SPECTRUM_COLUMNS) | _cells(result.job, JOB_COLUMNS)
     candidates = result.annotation.candidates if result.annotation else ()
     for candidate in candidates or (None,):

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from annotation.web.views import (
     annotation,
+    exports,
     help,
     home,
     jobs,
@@ -38,6 +39,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:public_id>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:public_id>/results.csv", jobs.results_csv, name="job-csv"),
+    path("jobs/<uuid:public_id>/exports/", exports.job_exports, name="job-exports"),
+    path("jobs/<uuid:public_id>/exports/add/", exports.add_export, name="export-add"),
+    path("exports/<uuid:public_id>/file/", exports.export_file, name="export-file"),
     path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),
     path("annotations/<uuid:public_id>/spectrum/", annotation.spectrum_panel, name="annotation-spectrum"),
     path("annotations/<uuid:public_id>/verdicts/", annotation.add_verdict, name="annotation-verdict"),

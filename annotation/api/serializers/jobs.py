@@ -32,6 +32,7 @@ LINKS = {
     "results_csv": "api:job-csv",
     "cancel": "api:job-cancel",
     "retry": "api:job-retry",
+    "exports": "api:job-exports",
 }
 
 
@@ -277,6 +278,7 @@ class JobLinksSerializer(serializers.Serializer[Any]):
     results_csv = serializers.URLField()
     cancel = serializers.URLField()
     retry = serializers.URLField()
+    exports = serializers.URLField()
 
 
 class JobSerializer(ReadOnlyModelSerializer[Job]):

@@ -20,6 +20,7 @@ from annotation.web import scope
 from annotation.web.demonstration import is_demonstration
 from annotation.web.scope import SignedInRequest
 from annotation.web.spectra_table import spectra_table
+from annotation.web.views.exports import exports_context
 
 
 @login_required
@@ -33,6 +34,7 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         "may_review": scope.holds(request.user, job.project_id, Role.CURATOR),
         "is_demonstration": is_demonstration(job),
     }
+    context |= exports_context(job, request.GET)
     return render(request, "annotation/job.html", context | _table(request, job))
 
 

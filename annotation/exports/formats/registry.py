@@ -1,0 +1,31 @@
+"""The writer of each format, with what a download says about the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotation.exports.contents import Contents
+from annotation.exports.formats.delimited import write_csv, write_tsv
+from annotation.exports.formats.excel import write_xlsx
+from annotation.exports.formats.json_text import write_json, write_ndjson
+from annotation.exports.models import Export
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """`write` writes the file and returns the number of rows: features, each once for each candidate."""
+
+    write: Callable[[Contents, Path], int]
+    content_type: str
+
+
+Format = Export.Format
+WRITERS: dict[str, Writer] = {
+    Format.CSV: Writer(write_csv, "text/csv; charset=utf-8"),
+    Format.TSV: Writer(write_tsv, "text/tab-separated-values; charset=utf-8"),
+    Format.XLSX: Writer(write_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    Format.JSON: Writer(write_json, "application/json"),
+    Format.NDJSON: Writer(write_ndjson, "application/x-ndjson"),
+}
