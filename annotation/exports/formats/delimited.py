@@ -23,7 +23,8 @@ def _write(contents: Contents, path: Path, delimiter: str) -> int:
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter=delimiter)
         writer.writerow(EXPORT_COLUMNS)
-        for n_rows, row in enumerate(contents.rows(), 1):
+        for row in contents.rows():
             cells = [csv_cell(row[name]) for name in EXPORT_COLUMNS]
+            n_rows += 1
             writer.writerow([" ".join(cell.split()) for cell in cells] if delimiter == "\t" else cells)
     return n_rows

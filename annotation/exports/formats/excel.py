@@ -8,7 +8,7 @@ from typing import Any
 import xlsxwriter
 
 from annotation.exports.contents import EXPORT_COLUMNS, CannotBuild, Contents
-from annotation.exports.csv_text import csv_cell
+from annotation.exports.csv_text import plain_cell
 
 MAX_ROWS = 1_048_575  # of a sheet, without the header
 MAX_CHARACTERS = 32_767  # of a cell
@@ -53,7 +53,7 @@ def _write_cell(sheet: Any, row: int, column: int, value: object) -> bool:
         sheet.write_boolean(row, column, value)
     elif isinstance(value, int | float):
         sheet.write_number(row, column, value)
-    elif text := csv_cell(value):
+    elif text := plain_cell(value):
         if len(text) > MAX_CHARACTERS:
             sheet.write_string(row, column, text[: MAX_CHARACTERS - len(CUT)] + CUT)
             return True

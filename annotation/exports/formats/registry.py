@@ -9,7 +9,11 @@ from pathlib import Path
 from annotation.exports.contents import Contents
 from annotation.exports.formats.delimited import write_csv, write_tsv
 from annotation.exports.formats.excel import write_xlsx
+from annotation.exports.formats.graphml import write_graphml
 from annotation.exports.formats.json_text import write_json, write_ndjson
+from annotation.exports.formats.mgf import write_mgf
+from annotation.exports.formats.mztab_m import write_mztab
+from annotation.exports.formats.sdf import write_sdf
 from annotation.exports.models import Export
 
 
@@ -26,6 +30,10 @@ WRITERS: dict[str, Writer] = {
     Format.CSV: Writer(write_csv, "text/csv; charset=utf-8"),
     Format.TSV: Writer(write_tsv, "text/tab-separated-values; charset=utf-8"),
     Format.XLSX: Writer(write_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    Format.SDF: Writer(write_sdf, "chemical/x-mdl-sdfile"),
     Format.JSON: Writer(write_json, "application/json"),
     Format.NDJSON: Writer(write_ndjson, "application/x-ndjson"),
+    Format.MGF: Writer(write_mgf, "text/plain; charset=utf-8"),
+    Format.MZTAB: Writer(write_mztab, "text/tab-separated-values; charset=utf-8"),
+    Format.GRAPHML: Writer(write_graphml, "application/graphml+xml"),
 }

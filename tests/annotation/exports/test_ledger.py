@@ -157,6 +157,7 @@ def test_the_snapshot_id_names_what_the_job_holds(job: Job) -> None:
 
 def test_results_that_arrive_during_a_build_stay_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second connection adds a verdict while the file is written."""
+
     def decide_elsewhere() -> None:
         annotation = Job.objects.get(pk=job.pk).annotations.get(item__position=0)
         decide(annotation=annotation, user=job.submitted_by, decision="accept", seen_verdict_id=None)
