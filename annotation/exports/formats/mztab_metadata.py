@@ -94,9 +94,9 @@ def _polarities(modes: set[str]) -> tuple[str, ...]:
 
 
 def _samples(tables: Sequence[Mapping[str, str]]) -> tuple[tuple[str, ...], str]:
-    columns = dict.fromkeys(column for table in tables for column in table)
+    columns = sorted({column for table in tables for column in table})
     for pattern, unit in SAMPLE_COLUMNS:
-        if found := tuple(column for column in columns if pattern.match(column)):
+        if found := tuple(filter(pattern.match, columns)):
             return found, unit
     return (), AREA
 

@@ -211,8 +211,8 @@ def test_mztab_references_and_levels_fit(mztab_file: Path, job: Job) -> None:
         assert re.fullmatch(r"ms_run\[1\]:index=\d+", row["spectra_ref"])
         error = float(row["exp_mass_to_charge"]) / float(row["theoretical_mass_to_charge"]) - 1
         assert abs(error) < 20_000e-6
-    assert [tables["SMF"][0][f"abundance_assay[{n}]"] for n in (1, 2)] == ["12.5", "1000000.0"]
-    assert metadata["assay[2]"] == "a.mzML"
+    assert [tables["SMF"][0][f"abundance_assay[{n}]"] for n in (1, 2)] == ["1000000.0", "12.5"]
+    assert metadata["assay[1]"] == "a.mzML"
 
 
 def test_an_independent_reader_reads_mztab(mztab_file: Path, job: Job) -> None:
