@@ -12,6 +12,7 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
     MoleculeEmbedding,
+    MoleculePattern,
 )
 from annotation.references.models import (
     ReferenceCollection,
@@ -43,6 +44,7 @@ __all__ = [
     "ModelVersion",
     "Molecule",
     "MoleculeEmbedding",
+    "MoleculePattern",
     "Project",
     "ReferenceCollection",
     "ReferenceIssue",

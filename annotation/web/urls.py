@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:public_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:public_id>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:public_id>/results.csv", jobs.results_csv, name="job-csv"),
+    path("table-layout/", jobs.table_layout, name="table-layout"),
     path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),
     path("annotations/<uuid:public_id>/spectrum/", annotation.spectrum_panel, name="annotation-spectrum"),
     path("annotations/<uuid:public_id>/verdicts/", annotation.add_verdict, name="annotation-verdict"),
