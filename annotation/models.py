@@ -13,6 +13,7 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
     MoleculeEmbedding,
+    MoleculePattern,
 )
 from annotation.references.models import (
     ReferenceCollection,
@@ -45,6 +46,7 @@ __all__ = [
     "ModelVersion",
     "Molecule",
     "MoleculeEmbedding",
+    "MoleculePattern",
     "Project",
     "ReferenceCollection",
     "ReferenceIssue",

@@ -6,8 +6,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from annotation.exports.models import Export
-from annotation.exports.selection import InvalidFilter, selected
+from annotation.exports.selection import check_filter
 from annotation.jobs.models import Job
+from annotation.tables.filter_form import InvalidFilter
 from glmr_server import celery
 
 # More would only make everybody wait.
@@ -35,7 +36,7 @@ def request_export(*, job: Job, user: User, format: str, filter_query: str = "",
     if not 1 <= top <= LARGEST_TOP:
         raise CannotExport("top", f"Choose 1 to {LARGEST_TOP} candidates for each feature instead of {top}.")
     try:
-        selected(job, filter_query)
+        check_filter(filter_query)
     except InvalidFilter as refusal:
         raise CannotExport("filter", str(refusal)) from None
     n_open = Export.objects.in_projects(job.project).unfinished().count()

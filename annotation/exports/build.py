@@ -16,7 +16,8 @@ from annotation.exports import ledger, snapshot
 from annotation.exports.contents import CannotBuild, contents_of
 from annotation.exports.formats.registry import WRITERS
 from annotation.exports.ledger import Built, Claim
-from annotation.exports.selection import InvalidFilter, selected
+from annotation.exports.selection import selected
+from annotation.tables.filter_form import InvalidFilter
 
 log = logging.getLogger(__name__)
 

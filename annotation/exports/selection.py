@@ -1,4 +1,4 @@
-"""Which features an export holds: those that the job page shows under the same query."""
+"""Which features an export holds: those that the job page shows under the same filter."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from annotation.jobs.models import Job, JobItem
+from annotation.tables.filter_form import FILTER_NAMES, InvalidFilter, ResultFilter, read_filter
+from annotation.tables.matching import matching_items
 
-# Parts of a job page's query that choose no features.
-NOT_FILTERS = frozenset({"page", "sort", "after", "before", "view", "columns", "csrfmiddlewaretoken"})
 LONGEST_FILTER = 20_000
 
 
-class InvalidFilter(Exception):
-    """The query selects nothing that can be exported. Says why."""
-
-
 def filter_text(query: QueryDict) -> str:
-    """The filter of a page's query as stored: sorted, without empty values and what selects nothing."""
+    """The filter in a page's address as an export stores it: without the order and the page.
+
+    Wrong values stay, so that an export with them is refused. `selected` does that.
+    """
     chosen = QueryDict(mutable=True)
-    for name in sorted(query):
-        values = [value for value in query.getlist(name) if value]
-        if name not in NOT_FILTERS and values:
-            chosen.setlist(name, values)
-    text = chosen.urlencode()
-    if len(text) > LONGEST_FILTER:
-        raise InvalidFilter(f"The filter has {len(text)} characters, more than {LONGEST_FILTER}. Shorten it.")
-    return text
+    for name in FILTER_NAMES:
+        if query.get(name):
+            chosen[name] = query[name]
+    return chosen.urlencode()
+
+
+def check_filter(filter_query: str) -> ResultFilter:
+    """Raises InvalidFilter. Searches nothing: the exporter finds out whether a SMARTS is too complex."""
+    if len(filter_query) > LONGEST_FILTER:
+        too_long = f"{len(filter_query)} characters are more than {LONGEST_FILTER}. Shorten the filter."
+        raise InvalidFilter({"filter": [too_long]})
+    return read_filter(filter_query)
 
 
 def selected(job: Job, filter_query: str) -> QuerySet[JobItem]:
     """The items of the job that the filter selects. Raises InvalidFilter."""
-    if filter_query:
-        raise InvalidFilter("This server exports whole jobs only. Leave the filter empty.")
-    return JobItem.objects.filter(job=job)
+    return matching_items(job, check_filter(filter_query))

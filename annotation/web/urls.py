@@ -42,6 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:public_id>/exports/", exports.job_exports, name="job-exports"),
     path("jobs/<uuid:public_id>/exports/add/", exports.add_export, name="export-add"),
     path("exports/<uuid:public_id>/file/", exports.export_file, name="export-file"),
+    path("table-layout/", jobs.table_layout, name="table-layout"),
     path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),
     path("annotations/<uuid:public_id>/spectrum/", annotation.spectrum_panel, name="annotation-spectrum"),
     path("annotations/<uuid:public_id>/verdicts/", annotation.add_verdict, name="annotation-verdict"),

@@ -365,7 +365,7 @@ class ItemFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=JobItem.State.choices, required=False)
 
 
-class ResultFilters(ItemFilters):
+class ResultFilters(serializers.Serializer[Any]):
     top = serializers.IntegerField(
         required=False, min_value=1, max_value=200, default=1, help_text="Candidates for each feature."
     )

@@ -25,7 +25,7 @@ from annotation.api.views.jobs import job_or_404
 from annotation.exports.actions import CannotExport, request_export
 from annotation.exports.download import NotThere, download
 from annotation.exports.models import Export, ExportQuerySet
-from annotation.exports.selection import InvalidFilter, filter_text
+from annotation.exports.selection import filter_text
 
 POLL_AFTER_S = "2"
 
@@ -81,8 +81,6 @@ class JobExportsView(View):
             )
         except CannotExport as refusal:
             raise _invalid(refusal.field, refusal.reason) from None
-        except InvalidFilter as refusal:
-            raise _invalid("filter", str(refusal)) from None
         headers = {
             "Location": address(request, "api:export", export.public_id),
             "Retry-After": POLL_AFTER_S,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from annotation.exports.actions import CannotExport, request_export
 from annotation.exports.download import NotThere, download
 from annotation.exports.models import Export
-from annotation.exports.selection import InvalidFilter, filter_text
+from annotation.exports.selection import filter_text
 from annotation.jobs.models import Job
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
@@ -48,9 +48,9 @@ def job_exports(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def add_export(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Request an export with the filter of the page, and return to the page."""
     job = scope.job_or_404(request.user, public_id)
-    top, filter_query = request.POST.get("top", "1"), ""
+    top = request.POST.get("top", "1")
+    filter_query = filter_text(QueryDict(request.POST.get("filter", "")))
     try:
-        filter_query = filter_text(QueryDict(request.POST.get("filter", "")))
         export = request_export(
             job=job,
             user=request.user,
@@ -58,7 +58,7 @@ def add_export(request: SignedInRequest, public_id: UUID) -> HttpResponse:
             filter_query=filter_query,
             top=int(top) if top.isascii() and top.isdigit() and len(top) < 6 else 0,
         )
-    except (CannotExport, InvalidFilter) as reason:
+    except CannotExport as reason:
         messages.error(request, str(reason))
     else:
         text = f"{export.get_format_display()} is being built. It appears in the list of exports."

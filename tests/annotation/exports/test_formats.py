@@ -11,6 +11,7 @@ from typing import Any
 import networkx
 import openpyxl
 import pytest
+from django.http import QueryDict
 from pyteomics import mgf, mztab
 from rdkit import Chem
 
@@ -20,7 +21,9 @@ from annotation.exports.build import build_next
 from annotation.exports.contents import EXPORT_COLUMNS
 from annotation.exports.formats import excel
 from annotation.exports.formats.mztab_m import SME_COLUMNS
+from annotation.exports.selection import filter_text
 from annotation.models import Export, Job
+from annotation.web.spectra_table import spectra_table
 from tests.annotation.builders import add_candidate, make_job
 from tests.annotation.exports.building import built, mixed_job
 
@@ -49,6 +52,18 @@ def test_csv_and_tsv_hold_the_same_rows(job: Job) -> None:
     tsv = table(built(job, "tsv", top=3)[1], delimiter="\t")
     assert [row["smiles"] for row in tsv] == [row["smiles"] for row in rows]
     assert {rows[1]["error"], tsv[-4]["error"], *(row["error"] for row in tsv)} >= {"'=1+1|calc", ""}
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "mztab", "graphml"])
+@pytest.mark.parametrize("query", ["state=done", "smarts=c1ccccc1&sort=-right&page=2", "mz_from=900"])
+def test_an_export_has_the_features_of_the_filtered_screen(job: Job, query: str, format: str) -> None:
+    on_screen = spectra_table(job, QueryDict(query))
+    positions = [row.item.position for row in on_screen.rows]
+    export, path = built(job, format, filter_query=filter_text(QueryDict(query)))
+    assert export.n_features == len(positions)
+    assert "page" not in export.filter
+    if format == "csv":
+        assert [int(row["position"]) for row in table(path)] == sorted(positions)
 
 
 def test_ties_at_the_last_rank_come_besides(job: Job) -> None:

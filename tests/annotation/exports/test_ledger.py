@@ -180,7 +180,12 @@ def test_results_that_arrive_during_a_build_stay_out(job: Job, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("values", "field"),
-    [({"format": "docx"}, "format"), ({"top": 0}, "top"), ({"top": 5000}, "top")],
+    [
+        ({"format": "docx"}, "format"),
+        ({"filter_query": "mz_from=x"}, "filter"),
+        ({"top": 0}, "top"),
+        ({"top": 5000}, "top"),
+    ],
 )
 def test_what_cannot_be_exported_is_refused_with_the_field(
     job: Job, values: dict[str, Any], field: str
