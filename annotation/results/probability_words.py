@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annotation.results.models import Annotation
+from typing import Protocol
 
 ONLY_CANDIDATE = "only candidate, not compared"
 IF_IN_LIBRARY = "if the library has it"
@@ -16,7 +16,18 @@ SCALE = (
 )
 
 
-def probability_words(annotation: Annotation) -> str:
+class Confident(Protocol):
+    """An annotation, as a row or as a view."""
+
+    @property
+    def p_right(self) -> float | None: ...
+    @property
+    def n_candidates(self) -> int: ...
+    @property
+    def abstains(self) -> bool | None: ...
+
+
+def probability_words(annotation: Confident) -> str:
     """Words for `p_right`; empty without a probability.
 
     An only candidate has nothing to be compared with, so its number says only how well it explains the

@@ -13,6 +13,7 @@ from annotation.exports.formats.graphml import write_graphml
 from annotation.exports.formats.json_text import write_json, write_ndjson
 from annotation.exports.formats.mgf import write_mgf
 from annotation.exports.formats.mztab_m import write_mztab
+from annotation.exports.formats.report_file import write_html, write_pdf
 from annotation.exports.formats.sdf import write_sdf
 from annotation.exports.models import Export
 
@@ -36,4 +37,6 @@ WRITERS: dict[str, Writer] = {
     Format.MGF: Writer(write_mgf, "text/plain; charset=utf-8"),
     Format.MZTAB: Writer(write_mztab, "text/tab-separated-values; charset=utf-8"),
     Format.GRAPHML: Writer(write_graphml, "application/graphml+xml"),
+    Format.HTML: Writer(write_html, "text/html; charset=utf-8"),
+    Format.PDF: Writer(write_pdf, "application/pdf"),
 }
