@@ -12,14 +12,14 @@ from models_ml.spectra.mgf_writer import write_mgf as write_spectra
 
 
 def write_mgf(contents: Contents, path: Path) -> int:
-    """One block for each feature. The fields of rank 1 have the prefix `GLMR_`.
+    """One block for each feature. The fields of rank 1 have the prefix `RESULT_`.
 
     `SMILES` and its like stay free: they state what the molecule is, which only a standard can show.
     """
     n_rows = 0
     with path.open("w", encoding="utf-8") as stream:
         for spectrum, result in contents.with_spectra():
-            fields = {**_fields(result), "GLMR_SNAPSHOT": contents.snapshot.id}
+            fields = {**_fields(result), "RESULT_SNAPSHOT": contents.snapshot.id}
             n_rows += write_spectra([to_exchange(spectrum)], stream, fields)
     return n_rows
 
@@ -28,26 +28,26 @@ def _fields(result: ResultView) -> dict[str, str]:
     annotation = result.annotation
     values: dict[str, object] = {
         "FEATURE_ID": result.feature.label or result.position + 1,
-        "GLMR_POSITION": result.position,
-        "GLMR_STATE": result.state,
-        "GLMR_ERROR": result.error,
+        "RESULT_POSITION": result.position,
+        "RESULT_STATE": result.state,
+        "RESULT_ERROR": result.error,
     }
     if annotation is not None:
         values |= {
-            "GLMR_ANNOTATION": annotation.id,
-            "GLMR_ADDUCT": annotation.adduct,
-            "GLMR_METHOD": annotation.method,
-            "GLMR_P_RIGHT": annotation.p_right,
-            "GLMR_NONE_OF_THESE": annotation.abstains,
-            "GLMR_MARGIN": annotation.margin,
-            "GLMR_LEVEL": (annotation.verdict.level if annotation.verdict else "")
+            "RESULT_ANNOTATION": annotation.id,
+            "RESULT_ADDUCT": annotation.adduct,
+            "RESULT_METHOD": annotation.method,
+            "RESULT_P_RIGHT": annotation.p_right,
+            "RESULT_NONE_OF_THESE": annotation.abstains,
+            "RESULT_MARGIN": annotation.margin,
+            "RESULT_LEVEL": (annotation.verdict.level if annotation.verdict else "")
             or annotation.proposed_level,
-            "GLMR_VERDICT": annotation.verdict.decision if annotation.verdict else "",
-            "GLMR_VERDICT_SMILES": annotation.verdict.smiles if annotation.verdict else "",
-            "GLMR_BEST_FORMULA": annotation.best_formula,
+            "RESULT_VERDICT": annotation.verdict.decision if annotation.verdict else "",
+            "RESULT_VERDICT_SMILES": annotation.verdict.smiles if annotation.verdict else "",
+            "RESULT_BEST_FORMULA": annotation.best_formula,
         }
         for candidate in annotation.candidates:
-            prefix = f"GLMR_RANK_{candidate.rank}"
+            prefix = f"RESULT_RANK_{candidate.rank}"
             values |= {
                 f"{prefix}_SMILES": candidate.smiles,
                 f"{prefix}_NAME": candidate.name,

@@ -132,10 +132,10 @@ def test_json_and_ndjson_are_complete(job: Job) -> None:
 def test_mgf_has_the_raw_peaks_and_the_answer(job: Job) -> None:
     with mgf.read(str(built(job, "mgf", top=2)[1])) as reader:
         blocks = list(reader)
-    assert [block["params"]["glmr_state"] for block in blocks] == STATES
+    assert [block["params"]["result_state"] for block in blocks] == STATES
     spectrum = job.items.get(position=0).spectrum
     assert blocks[0]["m/z array"].tolist() == spectrum.mz.tolist()
-    assert blocks[0]["params"]["glmr_rank_2_smiles"]
+    assert blocks[0]["params"]["result_rank_2_smiles"]
     assert "smiles" not in blocks[0]["params"]
 
 

@@ -6,11 +6,14 @@ import gc
 import tracemalloc
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
+from annotation.exports.contents import contents_of
+from annotation.exports.formats.registry import WRITERS
 from annotation.exports.table import rows
-from annotation.models import Annotation, Candidate, Feature, Job, JobItem, Spectrum
+from annotation.models import Annotation, Candidate, Export, Feature, Job, JobItem, Spectrum
 from tests.annotation.builders import make_job, make_library_version, make_spectrum
 
 N_SPECTRA = 3_000
@@ -39,7 +42,29 @@ def n_rows(table: Iterable[object]) -> int:
     return n
 
 
-def large_job() -> Job:
+@pytest.mark.slow
+@pytest.mark.django_db
+@pytest.mark.usefixtures("within_test_transaction")
+def test_ten_thousand_rows_are_exported_in_bounded_memory(tmp_path: Path) -> None:
+    job = large_job(2_500, n_candidates=4)
+    for format in ("xlsx", "mztab"):
+        peaks: list[int] = []
+
+        def note_peak(peaks: list[int] = peaks) -> None:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            gc.collect()
+            tracemalloc.reset_peak()
+
+        export = Export(job=job, requested_by=job.submitted_by, format=format, top=4)
+        tracemalloc.start()
+        n_rows = WRITERS[format].write(contents_of(export, note_peak), tmp_path / format)
+        tracemalloc.stop()
+        assert n_rows == 10_000
+        assert len(peaks) == 10  # rounds of 250 features
+        assert max(peaks[7:]) < 1.5 * max(peaks[1:4]), format
+
+
+def large_job(n_spectra: int = N_SPECTRA, n_candidates: int = 1) -> Job:
     """All spectra annotated, written straight into the tables."""
     first = make_spectrum()
     version = make_library_version()
@@ -50,7 +75,7 @@ def large_job() -> Job:
         if field.attname not in ("id", "source_index")
     }
     spectra = Spectrum.objects.bulk_create(
-        [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + N_SPECTRA - 1)],
+        [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + n_spectra - 1)],
         batch_size=2000,
     )
     features = Feature.objects.bulk_create(
@@ -95,9 +120,10 @@ def large_job() -> Job:
     Candidate.objects.bulk_create(
         [
             Candidate(
-                annotation=annotation, rank=1, retrieval_rank=1, molecule_id=entry.molecule_id, **scores
+                annotation=annotation, rank=rank, retrieval_rank=rank, molecule_id=entry.molecule_id, **scores
             )
             for annotation in annotations
+            for rank in range(1, n_candidates + 1)
         ],
         batch_size=5000,
     )
