@@ -66,7 +66,7 @@ def _build_or_say_why(held: Claim, check: Callable[[], None]) -> None:
     ledger.remove_files_of(held)
 
 
-def build(held: Claim, check: Callable[[], None] = int) -> Built:
+def build(held: Claim, check: Callable[[], object] = int) -> Built:
     """Write the file of the export. What an interrupted build leaves, the next claim removes.
 
     Raises CannotBuild or InvalidFilter with a reason for people.

@@ -38,7 +38,7 @@ class Contents:
     export: Export
     snapshot: Snapshot
     positions: Sequence[int]  # in the job, in the order of submission
-    on_round: Callable[[], None]  # called between queries; raises to stop the work
+    on_round: Callable[[], object]  # called between queries; raises to stop the work
 
     @property
     def job(self) -> Job:
@@ -95,7 +95,7 @@ class Contents:
         return from_row(JobView, self.job)
 
 
-def contents_of(export: Export, on_round: Callable[[], None] = int) -> Contents:
+def contents_of(export: Export, on_round: Callable[[], object] = int) -> Contents:
     """Raises InvalidFilter."""
     rows = selected(export.job, export.filter).order_by("position").values_list("position", flat=True)
     positions = array("L", rows.iterator(chunk_size=10_000))

@@ -19,8 +19,8 @@ def filter_text(query: QueryDict) -> str:
     """
     chosen = QueryDict(mutable=True)
     for name in FILTER_NAMES:
-        if query.get(name):
-            chosen[name] = query[name]
+        if value := query.get(name):
+            chosen[name] = str(value)
     return chosen.urlencode()
 
 

@@ -26,13 +26,15 @@ TOPS = [(str(n), f"{n} candidate{'s' if n > 1 else ''}") for n in (1, 3, 5, 10, 
 
 def exports_context(job: Job, query: QueryDict) -> dict[str, Any]:
     """What `_exports.html` shows: the latest exports of a job, and the filter for a new one. One query."""
+    address, filter_query = reverse("job-exports", args=[job.public_id]), filter_text(query)
     exports = list(Export.objects.filter(job=job).select_related("requested_by")[:N_SHOWN])
     return {
         "exports": exports,
         "exports_open": any(export.is_open for export in exports),
         "export_formats": Export.Format.choices,
         "export_tops": TOPS,
-        "export_filter": filter_text(query),
+        "export_filter": filter_query,
+        "exports_url": f"{address}?{filter_query}" if filter_query else address,
     }
 
 
