@@ -31,8 +31,13 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
+    """A picture and the headings and rows of the table beside it."""
+
+    heading: str
     picture: SafeString
     rows: list[TableRow]
+    first: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def _states(states: list[tuple[JobItem.State, int]], links: _Links) -> Plot:
     columns = [Column(str(state.label), n, links.to(state=state.value)) for state, n in states]
     alternative = "States of the features. " + _spoken(columns)
     rows = [TableRow(column.label, column.n, column.href) for column in columns]
-    return Plot(column_chart(columns, alternative, "State"), rows)
+    return Plot("States", column_chart(columns, alternative, "State"), rows, "State")
 
 
 def _confidence(bins: list[Bin]) -> Plot:
@@ -102,7 +107,8 @@ def _confidence(bins: list[Bin]) -> Plot:
         columns
     )
     rows = [TableRow(column.label, column.n) for column in columns]
-    return Plot(column_chart(columns, alternative, "Probability that rank 1 is right"), rows)
+    picture = column_chart(columns, alternative, "Probability that rank 1 is right")
+    return Plot("Probability of rank 1", picture, rows, "Probability")
 
 
 def _errors(errors: overview.MassErrors) -> Plot:
@@ -110,7 +116,7 @@ def _errors(errors: overview.MassErrors) -> Plot:
     alternative = "Mass errors of rank 1 in ppm. " + _spoken(columns)
     rows = [TableRow(f"{bin.low:+.1f} to {bin.high:+.1f} ppm", bin.n) for bin in errors.bins if bin.n]
     picture = column_chart(columns, alternative, "Mass error (ppm); the dashed line is 0", target=0.5)
-    return Plot(picture, rows)
+    return Plot("Mass error of rank 1", picture, rows, "Mass error")
 
 
 def _map(found: FeatureMap, links: _Links) -> Plot:
@@ -123,7 +129,8 @@ def _map(found: FeatureMap, links: _Links) -> Plot:
     picture = point_map(
         points, alternative, (*found.times, "Retention time (s)"), (*found.masses, "Precursor m/z")
     )
-    return Plot(picture, _time_ranges(found, links))
+    rows = _time_ranges(found, links)
+    return Plot("Precursor against retention time", picture, rows, "Retention time", "Precursor m/z")
 
 
 def _point(found: FeatureMap, cell: MapCell, links: _Links) -> Point:
