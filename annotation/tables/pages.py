@@ -33,10 +33,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The annotated features before and after one in the list, and its number there, from 1."""
+    """The annotated features before and after one in the list."""
 
     previous: UUID | None
     following: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The number of a feature in the list, from 1, and how many annotated features the list has."""
+
     number: int
     total: int
 
@@ -78,16 +84,26 @@ def load_page(
 
 
 def neighbours(job: Job, item: JobItem, chosen: ResultFilter, order: Order) -> Neighbours:
-    """Of an annotated item, whether the filter still matches it or not. Four queries."""
-    items = matching_items(job, chosen).filter(annotation__isnull=False)
+    """Of an annotated item, whether the filter still matches it or not. At most three queries."""
+    items, start = matching_items(job, chosen).filter(annotation__isnull=False), _start(job, order, item)
+    ids = "annotation__public_id"
+    before, after = items.filter(order.before(*start)), items.filter(order.after(*start))
+    previous = order.sorted(before, backwards=True).values_list(ids, flat=True)[:1]
+    following = order.sorted(after).values_list(ids, flat=True)[:1]
+    return Neighbours(next(iter(previous), None), next(iter(following), None))
+
+
+def place_in_list(job: Job, item: JobItem, chosen: ResultFilter, order: Order) -> Place:
+    """Where an annotated item is among the annotated items of the list. At most two queries."""
+    items, start = matching_items(job, chosen).filter(annotation__isnull=False), _start(job, order, item)
+    total, n_before = _counts(items, order.before(*start))
+    return Place(n_before + 1, total)
+
+
+def _start(job: Job, order: Order, item: JobItem) -> tuple[Any, int]:
     start = _cursor(job, order, item.position)
     assert start is not None  # the item is in the job
-    is_before = order.before(*start)
-    ids = "annotation__public_id"
-    previous = order.sorted(items.filter(is_before), backwards=True).values_list(ids, flat=True)[:1]
-    following = order.sorted(items.filter(order.after(*start))).values_list(ids, flat=True)[:1]
-    total, n_before = _counts(items, is_before)
-    return Neighbours(next(iter(previous), None), next(iter(following), None), n_before + 1, total)
+    return start
 
 
 def _cursor(job: Job, order: Order, position: int) -> tuple[Any, int] | None:

@@ -21,7 +21,7 @@ from annotation.tables.filter_form import (
 )
 from annotation.tables.matching import matching_items
 from annotation.tables.order import ORDERS, Order, read_order
-from annotation.tables.pages import Neighbours, Page, load_page, neighbours
+from annotation.tables.pages import Neighbours, Page, Place, load_page, neighbours, place_in_list
 
 # The name under which the address of a feature, and of the review queue, carries the list that it is part of.
 LIST = "list"
@@ -117,14 +117,19 @@ def listed_items(job: Job, query: str) -> QuerySet[JobItem]:
         return JobItem.objects.filter(job=job)
 
 
-def list_neighbours(job: Job, item: JobItem, query: str) -> Neighbours:
-    """Of a feature in the list of its job that the query string selects. Four queries."""
+def list_neighbours(job: Job, item: JobItem, query: str) -> tuple[Neighbours, Place | None]:
+    """Of a feature in the list of its job that the query string selects. Five queries at most.
+
+    The place is None for the list as submitted, which has the feature's own number.
+    """
     parameters = QueryDict(query[:MAX_QUERY])
     chosen, order = valid_part(ResultFilterForm(parameters)), read_order(parameters.get("sort"))
     try:
-        return neighbours(job, item, chosen, order)
+        found = neighbours(job, item, chosen, order)
     except InvalidFilter:
-        return neighbours(job, item, ResultFilter(), order)
+        chosen = ResultFilter()
+        found = neighbours(job, item, chosen, order)
+    return found, place_in_list(job, item, chosen, order) if query else None
 
 
 def _rows(job: Job, page: Page) -> list[FeatureRow]:

@@ -154,14 +154,14 @@ def _navigation(request: SignedInRequest, annotation: Annotation) -> dict[str, A
             "is_in_queue": True,
             "queue_query": _queue_query(request),
         }
-    found = list_neighbours(annotation.job, annotation.item, listed)
+    found, place = list_neighbours(annotation.job, annotation.item, listed)
     return {
         "previous": found.previous,
         "following": found.following,
         "is_in_queue": False,
         "queue_query": carried_list(listed),
         "listed": listed,
-        "place": found,
+        "place": place,
     }
 
 

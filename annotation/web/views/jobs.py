@@ -67,7 +67,12 @@ def spectra(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 def _table(request: SignedInRequest, job: Job) -> dict[str, object]:
     table = spectra_table(job, request.GET)
-    return {"table": table, "sort": table.sort, "layout": read_layout(request.COOKIES)}
+    return {
+        "table": table,
+        "sort": table.sort,
+        "list_query": table.chosen.query,
+        "layout": read_layout(request.COOKIES),
+    }
 
 
 @login_required

@@ -230,12 +230,20 @@ def test_mztab_references_and_levels_fit(mztab_file: Path, job: Job) -> None:
     assert metadata["assay[1]"] == "a.mzML"
 
 
-def test_an_independent_reader_reads_mztab(mztab_file: Path, job: Job) -> None:
-    read = mztab.MzTab(str(mztab_file))
+def test_an_independent_reader_reads_mztab(mztab_file: Path) -> None:
+    read = mztab.MzTab(str(mztab_file), table_format="dict")
     assert read.variant == "M"
-    assert len(read.small_molecule_table) == len(read.small_molecule_feature_table) == 5
-    assert list(read.small_molecule_evidence_table.columns)[: len(SME_COLUMNS)] == list(SME_COLUMNS)
-    assert len(read.small_molecule_evidence_table) == 4
+    summary, features, evidence = (
+        table["rows"]
+        for table in (
+            read.small_molecule_table,
+            read.small_molecule_feature_table,
+            read.small_molecule_evidence_table,
+        )
+    )
+    assert (len(summary), len(features), len(evidence)) == (5, 5, 4)
+    assert list(evidence[0])[: len(SME_COLUMNS)] == list(SME_COLUMNS)
+    assert summary[0]["smiles"] == evidence[0]["smiles"]
 
 
 def test_a_job_without_candidates_has_no_evidence_table() -> None:
