@@ -44,6 +44,7 @@ def n_rows(table: Iterable[object]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.django_db
 @pytest.mark.usefixtures("within_test_transaction")
 def test_ten_thousand_rows_are_exported_in_bounded_memory(
