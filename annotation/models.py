@@ -1,6 +1,14 @@
 """Re-exports the models of all subpackages, because Django expects them here."""
 
-from annotation.accounts.models import ApiToken, Membership, Project, Role
+from annotation.accounts.models import (
+    Account,
+    ApiToken,
+    AuditEvent,
+    BrowserSession,
+    Membership,
+    Project,
+    Role,
+)
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
 from annotation.integration.models import IdempotencyKey
@@ -26,8 +34,11 @@ from annotation.review.models import Verdict
 from annotation.spectra.models import Feature, FeatureMember, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
+    "Account",
     "Annotation",
     "ApiToken",
+    "AuditEvent",
+    "BrowserSession",
     "Candidate",
     "Export",
     "Feature",
