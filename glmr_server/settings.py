@@ -154,6 +154,8 @@ GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
+GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
+
 # --- Limits on input -------------------------------------------------------------------------------
 GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
 GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
@@ -267,6 +269,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "ExportFormat": "annotation.exports.models.Export.Format",
+        "ExportState": "annotation.exports.models.Export.State",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
         "Grouping": "annotation.spectra.models.Upload.Grouping",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
@@ -282,6 +286,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
         {"name": "annotations", "description": "Results in detail, and verdicts on them."},
+        {"name": "exports", "description": "Files of results that the server builds."},
         {"name": "uploads", "description": "Uploaded spectra and what was found in them."},
         {"name": "projects", "description": "The projects that you can see."},
         {"name": "libraries", "description": "Candidate libraries and their versions."},
