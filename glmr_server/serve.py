@@ -1,4 +1,4 @@
-"""Run one of the server's processes: `python -m glmr_server.serve web|worker|beat`.
+"""Run one of the server's processes: `python -m glmr_server.serve web|worker|exporter|beat`.
 
 `make run` and the containers both start their processes here, so that they run the same commands.
 """
@@ -45,8 +45,21 @@ def worker_command() -> list[str]:
     ]
 
 
+def exporter_command() -> list[str]:
+    """Builds exports, one at a time. It needs no torch, so the image of the web server runs it."""
+    from glmr_server.celery import EXPORT_MODULES, EXPORT_QUEUE
+
+    return [
+        *("-m", "celery", "--app", "glmr_server", "worker"),
+        *("--pool", "solo", "--queues", EXPORT_QUEUE, "--include", EXPORT_MODULES),
+        *("--without-gossip", "--without-mingle"),
+        *("--hostname", "exporter@%h"),
+        *("--loglevel", env.text("GLMR_LOG_LEVEL", "INFO")),
+    ]
+
+
 def beat_command() -> list[str]:
-    """The schedule is one interval, so beat keeps nothing on disk that a crash could damage."""
+    """The schedule is two intervals, so beat keeps nothing on disk that a crash could damage."""
     return [
         *("-m", "celery", "--app", "glmr_server", "beat"),
         *("--scheduler", "celery.beat:Scheduler", "--pidfile", ""),
@@ -54,7 +67,7 @@ def beat_command() -> list[str]:
     ]
 
 
-COMMANDS = {"web": web_command, "worker": worker_command, "beat": beat_command}
+COMMANDS = {"web": web_command, "worker": worker_command, "exporter": exporter_command, "beat": beat_command}
 
 
 def _check_secret_key() -> None:

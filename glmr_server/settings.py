@@ -5,6 +5,7 @@ Without GLMR_DATABASE_URL and GLMR_BROKER_URL the embedded services of the data 
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "axes",
     "annotation",
 ]
 
@@ -60,6 +62,7 @@ MIDDLEWARE = [
     "annotation.api.middleware.problem_details",
     "django.middleware.security.SecurityMiddleware",
     "glmr_server.security.content_security_policy",
+    "glmr_server.security.keep_private",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "glmr_server.security.refuse_oversized_upload",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -69,6 +72,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "annotation.web.session_rules.session_rules",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "glmr_server.urls"
@@ -150,6 +155,8 @@ GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
+GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
+
 # --- Limits on input -------------------------------------------------------------------------------
 GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
 GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
@@ -170,6 +177,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 100
 
 # --- Files -----------------------------------------------------------------------------------------
 MEDIA_ROOT = DATA_DIR / "media"  # uploads; served only through views that check the project
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("GLMR_STATIC_ROOT", str(DATA_DIR / "static")))
 HELP_ROOT = BASE_DIR / "docs" / "_build" / "html"  # what `make docs` builds; shown at /help/
@@ -190,6 +199,10 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses before a password is hashed
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -199,6 +212,26 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# A browser must sign in again after this long without use, and after this long in any case.
+GLMR_SESSION_IDLE_HOURS = env.whole_number("GLMR_SESSION_IDLE_HOURS", 12, minimum=1)
+GLMR_SESSION_MAX_HOURS = env.whole_number("GLMR_SESSION_MAX_HOURS", 168, minimum=1)
+SESSION_COOKIE_AGE = GLMR_SESSION_IDLE_HOURS * 3600
+
+# Wrong passwords for one account from one address, on the sign-in pages of the site and of the admin. Each
+# further try during the wait starts the wait again. The pair is counted, so that a stranger cannot lock out
+# the owner of an account, who has another address.
+AXES_FAILURE_LIMIT = env.whole_number("GLMR_SIGN_IN_TRIES", 5, minimum=1)
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=env.whole_number("GLMR_SIGN_IN_WAIT_MINUTES", 5, minimum=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "annotation.accounts.audit.client_address"
+AXES_LOCKOUT_CALLABLE = "annotation.web.views.account.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
+GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 
 # --- Mail ------------------------------------------------------------------------------------------
 # Off without a mail server. Workers send the mails, so they need the settings too.
@@ -260,6 +293,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "ExportFormat": "annotation.exports.models.Export.Format",
+        "ExportState": "annotation.exports.models.Export.State",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
         "Grouping": "annotation.spectra.models.Upload.Grouping",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
@@ -276,6 +311,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
         {"name": "annotations", "description": "Results in detail, and verdicts on them."},
+        {"name": "exports", "description": "Files of results that the server builds."},
         {"name": "uploads", "description": "Uploaded spectra and what was found in them."},
         {"name": "projects", "description": "The projects that you can see."},
         {"name": "libraries", "description": "Candidate libraries and their versions."},

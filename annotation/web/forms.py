@@ -11,13 +11,11 @@ from django.template.defaultfilters import filesizeformat
 
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
-from annotation.jobs.models import JobItem
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.spectra.models import Upload
 from annotation.web import scope
-from annotation.web.certainty import CERTAINTY_FILTERS
 from models_ml.outcomes import METHODS, AnnotateParams
 
 NO_ADDUCT = ("", "None: these cannot be annotated")
@@ -27,11 +25,6 @@ METHOD_LABELS = {
     "fused": "fused: all evidence, with probabilities",
     "glmr": "glmr: the published method, without probabilities",
 }
-VERDICT_FILTERS = [
-    ("", "All spectra"),
-    ("none", "Without a verdict"),
-    ("any", "With a verdict"),
-]
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -160,24 +153,6 @@ class SubmitForm(RunForm):
             f"Up to {filesizeformat(max_bytes)} together. Only MS2 spectra are used. "
             "An invalid spectrum or file does not affect the others."
         )
-
-
-class SpectraFilter(forms.Form):
-    """Which spectra of a job the table shows. Invalid values filter nothing; the form marks them."""
-
-    q = forms.CharField(required=False, max_length=200, label="Title or external ID")
-    state = forms.ChoiceField(
-        choices=[("", "Any state"), *JobItem.State.choices], required=False, label="State"
-    )
-    review = forms.ChoiceField(
-        choices=[*VERDICT_FILTERS, *Verdict.Decision.choices], required=False, label="Verdict"
-    )
-    sure = forms.ChoiceField(choices=CERTAINTY_FILTERS, required=False, label="Probability of rank 1")
-
-    def values(self) -> dict[str, str]:
-        """The valid values by name; an empty string where there is none."""
-        self.is_valid()
-        return {name: str(self.cleaned_data.get(name) or "") for name in self.fields}
 
 
 class VerdictForm(forms.Form):

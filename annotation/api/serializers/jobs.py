@@ -34,6 +34,7 @@ LINKS = {
     "results_csv": "api:job-csv",
     "cancel": "api:job-cancel",
     "retry": "api:job-retry",
+    "exports": "api:job-exports",
     "resume": "api:job-resume",
 }
 
@@ -212,6 +213,14 @@ class JobFileInputSerializer(SubmissionSerializer):
 
     file = serializers.FileField(allow_empty_file=True, max_length=255)
     params = serializers.JSONField(required=False, default=dict, help_text="The parameters as JSON text.")
+    quantities = serializers.FileField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=255,
+        help_text="The quantification table (CSV) that mzmine wrote beside the file. Its columns are kept "
+        "with the features.",
+    )
 
     def validate_params(self, value: Any) -> dict[str, Any]:
         params = ParametersSerializer(data=value)
@@ -301,6 +310,7 @@ class JobLinksSerializer(serializers.Serializer[Any]):
     results_csv = serializers.URLField()
     cancel = serializers.URLField()
     retry = serializers.URLField()
+    exports = serializers.URLField()
     resume = serializers.URLField()
 
 
@@ -395,7 +405,7 @@ class ItemFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=JobItem.State.choices, required=False)
 
 
-class ResultFilters(ItemFilters):
+class ResultFilters(serializers.Serializer[Any]):
     top = serializers.IntegerField(
         required=False, min_value=1, max_value=200, default=1, help_text="Candidates for each feature."
     )
