@@ -19,8 +19,8 @@ from tests.models_ml.spectra.builders import SELECTED_ION, ZLIB, binary_array, m
 N_SCANS = 100_000
 CYCLE = 10  # one MS1 scan, then nine MS2 scans
 N_POINTS = 5_000  # of an MS1 scan: 80 kB once decoded
-MZ = 100 + 0.2 * np.arange(N_POINTS)
-HEIGHTS = 1.0 + np.arange(N_POINTS) % 7
+MZ: FloatArray = np.linspace(100.0, 1100.0, N_POINTS)
+HEIGHTS: FloatArray = np.resize(np.arange(1.0, 8.0), N_POINTS)
 MAX_GROWTH_MB = 8
 
 
