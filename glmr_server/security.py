@@ -53,11 +53,22 @@ def keep_private(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def largest_body(content_type: str) -> int:
+    """Bytes that the body of a request may have. Files come as multipart/form-data only."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return int(settings.GLMR_MAX_UPLOAD_BYTES) + _FRAMING_BYTES
+    if media_type == "application/json":
+        return int(settings.GLMR_MAX_JSON_BYTES)
+    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
 def refuse_oversized_upload(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         announced = request.headers.get("Content-Length") or "0"
-        limit = settings.GLMR_MAX_UPLOAD_BYTES
-        if announced.isdigit() and int(announced) > limit + _FRAMING_BYTES:
+        limit = largest_body(request.content_type or "")
+        # annotation.api.parsers refuses JSON, with advice on spectra.
+        if announced.isdigit() and int(announced) > limit and request.content_type != "application/json":
             return _too_large(request, int(announced), limit)
         return get_response(request)
 

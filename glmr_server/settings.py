@@ -156,6 +156,16 @@ GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
 GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
 
+# --- Web processes: what one client may use (glmr_server.front) ------------------------------------
+GLMR_WEB_THREADS = env.whole_number("GLMR_WEB_THREADS", 8, minimum=1)
+GLMR_HEADER_TIMEOUT_S = env.whole_number("GLMR_HEADER_TIMEOUT_S", 10, minimum=1)
+GLMR_BODY_TIMEOUT_S = env.whole_number("GLMR_BODY_TIMEOUT_S", 30, minimum=1)
+GLMR_BODY_BYTES_PER_S = env.n_bytes("GLMR_BODY_BYTES_PER_S", 4096)  # slower senders are given up
+GLMR_CONNECTIONS = env.whole_number("GLMR_CONNECTIONS", 1000, minimum=1)
+GLMR_CONNECTIONS_PER_ADDRESS = env.whole_number("GLMR_CONNECTIONS_PER_ADDRESS", 128, minimum=1)
+GLMR_SPOOL_BYTES = env.n_bytes("GLMR_SPOOL_BYTES", 4 * 2**30)
+GLMR_TRUSTED_PROXIES = env.networks("GLMR_TRUSTED_PROXIES")
+
 # --- Limits on input -------------------------------------------------------------------------------
 GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
 GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
@@ -171,7 +181,7 @@ GLMR_PARSE_S_PER_MIB = env.whole_number("GLMR_PARSE_S_PER_MIB", 4, minimum=1)  #
 GLMR_PARSE_TIMEOUT_S = env.whole_number("GLMR_PARSE_TIMEOUT_S", 600, minimum=1)
 GLMR_PARSE_MEMORY_BYTES = env.n_bytes("GLMR_PARSE_MEMORY_BYTES", 2 * 2**30)
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = GLMR_MAX_JSON_BYTES  # the body without its files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20  # the fields of a form, without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 
 # --- Files -----------------------------------------------------------------------------------------
