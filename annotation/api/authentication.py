@@ -5,15 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from annotation.accounts import audit
 from annotation.accounts.models import ApiToken, AuditEvent
@@ -58,19 +54,3 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "glmr_<prefix>_<secret>"}
-
-
-class RatePerCaller(SimpleRateThrottle):
-    """Rate limit per minute for each token, or for each signed-in person (setting GLMR_API_RATE)."""
-
-    cache = cache
-    scope = "caller"
-
-    def get_rate(self) -> str:
-        return f"{settings.GLMR_API_RATE}/min"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        if isinstance(request.auth, ApiToken):
-            return f"api-rate/token/{request.auth.pk}"
-        # Permissions are checked before the rate, so the caller is never anonymous.
-        return f"api-rate/user/{request.user.pk}"
