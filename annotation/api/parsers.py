@@ -38,8 +38,8 @@ class BoundedJSON(JSONParser):
             )
         content = stream.read()
         if content.count(b"[") + content.count(b"{") > MOST_CONTAINERS:
-            limit = f"{MOST_CONTAINERS:,} lists and objects"
-            raise Problem(413, f"The JSON has more than {limit}. Send the spectra in several jobs.")
+            most = f"{MOST_CONTAINERS:,} lists and objects"
+            raise Problem(413, f"The JSON has more than {most}. Send the spectra in several jobs.")
         try:
             return super().parse(BytesIO(content), media_type, parser_context)
         except RecursionError:

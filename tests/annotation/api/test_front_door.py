@@ -10,17 +10,17 @@ from django.core.cache import caches
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from annotation.api import parsers, rate
+from annotation.api import parsers, rate, shared_counts
 from annotation.spectra import removal
 from annotation.spectra.models import Spectrum, Upload
-from tests.annotation.api.world import World
+from tests.annotation.api.world import Scope, World
 
 NOT_USABLE = {"precursor_mz": 0, "peaks": []}
 
 
 @pytest.fixture
 def _redis(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_shared_again_at", 0.0)
+    monkeypatch.setattr(shared_counts, "_shared_again_at", 0.0)
 
 
 def test_every_answer_states_the_rate_limit(client: APIClient) -> None:
@@ -43,7 +43,7 @@ def test_web_processes_count_together(db: None) -> None:
 def test_rate_limits_hold_without_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "unix:///nowhere.sock"}
     settings.CACHES = {**settings.CACHES, "shared": broken}
-    monkeypatch.setattr(rate, "_shared_again_at", 0.0)
+    monkeypatch.setattr(shared_counts, "_shared_again_at", 0.0)
     settings.GLMR_API_RATE = 1
     assert [rate.count_request("user/7").exceeded for _ in range(2)] == [False, True]
 
@@ -100,7 +100,7 @@ def test_uploads_are_listed_and_deleted_unless_a_job_uses_them(client: APIClient
 
 def test_uploads_of_others_cannot_be_deleted(client: APIClient, world: World) -> None:
     refused = submit(client, world, "a", spectra=[NOT_USABLE]).json()["upload"]
-    assert world.client(scopes=["read"]).delete(refused).status_code == 403
+    assert world.client(scopes=[Scope.READ]).delete(refused).status_code == 403
     assert APIClient().delete(refused).status_code == 401
     assert client.get(refused).status_code == 200
 
