@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH, HEIGHT = 560, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
-MAP_WIDTH, MAP_HEIGHT = 1120, 420
+MAP_WIDTH, MAP_HEIGHT, MAP_TOP = 1120, 440, 30
+WIDEST_COLUMN = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Column:
     label: str
     n: int
     href: str = ""
+    tick: str = ""  # the short label on the axis; by default the label
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,15 @@ def column_chart(
     step = max(1, math.ceil(len(columns) / 10))
     for index, column in enumerate(columns):
         x, height = LEFT + index * width, column.n / top * (bottom - TOP)
+        shown = min(max(width - 2, 1), WIDEST_COLUMN)
         bar = (
-            f'<rect class="column" x="{x + 1:.1f}" y="{bottom - height:.1f}" '
-            f'width="{max(width - 2, 1):.1f}" height="{height:.1f}">'
+            f'<rect class="column" x="{x + (width - shown) / 2:.1f}" y="{bottom - height:.1f}" '
+            f'width="{shown:.1f}" height="{height:.1f}">'
             f"<title>{escape(column.label)}: {column.n}</title></rect>"
         )
         parts.append(_linked(bar, column.href) if column.n else "")
         if index % step == 0:
-            parts.append(_text(x + width / 2, bottom + 16, column.label, "middle"))
+            parts.append(_text(x + width / 2, bottom + 16, column.tick or column.label, "middle"))
     if target is not None:
         x = LEFT + target * (WIDTH - LEFT - RIGHT)
         parts.append(f'<line class="target" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
@@ -77,16 +80,16 @@ def point_map(
     right, bottom = MAP_WIDTH - RIGHT, MAP_HEIGHT - BOTTOM
     parts = []
     for value in ticks_between(y_axis[0], y_axis[1]):
-        parts.append(_grid(value, bottom - _share(value, y_axis) * (bottom - TOP), right))
+        parts.append(_grid(value, bottom - _share(value, y_axis) * (bottom - MAP_TOP), right))
     for value in ticks_between(x_axis[0], x_axis[1]):
         parts.append(
             _text(LEFT + _share(value, x_axis) * (right - LEFT), bottom + 16, f"{value:g}", "middle")
         )
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     parts.append(_text((LEFT + right) / 2, MAP_HEIGHT - 6, x_axis[2], "middle"))
-    parts.append(_text(4, TOP, y_axis[2], "start"))
+    parts.append(_text(4, 12, y_axis[2], "start"))
     for point in points:
-        x, y = LEFT + point.x * (right - LEFT), bottom - point.y * (bottom - TOP)
+        x, y = LEFT + point.x * (right - LEFT), bottom - point.y * (bottom - MAP_TOP)
         radius = min(2.4 + math.log2(point.n), 7.0)
         dot = (
             f'<circle class="dot {point.css}" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.1f}">'

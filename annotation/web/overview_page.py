@@ -13,6 +13,7 @@ from annotation.tables import overview
 from annotation.tables.filter_form import ResultFilter
 from annotation.tables.matching import matching_items
 from annotation.tables.overview import LIKELY, MAP_COLUMNS, MAP_ROWS, Bin, FeatureMap, MapCell
+from annotation.templatetags.display import signed
 from annotation.web.charts import Column, Point, column_chart, point_map
 
 # Rows of the table beside the map.
@@ -102,19 +103,25 @@ def _states(states: list[tuple[JobItem.State, int]], links: _Links) -> Plot:
 
 
 def _confidence(bins: list[Bin]) -> Plot:
-    columns = [Column(f"{round(bin.low * 100)}–{round(bin.high * 100)} %", bin.n) for bin in bins]
+    ends = [(round(bin.low * 100), round(bin.high * 100)) for bin in bins]
+    columns = [
+        Column(f"{low}–{high} %", bin.n, tick=f"{low}–{high}")
+        for bin, (low, high) in zip(bins, ends, strict=True)
+    ]
     alternative = "Probability that rank 1 is right, for features with several candidates. " + _spoken(
         columns
     )
     rows = [TableRow(column.label, column.n) for column in columns]
-    picture = column_chart(columns, alternative, "Probability that rank 1 is right")
+    picture = column_chart(columns, alternative, "Probability that rank 1 is right (%)")
     return Plot("Probability of rank 1", picture, rows, "Probability")
 
 
 def _errors(errors: overview.MassErrors) -> Plot:
-    columns = [Column(f"{bin.low:+.1f}", bin.n) for bin in errors.bins]
+    columns = [Column(signed(bin.low, 1), bin.n) for bin in errors.bins]
     alternative = "Mass errors of rank 1 in ppm. " + _spoken(columns)
-    rows = [TableRow(f"{bin.low:+.1f} to {bin.high:+.1f} ppm", bin.n) for bin in errors.bins if bin.n]
+    rows = [
+        TableRow(f"{signed(bin.low, 1)} to {signed(bin.high, 1)} ppm", bin.n) for bin in errors.bins if bin.n
+    ]
     picture = column_chart(columns, alternative, "Mass error (ppm); the dashed line is 0", target=0.5)
     return Plot("Mass error of rank 1", picture, rows, "Mass error")
 
