@@ -51,8 +51,8 @@ def load_results(
 ) -> list[ResultView]:
     """The results of these items, in their order. Four queries, if `items` come from `items_with_results`.
 
-    `top` limits the candidates of each feature; with `with_ties`, those that no score tells from rank `top`
-    come besides. Without `all_generated`, only proposed molecules are loaded.
+    `top` limits the candidates of each feature; with `with_ties`, those with the same score as rank `top`
+    are included. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.
     """
     annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
