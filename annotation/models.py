@@ -1,7 +1,16 @@
 """Re-exports the models of all subpackages, because Django expects them here."""
 
-from annotation.accounts.models import ApiToken, Membership, Project, Role
+from annotation.accounts.models import (
+    Account,
+    ApiToken,
+    AuditEvent,
+    BrowserSession,
+    Membership,
+    Project,
+    Role,
+)
 from annotation.checkpoints.models import ModelVersion
+from annotation.exports.models import Export
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
@@ -12,6 +21,7 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
     MoleculeEmbedding,
+    MoleculePattern,
 )
 from annotation.references.models import (
     ReferenceCollection,
@@ -24,9 +34,13 @@ from annotation.review.models import Verdict
 from annotation.spectra.models import Feature, FeatureMember, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
+    "Account",
     "Annotation",
     "ApiToken",
+    "AuditEvent",
+    "BrowserSession",
     "Candidate",
+    "Export",
     "Feature",
     "FeatureMember",
     "GeneratedMolecule",
@@ -43,6 +57,7 @@ __all__ = [
     "ModelVersion",
     "Molecule",
     "MoleculeEmbedding",
+    "MoleculePattern",
     "Project",
     "ReferenceCollection",
     "ReferenceIssue",

@@ -5,9 +5,11 @@ Without GLMR_DATABASE_URL and GLMR_BROKER_URL the embedded services of the data 
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -52,6 +54,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "axes",
     "annotation",
 ]
 
@@ -59,7 +62,9 @@ MIDDLEWARE = [
     "annotation.api.middleware.problem_details",
     "django.middleware.security.SecurityMiddleware",
     "glmr_server.security.content_security_policy",
+    "glmr_server.security.keep_private",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "glmr_server.security.refuse_control_characters",
     "glmr_server.security.refuse_oversized_upload",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -68,6 +73,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "annotation.web.session_rules.session_rules",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "glmr_server.urls"
@@ -133,6 +140,32 @@ BROKER_URL = env.url(
     "redis://host:6379/0 or amqp://user:password@host:5672//",
 )
 
+
+# --- Cache -----------------------------------------------------------------------------------------
+def _redis_address(broker_url: str) -> str:
+    """The broker's address as redis-py writes it; empty if the broker is no Redis."""
+    scheme, _, rest = broker_url.partition("://")
+    if scheme == "redis+socket":
+        path, _, database = rest.partition("?virtual_host=")
+        return f"unix://{unquote(path)}?db={database or 0}"
+    return broker_url if scheme in ("redis", "rediss") else ""
+
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_URL = env.url("GLMR_REDIS_URL", _redis_address(BROKER_URL), _REDIS_SCHEMES, "redis://host:6379/1")
+# "shared" holds counts of all web processes. What reads it must work on while Redis is away.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "shared": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "glmr",
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shared"},
+}
+
 # --- The model -------------------------------------------------------------------------------------
 # The path of a folder. Only the worker opens it with torch.
 GLMR_CHECKPOINT = Path(
@@ -149,9 +182,23 @@ GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
+GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
+
+# --- Web processes: what one client may use (glmr_server.front) ------------------------------------
+GLMR_WEB_THREADS = env.whole_number("GLMR_WEB_THREADS", 8, minimum=1)
+GLMR_HEADER_TIMEOUT_S = env.whole_number("GLMR_HEADER_TIMEOUT_S", 10, minimum=1)
+GLMR_BODY_TIMEOUT_S = env.whole_number("GLMR_BODY_TIMEOUT_S", 30, minimum=1)
+GLMR_BODY_BYTES_PER_S = env.n_bytes("GLMR_BODY_BYTES_PER_S", 4096)  # slower senders are given up
+GLMR_CONNECTIONS = env.whole_number("GLMR_CONNECTIONS", 1000, minimum=1)
+GLMR_CONNECTIONS_PER_ADDRESS = env.whole_number("GLMR_CONNECTIONS_PER_ADDRESS", 128, minimum=1)
+GLMR_SPOOL_BYTES = env.n_bytes("GLMR_SPOOL_BYTES", 4 * 2**30)
+GLMR_TRUSTED_PROXIES = env.networks("GLMR_TRUSTED_PROXIES")
+
 # --- Limits on input -------------------------------------------------------------------------------
 GLMR_MAX_UPLOAD_BYTES = env.n_bytes("GLMR_MAX_UPLOAD_BYTES", 1 * 2**30)
-GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 64 * 2**20)  # spectra as JSON in one request
+# Spectra as JSON in one request. Reading more would stop the process for others for too long.
+GLMR_MAX_JSON_BYTES = env.n_bytes("GLMR_MAX_JSON_BYTES", 16 * 2**20)
+GLMR_UPLOAD_DAYS = env.whole_number("GLMR_UPLOAD_DAYS", 30)  # an upload without a job is kept; 0: for ever
 GLMR_MAX_DECOMPRESSED_BYTES = env.n_bytes("GLMR_MAX_DECOMPRESSED_BYTES", 8 * 2**30)
 GLMR_MAX_SPECTRA_PER_UPLOAD = env.whole_number("GLMR_MAX_SPECTRA_PER_UPLOAD", 100_000, minimum=1)
 GLMR_MAX_PEAKS_PER_SPECTRUM = env.whole_number("GLMR_MAX_PEAKS_PER_SPECTRUM", 20_000, minimum=1)
@@ -164,11 +211,13 @@ GLMR_PARSE_S_PER_MIB = env.whole_number("GLMR_PARSE_S_PER_MIB", 4, minimum=1)  #
 GLMR_PARSE_TIMEOUT_S = env.whole_number("GLMR_PARSE_TIMEOUT_S", 600, minimum=1)
 GLMR_PARSE_MEMORY_BYTES = env.n_bytes("GLMR_PARSE_MEMORY_BYTES", 2 * 2**30)
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = GLMR_MAX_JSON_BYTES  # the body without its files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20  # the fields of a form, without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 
 # --- Files -----------------------------------------------------------------------------------------
 MEDIA_ROOT = DATA_DIR / "media"  # uploads; served only through views that check the project
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("GLMR_STATIC_ROOT", str(DATA_DIR / "static")))
 HELP_ROOT = BASE_DIR / "docs" / "_build" / "html"  # what `make docs` builds; shown at /help/
@@ -189,6 +238,10 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses before a password is hashed
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -198,6 +251,26 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# A browser must sign in again after this long without use, and after this long in any case.
+GLMR_SESSION_IDLE_HOURS = env.whole_number("GLMR_SESSION_IDLE_HOURS", 12, minimum=1)
+GLMR_SESSION_MAX_HOURS = env.whole_number("GLMR_SESSION_MAX_HOURS", 168, minimum=1)
+SESSION_COOKIE_AGE = GLMR_SESSION_IDLE_HOURS * 3600
+
+# Wrong passwords for one account from one address, on the sign-in pages of the site and of the admin. Each
+# further try during the wait starts the wait again. The pair is counted, so that a stranger cannot lock out
+# the owner of an account, who has another address.
+AXES_FAILURE_LIMIT = env.whole_number("GLMR_SIGN_IN_TRIES", 5, minimum=1)
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=env.whole_number("GLMR_SIGN_IN_WAIT_MINUTES", 5, minimum=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "annotation.accounts.audit.client_address"
+AXES_LOCKOUT_CALLABLE = "annotation.web.views.account.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
+GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 
 # --- Security --------------------------------------------------------------------------------------
 # Loopback is always allowed: health checks use it.
@@ -223,7 +296,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
-# Rate limit per minute for each token or user, in each web process.
+# Rate limit per minute for each token or user, in all web processes together.
 GLMR_API_RATE = env.whole_number("GLMR_API_RATE", 600, minimum=1)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "GLMR Server",
@@ -236,6 +309,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "ExportFormat": "annotation.exports.models.Export.Format",
+        "ExportState": "annotation.exports.models.Export.State",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
         "Grouping": "annotation.spectra.models.Upload.Grouping",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
@@ -251,6 +326,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
         {"name": "annotations", "description": "Results in detail, and verdicts on them."},
+        {"name": "exports", "description": "Files of results that the server builds."},
         {"name": "uploads", "description": "Uploaded spectra and what was found in them."},
         {"name": "projects", "description": "The projects that you can see."},
         {"name": "libraries", "description": "Candidate libraries and their versions."},

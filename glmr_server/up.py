@@ -25,6 +25,7 @@ from glmr_server.supervision import ServerProcess, Service, Supervisor
 from glmr_server.terminal import Terminal
 
 _BASE_DIR = Path(__file__).resolve().parent.parent
+LOGINS = "logins.json"
 _FIRST_PORT = 8000
 _PORTS_TRIED = 100
 _WEB_START_S = 60.0
@@ -59,15 +60,17 @@ class OneMachine:
             os.environ["GLMR_BROKER_URL"] = redis.url
 
     def start_processes(self, listener: socket.socket) -> ServerProcess:
-        """The web server, one worker and beat; returns the worker."""
+        """The web server, one worker, the exporter and beat; returns the worker."""
         web = ServerProcess("Web server", "web", self.logs / "web.log", listener=listener)
         # The current mini-batch may take some seconds. Interrupted work returns when its lease expires.
         worker = ServerProcess("Worker", "worker", self.logs / "worker.log", patience_s=8.0)
+        exporter = ServerProcess("Exporter", "exporter", self.logs / "exporter.log", patience_s=3.0)
         beat = ServerProcess("Beat", "beat", self.logs / "beat.log", patience_s=3.0)
-        self._stop_first = [web, worker, beat]
+        self._stop_first = [web, worker, exporter, beat]
         with self.terminal.step(f"Web server on {_address(listener)}"):
             self.supervisor.start(web)
             self.supervisor.start(worker)
+            self.supervisor.start(exporter)
             self.supervisor.start(beat)
             self._wait_for_web(_address(listener))
         return worker
@@ -106,7 +109,7 @@ def prepare(data_dir: Path, terminal: Terminal) -> list[tuple[str, str, str]]:
     with terminal.step("Static files"):
         call_command("collectstatic", interactive=False, verbosity=0)
     _optional("register_checkpoint", "Model checkpoint", terminal)
-    logins = make_logins(data_dir / "logins.json")
+    logins = make_logins(data_dir / LOGINS)
     return [(login.username, login.password, login.role) for login in logins]
 
 
@@ -202,6 +205,7 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
             terminal.say(f"\nGLMR Server is up: {terminal.bold(_address(listener))}\nSign in as")
             for name, password, role in logins:
                 terminal.say(f"  {name:<10} {password or '(password unchanged)':<14} ({role})")
+            _say_what_becomes_of_passwords(directory.path, terminal, demonstration)
             terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.\n")
             if demonstration:
                 _show_demonstration(machine, worker)
@@ -211,6 +215,20 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
         finally:
             with terminal.step("Stopping"):
                 machine.stop()
+
+
+def _say_what_becomes_of_passwords(data_dir: Path, terminal: Terminal, demonstration: bool) -> None:
+    from annotation.accounts.demonstration import forget_passwords
+
+    passwords = data_dir / LOGINS
+    if demonstration:
+        terminal.say(
+            f"Demonstration: these passwords stay valid and are kept in {passwords}. For real work, run\n"
+            "`make run ARGS=--no-demo`: it shows passwords once, to be changed at the first sign-in."
+        )
+    else:
+        terminal.say("Passwords are not shown again. Each must be changed at the first sign-in.")
+        forget_passwords(passwords)
 
 
 def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:
