@@ -1,6 +1,6 @@
 """Prints what matchms reads from files, as JSON by path: spectra with peaks and precursor, or its error.
 
-Runs in an environment of its own with matchms, which `test_matchms` starts: matchms needs older libraries
+Runs in a separate environment with matchms, which `test_matchms` starts: matchms needs older libraries
 than this project. Imports nothing of the project.
 """
 

@@ -1,6 +1,6 @@
 """Differential test against matchms over the public files: equal peaks and precursors, or a known reason.
 
-matchms needs older libraries than this project, so it runs in an environment of its own, if one is given:
+matchms needs older libraries than this project, so it runs in a separate environment, if one is given:
 `python -m venv DIR && DIR/bin/pip install matchms`, then `GLMR_MATCHMS_PYTHON=DIR/bin/python make test`.
 """
 
@@ -25,7 +25,7 @@ READER = Path(__file__).with_name("matchms_reader.py")
 # Per file: how many of the spectra that we read matchms does not read with the same peaks and precursor.
 DIFFERENCES = {
     "msp/minimona.msp": 1,  # a profile, which we turn into centroids
-    "mzml/AssayGeneratorMetabo_input.mzML": 213,  # no selected ion; we take the isolation target, with a message
+    "mzml/AssayGeneratorMetabo_input.mzML": 213,  # no selected ion; we take the isolation target
 }
 
 pytestmark = [
