@@ -53,7 +53,7 @@ def prepare(data_dir: Path) -> str:
     file.write_text("CC(=O)Oc1ccccc1C(=O)O aspirin\n")
     manage(data_dir, "import_library", "aspirin", str(file))
     printed = manage(data_dir, "issue_token", "bench", "--user", "admin", "--project", "demonstration")
-    found = re.search(r"glmr_\w+", printed)
+    found = re.search(r"glmr_[\w-]+", printed)
     assert found, printed
     return found[0]
 
