@@ -38,6 +38,12 @@ def nearest(version_id: int, spectrum: Spectrum, adduct: str, tolerance_ppm: flo
     return sorted(similar, key=lambda match: (-match.similarity, match.reference.position))[:MAX_MATCHES]
 
 
+def similarity_of(spectrum: Spectrum, adduct: str, reference: ReferenceSpectrum) -> float:
+    """Cosine of the binned spectra, 0 to 1, as in `nearest`. The spectrum needs a precursor. No query."""
+    features = spectrum_features(spectrum, adduct)
+    return _cosine(features, spectrum_features(reference.to_exchange(), reference.adduct))
+
+
 def _cosine(first: SpectrumFeatures, second: SpectrumFeatures) -> float:
     first_bins, first_weights = binned(first)
     second_bins, second_weights = binned(second)

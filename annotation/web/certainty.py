@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Abs
 
+from annotation.results.models import Annotation
+
 Row = TypeVar("Row", bound=Model)
 
 CERTAINTY_FILTERS = (
@@ -58,3 +60,23 @@ def queue_order(choice: str) -> list[Any]:
             return [margin, "pk"]
         case _:
             return [Abs(F("p_right") - 0.5).asc(nulls_last=True), margin, "pk"]
+
+
+def confidence_words(annotation: Annotation) -> str:
+    """The confidence in a result in words that follow its numbers. The only place that knows the words."""
+    p_right = annotation.p_right
+    if annotation.n_candidates == 0:
+        return "No candidate"
+    if p_right is None:
+        return "Ranked, without probabilities"
+    if annotation.abstains:
+        return "Possibly none of these"
+    if annotation.n_candidates == 1:
+        return "Only candidate, nothing to compare it with"
+    if p_right >= 0.9:
+        return "Rank 1 is very likely right"
+    if p_right >= 0.75:
+        return "Rank 1 is likely right"
+    if p_right >= 0.5:
+        return "Rank 1 is more likely right than wrong"
+    return "Uncertain: rank 1 is more likely wrong than right"

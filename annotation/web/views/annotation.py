@@ -20,17 +20,12 @@ from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.rules import NAMES_A_STRUCTURE
 from annotation.web import scope
-from annotation.web.annotation_page import (
-    AnnotationPage,
-    isotope_rows,
-    job_neighbours,
-    load_page,
-    load_panel,
-)
+from annotation.web.annotation_page import AnnotationPage, isotope_rows, job_neighbours, load_page
 from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
 from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
 from annotation.web.scope import SignedInRequest
+from annotation.web.spectrum_panel import load_panel
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def spectrum_panel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The plot and the chosen candidate alone, for the page to swap in."""
     annotation = scope.annotation_or_404(request.user, public_id)
-    panel = load_panel(annotation, request.GET.get("candidate"), request.GET.get("member"))
+    panel = load_panel(annotation, request.GET)
     context = {"annotation": annotation, "job": annotation.job, "panel": panel, "is_swap": True}
     return render(request, "annotation/_spectrum_swap.html", context)
 
@@ -124,8 +119,9 @@ def _page(
     newer_verdict: Verdict | None = None,
 ) -> HttpResponse:
     """`form` holds what a refused verdict entered; `newer_verdict` is the one that it had not seen."""
-    requested_rank = request.GET.get("candidate") or request.POST.get("candidate")
-    page = load_page(annotation, requested_rank, request.GET.get("member"))
+    query = request.GET.copy()
+    query.setdefault("candidate", request.POST.get("candidate", ""))
+    page = load_page(annotation, query)
     context = {
         "annotation": annotation,
         "job": annotation.job,
