@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from annotation.references.matches import Match
 from annotation.results.families import Family, find_families
@@ -21,6 +22,7 @@ from annotation.spectra.models import Feature
 from annotation.web.certainty import confidence_words
 from annotation.web.evidence import Channel, EvidenceRow, evidence_table, list_channels
 from annotation.web.mirror import reference_choice
+from annotation.web.peak_explanations import explanations_by
 from annotation.web.spectrum_panel import (
     CandidateRow,
     SpectrumPanel,
@@ -29,6 +31,9 @@ from annotation.web.spectrum_panel import (
     panel_of,
     with_entries,
 )
+from annotation.web.spectrum_plot_data import plot_data
+from models_ml.molecules.fingerprint import morgan_fingerprint, tanimoto
+from models_ml.molecules.structure_text import parse_structure
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,21 @@ class FormulaRow:
 
 
 @dataclass(frozen=True)
+class ProposalRow:
+    """A molecule outside the library that fits the precursor, with evidence of its own. Never ranked."""
+
+    molecule: GeneratedMolecule
+    explained_percent: float | None  # of the intensity, as beside the plot
+    n_explained: int
+    formula: FormulaCandidate | None  # its formula among the formula candidates
+    tanimoto: float | None  # to rank 1
+
+    @property
+    def picture(self) -> str:
+        return reverse("generated-svg", args=[self.molecule.annotation.public_id, self.molecule.beam_rank])
+
+
+@dataclass(frozen=True)
 class AnnotationPage:
     panel: SpectrumPanel
     rows: list[ListRow]
@@ -66,6 +86,7 @@ class AnnotationPage:
     matches: list[MatchRow]
     formulas: list[FormulaRow]
     generated: list[GeneratedMolecule]
+    proposals: list[ProposalRow]
     n_spectra: int  # in the job
 
     @property
@@ -84,15 +105,6 @@ class AnnotationPage:
     def n_valid(self) -> int:
         return sum(bool(molecule.smiles) for molecule in self.generated)
 
-    @property
-    def proposals(self) -> list[GeneratedMolecule]:
-        """Generated molecules outside the library that fit the precursor, most likely first, each once."""
-        first_by_key: dict[str, GeneratedMolecule] = {}
-        for molecule in self.generated:
-            if molecule.is_proposed:
-                first_by_key.setdefault(molecule.inchikey_first_block, molecule)
-        return list(first_by_key.values())
-
 
 def load_page(annotation: Annotation, query: QueryDict) -> AnnotationPage:
     """At most eight queries; three more for a feature of several spectra, one for a mirrored reference."""
@@ -102,6 +114,8 @@ def load_page(annotation: Annotation, query: QueryDict) -> AnnotationPage:
     reviewed = verdicts[0].candidate if verdicts else None
     chosen = choose(candidates, query.get("candidate"), reviewed.rank if reviewed else 1)
     row_by_rank = {row.rank: row for row in rows}
+    formulas = _formulas(annotation, candidates)
+    generated = list(annotation.generated.order_by("beam_rank"))
     return AnnotationPage(
         panel=panel_of(annotation, candidates, row_by_rank[chosen.rank] if chosen else None, query),
         rows=_list_rows(rows, candidates),
@@ -109,8 +123,9 @@ def load_page(annotation: Annotation, query: QueryDict) -> AnnotationPage:
         confidence_words=confidence_words(annotation),
         verdicts=verdicts,
         matches=_matches(annotation, candidates),
-        formulas=_formulas(annotation, candidates),
-        generated=list(annotation.generated.order_by("beam_rank")),
+        formulas=formulas,
+        generated=generated,
+        proposals=_proposals(annotation, generated, formulas, candidates),
         n_spectra=annotation.job.items.count(),
     )
 
@@ -151,6 +166,41 @@ def _formulas(annotation: Annotation, candidates: Sequence[Candidate]) -> list[F
     """By rank. One query."""
     counts = Counter(candidate.molecule.formula for candidate in candidates)
     return [FormulaRow(row, counts[row.formula]) for row in annotation.formulas.order_by("rank")]
+
+
+def _proposals(
+    annotation: Annotation,
+    generated: Sequence[GeneratedMolecule],
+    formulas: Sequence[FormulaRow],
+    candidates: Sequence[Candidate],
+) -> list[ProposalRow]:
+    """Generated molecules outside the library that fit the precursor, most likely first, each once."""
+    first_by_key: dict[str, GeneratedMolecule] = {}
+    for molecule in generated:
+        if molecule.is_proposed:
+            molecule.annotation = annotation
+            first_by_key.setdefault(molecule.inchikey_first_block, molecule)
+    formula_by_text = {row.formula.formula: row.formula for row in formulas}
+    best = bytes(candidates[0].molecule.fingerprint) if candidates else None
+    return [
+        _proposal(annotation, molecule, formula_by_text.get(molecule.formula), best)
+        for molecule in first_by_key.values()
+    ]
+
+
+def _proposal(
+    annotation: Annotation, molecule: GeneratedMolecule, formula: FormulaCandidate | None, best: bytes | None
+) -> ProposalRow:
+    explanations = explanations_by(annotation, molecule.smiles, molecule.formula)
+    plot = plot_data(annotation.spectrum, explanations)
+    own = morgan_fingerprint(parse_structure(molecule.smiles))
+    return ProposalRow(
+        molecule=molecule,
+        explained_percent=plot.explained_percent,
+        n_explained=plot.n_explained,
+        formula=formula,
+        tanimoto=tanimoto(own, best) if best else None,
+    )
 
 
 def _verdicts(annotation: Annotation) -> list[Verdict]:

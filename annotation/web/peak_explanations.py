@@ -26,13 +26,17 @@ def explanations_of(
 
     None where the candidate cannot be fragmented. One query, none if cached.
     """
+    molecule = candidate.molecule
+    return explanations_by(annotation, molecule.smiles, molecule.formula, spectrum_id)
+
+
+def explanations_by(
+    annotation: Annotation, smiles: str, formula: str, spectrum_id: int | None = None
+) -> PeakExplanations | None:
+    """As `explanations_of`, for a structure that is no candidate."""
     tolerance_ppm = from_json(annotation.job.params).precursor_tolerance_ppm
     return _explained(
-        spectrum_id or annotation.spectrum_id,
-        candidate.molecule.smiles,
-        candidate.molecule.formula,
-        annotation.adduct,
-        tolerance_ppm,
+        spectrum_id or annotation.spectrum_id, smiles, formula, annotation.adduct, tolerance_ppm
     )
 
 

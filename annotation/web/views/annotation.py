@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from annotation.accounts.models import Role
 from annotation.results.models import Annotation
@@ -23,6 +24,7 @@ from annotation.web import scope
 from annotation.web.annotation_page import AnnotationPage, isotope_rows, job_neighbours, load_page
 from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
+from annotation.web.network import similar_context
 from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
 from annotation.web.scope import SignedInRequest
 from annotation.web.spectrum_panel import load_panel
@@ -58,6 +60,16 @@ def spectrum_panel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     panel = load_panel(annotation, request.GET)
     context = {"annotation": annotation, "job": annotation.job, "panel": panel, "is_swap": True}
     return render(request, "annotation/_spectrum_swap.html", context)
+
+
+@login_required
+@vary_on_headers("HX-Request")
+def similar(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """What resembles the feature: a part for its page, which loads it when it is seen, or a page by itself."""
+    annotation = scope.annotation_or_404(request.user, public_id)
+    context = {"annotation": annotation, **similar_context(annotation)}
+    template = "annotation/_similar.html" if "HX-Request" in request.headers else "annotation/similar.html"
+    return render(request, template, context)
 
 
 @login_required
