@@ -63,7 +63,7 @@ class FormulaRow:
 
 @dataclass(frozen=True)
 class ProposalRow:
-    """A molecule outside the library that fits the precursor, with evidence of its own. Never ranked."""
+    """A molecule outside the library that fits the precursor, with its evidence. Never ranked."""
 
     molecule: GeneratedMolecule
     explained_percent: float | None  # of the intensity, as beside the plot

@@ -50,6 +50,10 @@ class Edge:
     similarity: float
 
     @property
+    def path(self) -> str:
+        return f"M{self.x1:.1f} {self.y1:.1f}L{self.x2:.1f} {self.y2:.1f}"
+
+    @property
     def width(self) -> float:
         return 0.75 + 4 * self.similarity
 
@@ -61,7 +65,7 @@ class Network:
 
 
 def draw_network(neighbourhood: Neighbourhood) -> Network | None:
-    """None if nothing resembles the feature. Edges between two neighbours show the same similarity. No query."""
+    """None if nothing resembles the feature. Edges between neighbours show the same similarity. No query."""
     if neighbourhood.own is None or not (neighbourhood.features or neighbourhood.references):
         return None
     spectra = [neighbourhood.own]

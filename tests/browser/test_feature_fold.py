@@ -1,4 +1,4 @@
-"""The page of a feature: all that a curator judges by is on one screen, and shortcuts leave it there."""
+"""The page of a feature: all that a decision needs is on one screen, and shortcuts leave it there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # Isomers C9H8O4, enough to fill the table.
 ISOMERS = tuple(f"OC(=O)C=Cc1ccc(O{'C' * n})c(O)c1" for n in range(12))
 ON_ONE_SCREEN = (
-    "#confidence", "#plot-options", "#spectrum-panel svg", "#spectrum-panel [data-readout]", "#chosen img.structure",
+    "#confidence", "#plot-options", "#spectrum-panel svg", "#spectrum-panel [data-readout]",
+    "#chosen img.structure",
     '[data-value="probability"]', '[data-candidate="1"]', '[data-candidate="2"]',
     "[data-review] input[value=accept]", "[data-review] button[type=submit]",
 )  # fmt: skip
@@ -50,7 +51,7 @@ def scroll_y(page: Page) -> float:
     return float(page.evaluate("window.scrollY"))
 
 
-def test_everything_to_judge_by_is_on_one_screen(
+def test_everything_that_a_decision_needs_is_on_one_screen(
     annotation: Annotation, world: World, open_as: OpenAs
 ) -> None:
     page = open_page(annotation, world, open_as)
@@ -60,7 +61,7 @@ def test_everything_to_judge_by_is_on_one_screen(
         assert box is not None, selector
         assert box["y"] + box["height"] <= 900, selector
     # The plot and the structure are above the candidates and are not cut by their boxes.
-    cut = page.locator(".judge > .card").evaluate_all(
+    cut = page.locator(".at-a-glance > .card").evaluate_all(
         "cards => cards.map(c => c.scrollHeight - c.clientHeight)"
     )
     assert max(cut) <= 1

@@ -65,7 +65,7 @@ def spectrum_panel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 @login_required
 @vary_on_headers("HX-Request")
 def similar(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """What resembles the feature: a part for its page, which loads it when it is seen, or a page by itself."""
+    """What resembles the feature: a part for its page, which loads it when seen, or a page by itself."""
     annotation = scope.annotation_or_404(request.user, public_id)
     context = {"annotation": annotation, **similar_context(annotation)}
     template = "annotation/_similar.html" if "HX-Request" in request.headers else "annotation/similar.html"
