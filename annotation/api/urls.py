@@ -17,6 +17,11 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
     path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
     path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
+    path(
+        "annotations/<uuid:public_id>/candidates/<slug:inchikey_first_block>",
+        results.CandidateDetailView.as_view(),
+        name="candidate",
+    ),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
     path("uploads/<int:pk>/features", catalogue.UploadFeaturesView.as_view(), name="upload-features"),

@@ -3,7 +3,7 @@
 The rule stands here only. A candidate belongs to the family of a better one that is first of its family, if
 
 - both have the same formula,
-- their fingerprints have a Tanimoto similarity of at least 0.6, the "close" of the confidence,
+- their fingerprints have a Tanimoto similarity of at least 0.45,
 - and its probability is at least half of the other's: the evidence prefers neither by more than 2 to 1.
 
 Without probabilities (method `glmr`) there are no families.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from annotation.results.models import Candidate
 from models_ml.molecules.fingerprint import bulk_tanimoto, fingerprint_matrix
 
-MIN_TANIMOTO = 0.6
+MIN_TANIMOTO = 0.45  # a methyl group at another place of a benzene ring: 0.5 to 0.7
 MIN_SHARE = 0.5  # of the probability of the first
 # Nobody weighs candidates below it, and nearly all of them are within a factor of two of each other.
 MIN_PROBABILITY = 0.01
