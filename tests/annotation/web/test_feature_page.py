@@ -207,3 +207,8 @@ def test_a_spectrum_without_a_precursor_has_no_neighbours(world: World) -> None:
     annotation = make_annotation(item)
     dom = Dom(world.client("viewer").get(reverse("annotation-similar", args=[annotation.public_id])))
     assert dom.has('[data-empty="similar"]')
+
+
+def test_the_verdict_names_the_candidate_that_is_shown(world: World) -> None:
+    dom = page(world, world.annotation, "?candidate=3")
+    assert dom.values("#id_candidate option[selected]", "value") == ["3"]
