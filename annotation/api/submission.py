@@ -78,6 +78,7 @@ class Submission:
     model: str
     params: AnnotateParams
     source: File[Any]
+    quantities: File[Any] | None = None
 
     @property
     def file_name(self) -> str:
@@ -101,7 +102,12 @@ def submit(request: Request) -> tuple[Job, Upload]:
     user = caller(request)
     with turn_to_read(request):
         upload = ingest.store_upload(
-            selected.project, user, submission.source, submission.file_name, submission.grouping
+            selected.project,
+            user,
+            submission.source,
+            submission.file_name,
+            submission.grouping,
+            submission.quantities,
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, upload)
@@ -125,7 +131,7 @@ def dry_run(request: Request) -> dict[str, Any]:
     submission = parse(request)
     select(request, submission)
     with turn_to_read(request):
-        found = ingest.preflight(submission.source, submission.grouping)
+        found = ingest.preflight(submission.source, submission.grouping, submission.quantities)
     if found.refusal:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}

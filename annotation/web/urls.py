@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.web.views import (
+    account,
     annotation,
     help,
     home,
@@ -29,6 +30,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="login",
     ),
     path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.PasswordPage.as_view(), name="password"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session-end"),
+    path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
     path("submit/", submit.submit, name="submit"),
     path("submit/report/", submit.report, name="upload-report"),
     path("uploads/<int:pk>/issues.csv", submit.issues_csv, name="upload-issues-csv"),

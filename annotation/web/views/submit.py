@@ -20,6 +20,7 @@ from annotation.jobs.models import Job, JobItem
 from annotation.spectra import readers
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Feature, SpectrumIssue, Upload
+from annotation.spectra.quantification import pair_tables
 from annotation.web import scope
 from annotation.web.forms import RunForm, SubmitForm
 from annotation.web.scope import SignedInRequest
@@ -60,8 +61,9 @@ def submit(request: SignedInRequest) -> HttpResponse:
                     file,
                     file.name or "unnamed",
                     Upload.Grouping(form.cleaned_data["grouping"] or Upload.Grouping.AUTO),
+                    table,
                 )
-                for file in form.cleaned_data["spectra"]
+                for file, table in pair_tables(form.cleaned_data["spectra"])
             ]
     except readers.Busy as busy:
         form.add_error("spectra", str(busy))

@@ -57,6 +57,17 @@ def test_an_upload_leads_to_a_report_and_then_to_a_job(world: World) -> None:
     assert job.params["method"] == "fused"
 
 
+def test_a_quantification_table_is_dropped_with_its_spectra(world: World) -> None:
+    labelled = GOOD.replace(b"TITLE=one", b"TITLE=one\nFEATURE_ID=7")
+    table = b"row ID,row m/z,A.mzML Peak area,\n7,181.0495,1200.5,\n"
+    report = submit(world, ("a_quant.csv", table), ("a.mgf", labelled)).headers["Location"]
+    upload = Upload.objects.latest("pk")
+    assert (upload.file_name, Upload.objects.filter(file_name="a_quant.csv").exists()) == ("a.mgf", False)
+    assert upload.features.get().quantities["A.mzML Peak area"] == "1200.5"
+    dom = Dom(world.client("submitter").get(report))
+    assert dom.values("tr[data-issue-code]", "data-issue-code") == ["quantities_read"]
+
+
 def test_the_second_step_keeps_the_method_of_the_first(world: World) -> None:
     client = world.client("submitter")
     report = submit(world, ("a.mgf", GOOD), method="glmr").headers["Location"]
