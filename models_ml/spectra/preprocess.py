@@ -46,4 +46,5 @@ def read_indices(spectrum: Spectrum, *, max_peaks: int = MAX_PEAKS) -> NDArray[n
     strong = usable[relative >= NOISE_FLOOR]
     # Strongest first, ties by m/z, so that the selection does not depend on the order in the file.
     kept = strong[np.lexsort((mz[strong], -relative[relative >= NOISE_FLOOR]))[:max_peaks]]
-    return kept[np.argsort(mz[kept], kind="stable")]
+    ascending: NDArray[np.intp] = kept[np.argsort(mz[kept], kind="stable")]
+    return ascending
