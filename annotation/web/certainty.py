@@ -79,4 +79,4 @@ def confidence_words(annotation: Annotation) -> str:
         return "Rank 1 is likely right"
     if p_right >= 0.5:
         return "Rank 1 is more likely right than wrong"
-    return "Uncertain: rank 1 is more likely wrong than right"
+    return "Uncertain: rank 1 is more likely wrong"

@@ -73,7 +73,7 @@ def test_a_single_candidate_is_marked_everywhere(world: World) -> None:
         ({"p_right": 0.95}, "Rank 1 is very likely right"),
         ({"p_right": 0.8}, "Rank 1 is likely right"),
         ({"p_right": 0.5}, "Rank 1 is more likely right than wrong"),
-        ({"p_right": 0.49}, "Uncertain: rank 1 is more likely wrong than right"),
+        ({"p_right": 0.49}, "Uncertain: rank 1 is more likely wrong"),
         ({"p_right": 0.95, "abstains": True}, "Possibly none of these"),
         ({"p_right": 0.95, "n_candidates": 1}, "Only candidate, nothing to compare it with"),
         ({"p_right": None}, "Ranked, without probabilities"),
