@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -16,10 +15,10 @@ from django.urls import reverse
 from annotation.references.matches import Match
 from annotation.results.families import Family, find_families
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
+from annotation.results.probability_words import probability_words
 from annotation.results.reference_matches import matches_of
 from annotation.review.models import Verdict
 from annotation.spectra.models import Feature
-from annotation.web.certainty import confidence_words
 from annotation.web.evidence import Channel, EvidenceRow, evidence_table, list_channels
 from annotation.web.mirror import reference_choice
 from annotation.web.peak_explanations import explanations_by
@@ -130,6 +129,18 @@ def load_page(annotation: Annotation, query: QueryDict) -> AnnotationPage:
     )
 
 
+def confidence_words(annotation: Annotation) -> str:
+    """The first words of the page. `probability_words` puts the number into words."""
+    words = probability_words(annotation)
+    if annotation.n_candidates == 0:
+        return "No candidate"
+    if not words:
+        return "Ranked, without probabilities"
+    if annotation.n_candidates == 1:
+        return words.capitalize()
+    return f"Possibly none of these. Rank 1: {words}" if annotation.abstains else f"Rank 1: {words}"
+
+
 def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
     """m/z and share of the strongest peak, from 0 to 1."""
     strongest = max(feature.isotope_intensity, default=0.0)
@@ -137,15 +148,6 @@ def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
         return []
     pairs = zip(feature.isotope_mz, feature.isotope_intensity, strict=True)
     return [(mz, intensity / strongest) for mz, intensity in pairs]
-
-
-def job_neighbours(annotation: Annotation) -> tuple[UUID | None, UUID | None]:
-    """The annotated spectra before and after this one in its job. Two queries."""
-    annotations = Annotation.objects.filter(job_id=annotation.job_id).values_list("public_id", flat=True)
-    position = annotation.item.position
-    previous = annotations.filter(item__position__lt=position).order_by("-item__position").first()
-    following = annotations.filter(item__position__gt=position).order_by("item__position").first()
-    return previous, following
 
 
 def _list_rows(rows: Sequence[CandidateRow], candidates: Sequence[Candidate]) -> list[ListRow]:

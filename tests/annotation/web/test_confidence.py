@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from annotation.models import Annotation
 from annotation.templatetags.display import percent
-from annotation.web.certainty import confidence_words
+from annotation.web.annotation_page import confidence_words
 from tests.annotation.builders import make_annotation, make_job
 from tests.annotation.web.dom import Dom
 from tests.annotation.web.world import World
@@ -70,12 +70,10 @@ def test_a_single_candidate_is_marked_everywhere(world: World) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"p_right": 0.95}, "Rank 1 is very likely right"),
-        ({"p_right": 0.8}, "Rank 1 is likely right"),
-        ({"p_right": 0.5}, "Rank 1 is more likely right than wrong"),
-        ({"p_right": 0.49}, "Uncertain: rank 1 is more likely wrong"),
-        ({"p_right": 0.95, "abstains": True}, "Possibly none of these"),
-        ({"p_right": 0.95, "n_candidates": 1}, "Only candidate, nothing to compare it with"),
+        ({"p_right": 0.95}, "Rank 1: very likely"),
+        ({"p_right": 0.49}, "Rank 1: uncertain"),
+        ({"p_right": 0.3, "abstains": True}, "Possibly none of these. Rank 1: uncertain"),
+        ({"p_right": 0.95, "n_candidates": 1}, "Only candidate, not compared"),
         ({"p_right": None}, "Ranked, without probabilities"),
         ({"n_candidates": 0}, "No candidate"),
     ],
@@ -136,7 +134,7 @@ def test_the_table_of_the_job_sorts_and_filters_by_probability(world: World) -> 
 
     def shown(**query: str) -> list[int]:
         links = Dom(client.get(url, query)).values("table.spectra tbody th a", "href")
-        return [position_by_url[link] for link in links]
+        return [position_by_url[link.split("?")[0]] for link in links]
 
     assert shown(sort="-right") == [0, 1, 2, 3]
     assert shown(sort="right") == [2, 1, 0, 3]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Abs
-
-from annotation.results.models import Annotation
-
-Row = TypeVar("Row", bound=Model)
 
 CERTAINTY_FILTERS = (
     ("", "Any probability"),
@@ -30,22 +26,22 @@ QUEUE_ORDERS = (
 )
 
 
-def filter_by_certainty(rows: QuerySet[Row], choice: str, prefix: str = "") -> QuerySet[Row]:
-    """The rows that match one of `CERTAINTY_FILTERS`; all rows for an unknown choice.
+def certainty_condition(choice: str, prefix: str = "") -> Q:
+    """The condition of one of `CERTAINTY_FILTERS`; always true for an unknown choice.
 
     `prefix` is the lookup path from a row to its annotation, as in "annotation__".
     """
     match choice:
         case "90" | "75" | "50":
-            return rows.filter(Q((f"{prefix}p_right__gte", int(choice) / 100)))
+            return Q((f"{prefix}p_right__gte", int(choice) / 100))
         case "below":
-            return rows.filter(Q((f"{prefix}p_right__lt", 0.5)))
+            return Q((f"{prefix}p_right__lt", 0.5))
         case "none":
-            return rows.filter(Q((f"{prefix}abstains", True)))
+            return Q((f"{prefix}abstains", True))
         case "missing":
-            return rows.filter(Q((f"{prefix}pk__isnull", False)), Q((f"{prefix}p_right", None)))
+            return Q((f"{prefix}pk__isnull", False), (f"{prefix}p_right", None))
         case _:
-            return rows
+            return Q()
 
 
 def queue_order(choice: str) -> list[Any]:
@@ -60,23 +56,3 @@ def queue_order(choice: str) -> list[Any]:
             return [margin, "pk"]
         case _:
             return [Abs(F("p_right") - 0.5).asc(nulls_last=True), margin, "pk"]
-
-
-def confidence_words(annotation: Annotation) -> str:
-    """The confidence in a result in words that follow its numbers. The only place that knows the words."""
-    p_right = annotation.p_right
-    if annotation.n_candidates == 0:
-        return "No candidate"
-    if p_right is None:
-        return "Ranked, without probabilities"
-    if annotation.abstains:
-        return "Possibly none of these"
-    if annotation.n_candidates == 1:
-        return "Only candidate, nothing to compare it with"
-    if p_right >= 0.9:
-        return "Rank 1 is very likely right"
-    if p_right >= 0.75:
-        return "Rank 1 is likely right"
-    if p_right >= 0.5:
-        return "Rank 1 is more likely right than wrong"
-    return "Uncertain: rank 1 is more likely wrong"
