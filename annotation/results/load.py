@@ -85,6 +85,16 @@ def load_results(
     ]
 
 
+def candidate_view(annotation: Annotation, inchikey_first_block: str) -> CandidateView | None:
+    """The candidate with this molecule; None if it is not in the list. Two queries."""
+    rows = annotation.candidates.filter(molecule__inchikey_first_block=inchikey_first_block)
+    row = rows.select_related("molecule").defer("molecule__fingerprint").first()
+    if row is None:
+        return None
+    names = compound_names(annotation.job.library_version_id, [row.molecule_id])
+    return from_row(CandidateView, row, name=names.get(row.molecule_id, ""))
+
+
 def feature_view(feature: Feature) -> FeatureView:
     """No query."""
     return from_row(
