@@ -69,8 +69,8 @@ INSERT INTO annotation_annotation (
     public_id, item_id, job_id, spectrum_id, created_at, adduct, adduct_assumed, adduct_from_ms1,
     neutral_mass, n_in_window, n_candidates, proposed_level, method, p_right, p_close, p_absent, abstains,
     formula_note, top_molecule_id, top_generated_similarity, top_embedding_similarity, margin,
-    reference_similarity, reference_disagreement, code_version, rdkit_version, torch_version, preprocessing_version, device, worker,
-    attempt, timings_s, members)
+    reference_similarity, reference_disagreement, code_version, rdkit_version, torch_version,
+    preprocessing_version, device, worker, attempt, timings_s, members)
 SELECT gen_random_uuid(), id, job_id, spectrum_id, now(), '[M+H]+', false, false, 300, 20, 20, '3', 'fused',
     random(), 0.9, 0.03, false, '', (%(molecules)s::bigint[])[1 + position %% %(n_molecules)s], 0.5, 0.5,
     random(), nullif(position %% 3, 0) * 0.4, nullif(position %% 3, 0) * random() - 1, 'bench', '', '', '1',
