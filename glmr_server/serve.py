@@ -16,16 +16,20 @@ _NO_KEY = (
 )
 
 
+def default_web_workers() -> int:
+    """Two to four, so that a request that is busy computing does not delay all others."""
+    return max(2, min(4, len(os.sched_getaffinity(0))))
+
+
 def web_command() -> list[str]:
-    """gunicorn with threads: requests wait for the database, not for the processor."""
+    """gunicorn with processes of glmr_server.front, each with an event loop and threads for Django."""
     return [
-        *("-m", "gunicorn", "glmr_server.wsgi:application"),
+        *("-m", "gunicorn", "glmr_server.asgi:application"),
         *("--bind", env.text("GLMR_BIND", "127.0.0.1:8000")),
-        *("--worker-class", "gthread"),
-        *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", 1, minimum=1))),
-        *("--threads", str(env.whole_number("GLMR_WEB_THREADS", 8, minimum=1))),
-        # Long enough to upload a gigabyte over a slow line and to parse it.
-        *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 900, minimum=10))),
+        *("--worker-class", "glmr_server.front.worker.FrontWorker"),
+        *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", default_web_workers(), minimum=1))),
+        # Its event loop, which uploads and long requests do not hold.
+        *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 120, minimum=10))),
         *("--graceful-timeout", "5"),
         *("--access-logfile", "-" if env.flag("GLMR_ACCESS_LOG", False) else "/dev/null"),
         "--no-control-socket",

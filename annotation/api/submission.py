@@ -26,7 +26,7 @@ from annotation.jobs import actions, selection
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.spectra import ingest, readers
+from annotation.spectra import ingest, readers, removal
 from annotation.spectra.issues import IssueLine
 from annotation.spectra.models import SpectrumIssue, Upload
 from models_ml.outcomes import AnnotateParams
@@ -110,7 +110,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             submission.quantities,
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
-        raise unusable(request, upload)
+        raise unusable(request, removal.earlier_refusal(upload))
     with refusals_as_problems():
         job = actions.submit(
             project=selected.project,

@@ -21,7 +21,13 @@ urlpatterns = [
     path("exports/<uuid:export_id>", exports.ExportView.as_view(), name="export"),
     path("exports/<uuid:export_id>/file", exports.ExportFileView.as_view(), name="export-file"),
     path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
+    path(
+        "annotations/<uuid:public_id>/candidates/<slug:inchikey_first_block>",
+        results.CandidateDetailView.as_view(),
+        name="candidate",
+    ),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
+    path("uploads", catalogue.UploadsView.as_view(), name="uploads"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
     path("uploads/<int:pk>/features", catalogue.UploadFeaturesView.as_view(), name="upload-features"),
     path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),

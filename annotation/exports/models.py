@@ -63,7 +63,9 @@ class Export(models.Model):
     filter = models.TextField(
         blank=True, help_text="The query of the job page that selects the features. Empty: all."
     )
-    top = models.PositiveSmallIntegerField(default=1, help_text="Candidates of each feature; ties besides.")
+    top = models.PositiveSmallIntegerField(
+        default=1, help_text="Candidates of each feature, and those with the same score."
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     # Rises with each claim, so it is the fence too: only the latest claim may finish the export.
     attempts = models.PositiveSmallIntegerField(default=0)

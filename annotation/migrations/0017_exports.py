@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('format', models.CharField(choices=[('csv', 'CSV'), ('tsv', 'TSV'), ('xlsx', 'Excel'), ('sdf', 'SDF'), ('json', 'JSON'), ('ndjson', 'JSON, one line for each feature'), ('mgf', 'MGF with annotations'), ('mztab', 'mzTab-M 2.0'), ('graphml', 'GraphML of similar features'), ('html', 'Report as HTML'), ('pdf', 'Report as PDF')], max_length=10)),
                 ('filter', models.TextField(blank=True, help_text='The query of the job page that selects the features. Empty: all.')),
-                ('top', models.PositiveSmallIntegerField(default=1, help_text='Candidates of each feature; ties besides.')),
+                ('top', models.PositiveSmallIntegerField(default=1, help_text='Candidates of each feature, and those with the same score.')),
                 ('state', models.CharField(choices=[('pending', 'Waiting'), ('running', 'Being built'), ('ready', 'Ready'), ('failed', 'Failed'), ('expired', 'Expired')], default='pending', max_length=10)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('lease_expires_at', models.DateTimeField(null=True)),

@@ -32,11 +32,36 @@ def nearest(version_id: int, spectrum: Spectrum, adduct: str, tolerance_ppm: flo
     found = ReferenceSpectrum.objects.filter(version_id=version_id, precursor_mz__range=window)
     features = spectrum_features(spectrum, adduct)
     rows = found.select_related("molecule").defer("molecule__fingerprint").order_by("pk")[:MAX_COMPARED]
-    matches = [
-        Match(row, _cosine(features, spectrum_features(row.to_exchange(), row.adduct))) for row in rows
-    ]
+    matches = [Match(row, cosine(features, spectrum_features(row.to_exchange(), row.adduct))) for row in rows]
     similar = [match for match in matches if match.similarity > 0]
     return sorted(similar, key=lambda match: (-match.similarity, match.reference.position))[:MAX_MATCHES]
+
+
+def similarity_of(spectrum: Spectrum, adduct: str, reference: ReferenceSpectrum) -> float:
+    """Cosine of the binned spectra, 0 to 1, as in `nearest`. The spectrum needs a precursor. No query."""
+    features = spectrum_features(spectrum, adduct)
+    return cosine(features, spectrum_features(reference.to_exchange(), reference.adduct))
+
+
+def neighbours(version_id: int, spectrum: Spectrum, adduct: str, at_most: int) -> list[Match]:
+    """References of any mass in the same ion mode, most similar first, none with similarity 0. Two queries.
+
+    Only the `at_most` references that are nearest in precursor m/z are compared.
+    """
+    if spectrum.precursor_mz is None:
+        return []
+    rows = ReferenceSpectrum.objects.filter(version_id=version_id, adduct__endswith=adduct[-1:])
+    rows = rows.select_related("molecule").defer("molecule__fingerprint")
+    # Two ranges of the index on version and precursor.
+    above = rows.filter(precursor_mz__gte=spectrum.precursor_mz).order_by("precursor_mz")
+    below = rows.filter(precursor_mz__lt=spectrum.precursor_mz).order_by("-precursor_mz")
+    features = spectrum_features(spectrum, adduct)
+    matches = [
+        Match(row, cosine(features, spectrum_features(row.to_exchange(), row.adduct)))
+        for row in [*above[: at_most // 2], *below[: at_most // 2]]
+    ]
+    similar = [match for match in matches if match.similarity > 0]
+    return sorted(similar, key=lambda match: (-match.similarity, match.reference.position))
 
 
 @dataclass(frozen=True)
@@ -94,7 +119,7 @@ class _Compared:
         self._n += 1
         if self._n > MAX_COMPARED:
             return
-        similarity = _cosine(self._features, features)
+        similarity = cosine(self._features, features)
         if similarity <= 0:
             return
         entry = (similarity, -row.position, row.pk)
@@ -117,7 +142,8 @@ def _window(spectrum: Spectrum, tolerance_ppm: float) -> tuple[float, float] | N
     return spectrum.precursor_mz - half_width, spectrum.precursor_mz + half_width
 
 
-def _cosine(first: SpectrumFeatures, second: SpectrumFeatures) -> float:
+def cosine(first: SpectrumFeatures, second: SpectrumFeatures) -> float:
+    """Of the binned peaks and neutral losses, 0 to 1."""
     first_bins, first_weights = binned(first)
     second_bins, second_weights = binned(second)
     _, in_first, in_second = np.intersect1d(first_bins, second_bins, assume_unique=True, return_indices=True)

@@ -51,8 +51,8 @@ def load_results(
 ) -> list[ResultView]:
     """The results of these items, in their order. Four queries, if `items` come from `items_with_results`.
 
-    `top` limits the candidates of each feature; with `with_ties`, those that no score tells from rank `top`
-    come besides. Without `all_generated`, only proposed molecules are loaded.
+    `top` limits the candidates of each feature; with `with_ties`, those with the same score as rank `top`
+    are included. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.
     """
     annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
@@ -83,6 +83,16 @@ def load_results(
         )
         for item in items
     ]
+
+
+def candidate_view(annotation: Annotation, inchikey_first_block: str) -> CandidateView | None:
+    """The candidate with this molecule; None if it is not in the list. Two queries."""
+    rows = annotation.candidates.filter(molecule__inchikey_first_block=inchikey_first_block)
+    row = rows.select_related("molecule").defer("molecule__fingerprint").first()
+    if row is None:
+        return None
+    names = compound_names(annotation.job.library_version_id, [row.molecule_id])
+    return from_row(CandidateView, row, name=names.get(row.molecule_id, ""))
 
 
 def feature_view(feature: Feature) -> FeatureView:

@@ -16,7 +16,7 @@ def reviewed_results(
 ) -> list[ResultView]:
     """The results of these items, with at most `top` candidates each. Four queries.
 
-    With `with_ties`, candidates whose score equals that of rank `top` come besides.
+    With `with_ties`, candidates whose score equals that of rank `top` are included.
 
     The items come from `items_with_results`, in any order; the results are in the same order.
     """

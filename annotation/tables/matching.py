@@ -67,7 +67,7 @@ class InRanges(Expression):
     def set_source_expressions(self, expressions: Sequence[Any]) -> None:
         (self._column,) = expressions
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self._column)
         sql = f"({column} <= (%s::float8[])[width_bucket({column}, %s::float8[])])"
         return sql, [*parameters, self._highs, *parameters, self._lows]

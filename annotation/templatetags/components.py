@@ -231,3 +231,16 @@ def bar(value: float | None) -> SafeString:
 def worker_status() -> WorkerStatus:
     """How many workers are alive. One query."""
     return WorkerHeartbeat.objects.status()
+
+
+@register.simple_block_tag
+def fold(content: str, heading: str, name: str = "", kind: str = "") -> SafeString:
+    """One line that opens: for what qualifies a result and has no space. `kind` is info or warning."""
+    context = {"heading": heading, "name": name, "kind": kind, "content": content}
+    return render_to_string(f"{_FOLDER}/fold.html", context)
+
+
+@register.inclusion_tag(f"{_FOLDER}/downloads.html")
+def downloads(selector: str, name: str) -> dict[str, str]:
+    """Buttons that save the picture at the CSS selector as SVG and as PNG. `name` is the name of the file."""
+    return {"selector": selector, "name": name}

@@ -1,6 +1,6 @@
 """What the page of one annotation shows, loaded in a fixed number of queries.
 
-`load_panel` loads only the part that changes with the candidate; `load_page` loads the whole page.
+`load_page` loads the whole page. `spectrum_panel` loads the part that changes with the candidate.
 """
 
 from __future__ import annotations
@@ -9,68 +9,49 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotation.jobs.parameters import from_json
-from annotation.libraries.models import LibraryEntry
+from django.http import QueryDict
+from django.urls import reverse
+
 from annotation.references.matches import Match
-from annotation.results.members import load_members, member_evidence
+from annotation.results.families import Family, find_families
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
+from annotation.results.probability_words import probability_words
 from annotation.results.reference_matches import matches_of
-from annotation.results.view import MemberView
 from annotation.review.models import Verdict
-from annotation.spectra.models import Feature, Spectrum
-from annotation.web.evidence import EvidenceRow, evidence_rows
-from annotation.web.peak_explanations import explanations_of
-from annotation.web.spectrum_plot_data import SpectrumPlotData, plot_data
+from annotation.spectra.models import Feature
+from annotation.web.evidence import Channel, EvidenceRow, evidence_table, list_channels
+from annotation.web.mirror import reference_choice
+from annotation.web.peak_explanations import explanations_by
+from annotation.web.spectrum_panel import (
+    CandidateRow,
+    SpectrumPanel,
+    choose,
+    load_candidates,
+    panel_of,
+    with_entries,
+)
+from annotation.web.spectrum_plot_data import plot_data
+from models_ml.molecules.fingerprint import morgan_fingerprint, tanimoto
+from models_ml.molecules.structure_text import parse_structure
 
 
 @dataclass(frozen=True)
-class CandidateRow:
-    candidate: Candidate
-    entry: LibraryEntry | None  # of the molecule in the job's library version
+class ListRow(CandidateRow):
+    """A candidate as the table shows it."""
 
-    @property
-    def rank(self) -> int:
-        return self.candidate.rank
-
-    @property
-    def label(self) -> str:
-        """The molecule's name or ID in the library, else the first block of its InChIKey."""
-        name = (self.entry.name or self.entry.source_id) if self.entry else ""
-        return name or self.candidate.molecule.inchikey_first_block
-
-    @property
-    def rank_change(self) -> int:
-        """Ranks gained (positive) or lost between the pre-retrieval and the final list."""
-        return self.candidate.retrieval_rank - self.candidate.rank
-
-    @property
-    def ranks_moved(self) -> int:
-        return abs(self.rank_change)
-
-
-@dataclass(frozen=True)
-class MemberRow:
-    member: MemberView
-    top_rank: int | None  # in the list of the feature, of the candidate that this spectrum ranks first
-
-
-@dataclass(frozen=True)
-class SpectrumPanel:
-    """The plot and the chosen candidate: the part of the page that another candidate replaces."""
-
-    chosen: CandidateRow | None  # None: the annotation has no candidate
-    evidence: list[EvidenceRow]  # for the chosen candidate
-    plot: SpectrumPlotData
-    tolerance_ppm: float  # of the job
-    members: list[MemberRow]  # empty for a feature with one spectrum
-    shown: MemberView | None  # whose peaks are drawn; None: the only spectrum
-    is_by_member: bool  # the evidence is that of the shown spectrum alone, not that of the feature
+    evidence: list[EvidenceRow]  # of the feature, by channel
+    family: Family | None
 
 
 @dataclass(frozen=True)
 class MatchRow:
     match: Match
     candidate: Candidate | None  # with the molecule of the reference spectrum
+
+    @property
+    def mirror(self) -> str:
+        """The choice of the mirror plot that shows it."""
+        return reference_choice(self.match.reference)
 
 
 @dataclass(frozen=True)
@@ -80,13 +61,31 @@ class FormulaRow:
 
 
 @dataclass(frozen=True)
+class ProposalRow:
+    """A molecule outside the library that fits the precursor, with its evidence. Never ranked."""
+
+    molecule: GeneratedMolecule
+    explained_percent: float | None  # of the intensity, as beside the plot
+    n_explained: int
+    formula: FormulaCandidate | None  # its formula among the formula candidates
+    tanimoto: float | None  # to rank 1
+
+    @property
+    def picture(self) -> str:
+        return reverse("generated-svg", args=[self.molecule.annotation.public_id, self.molecule.beam_rank])
+
+
+@dataclass(frozen=True)
 class AnnotationPage:
     panel: SpectrumPanel
-    rows: list[CandidateRow]
+    rows: list[ListRow]
+    channels: list[Channel]
+    confidence_words: str
     verdicts: list[Verdict]  # latest first
     matches: list[MatchRow]
     formulas: list[FormulaRow]
     generated: list[GeneratedMolecule]
+    proposals: list[ProposalRow]
     n_spectra: int  # in the job
 
     @property
@@ -105,45 +104,41 @@ class AnnotationPage:
     def n_valid(self) -> int:
         return sum(bool(molecule.smiles) for molecule in self.generated)
 
-    @property
-    def proposals(self) -> list[GeneratedMolecule]:
-        """Generated molecules outside the library that fit the precursor, most likely first, each once."""
-        first_by_key: dict[str, GeneratedMolecule] = {}
-        for molecule in self.generated:
-            if molecule.is_proposed:
-                first_by_key.setdefault(molecule.inchikey_first_block, molecule)
-        return list(first_by_key.values())
 
-
-def load_panel(
-    annotation: Annotation, requested_rank: str | None, requested_member: str | None = None
-) -> SpectrumPanel:
-    """At most three queries, whatever else the page shows; three more for a feature of several spectra."""
-    candidates = _candidates(annotation)
-    chosen = _choose(candidates, requested_rank)
-    rows = _with_entries(annotation, [chosen] if chosen else [])
-    return _panel(annotation, candidates, rows[0] if rows else None, requested_member)
-
-
-def load_page(
-    annotation: Annotation, requested_rank: str | None, requested_member: str | None = None
-) -> AnnotationPage:
-    """At most eight queries; three more for a feature of several spectra."""
-    candidates = _candidates(annotation)
-    rows = _with_entries(annotation, candidates)
+def load_page(annotation: Annotation, query: QueryDict) -> AnnotationPage:
+    """At most eight queries; three more for a feature of several spectra, one for a mirrored reference."""
+    candidates = load_candidates(annotation, with_fingerprints=True)
+    rows = with_entries(annotation, candidates)
     verdicts = _verdicts(annotation)
     reviewed = verdicts[0].candidate if verdicts else None
-    chosen = _choose(candidates, requested_rank, reviewed.rank if reviewed else 1)
+    chosen = choose(candidates, query.get("candidate"), reviewed.rank if reviewed else 1)
     row_by_rank = {row.rank: row for row in rows}
+    formulas = _formulas(annotation, candidates)
+    generated = list(annotation.generated.order_by("beam_rank"))
     return AnnotationPage(
-        panel=_panel(annotation, candidates, row_by_rank[chosen.rank] if chosen else None, requested_member),
-        rows=rows,
+        panel=panel_of(annotation, candidates, row_by_rank[chosen.rank] if chosen else None, query),
+        rows=_list_rows(rows, candidates),
+        channels=list_channels(candidates),
+        confidence_words=confidence_words(annotation),
         verdicts=verdicts,
         matches=_matches(annotation, candidates),
-        formulas=_formulas(annotation, candidates),
-        generated=list(annotation.generated.order_by("beam_rank")),
+        formulas=formulas,
+        generated=generated,
+        proposals=_proposals(annotation, generated, formulas, candidates),
         n_spectra=annotation.job.items.count(),
     )
+
+
+def confidence_words(annotation: Annotation) -> str:
+    """The first words of the page. `probability_words` puts the number into words."""
+    words = probability_words(annotation)
+    if annotation.n_candidates == 0:
+        return "No candidate"
+    if not words:
+        return "Ranked, without probabilities"
+    if annotation.n_candidates == 1:
+        return words.capitalize()
+    return f"Possibly none of these. Rank 1: {words}" if annotation.abstains else f"Rank 1: {words}"
 
 
 def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
@@ -155,57 +150,12 @@ def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
     return [(mz, intensity / strongest) for mz, intensity in pairs]
 
 
-def _candidates(annotation: Annotation) -> list[Candidate]:
-    """By rank, with their molecules. One query."""
-    candidates = annotation.candidates.select_related("molecule").defer("molecule__fingerprint")
-    return list(candidates.order_by("rank"))
-
-
-def _with_entries(annotation: Annotation, candidates: Sequence[Candidate]) -> list[CandidateRow]:
-    """The candidates with their entries in the job's library version. One query."""
-    entries = LibraryEntry.objects.filter(
-        version_id=annotation.job.library_version_id,
-        molecule__in=[candidate.molecule_id for candidate in candidates],
-    )
-    entry_by_molecule = {entry.molecule_id: entry for entry in entries}
-    return [CandidateRow(candidate, entry_by_molecule.get(candidate.molecule_id)) for candidate in candidates]
-
-
-def _choose(
-    candidates: Sequence[Candidate], requested_rank: str | None, default_rank: int = 1
-) -> Candidate | None:
-    """The candidate of the requested rank; rank 1 if there is no such rank. None only without candidates."""
-    is_rank = requested_rank is not None and requested_rank.isdecimal() and len(requested_rank) < 6
-    rank = int(requested_rank) if is_rank and requested_rank else default_rank
-    first = candidates[0] if candidates else None
-    return next((candidate for candidate in candidates if candidate.rank == rank), first)
-
-
-def _panel(
-    annotation: Annotation,
-    candidates: Sequence[Candidate],
-    chosen: CandidateRow | None,
-    requested_member: str | None,
-) -> SpectrumPanel:
-    """At most one query, for the spectrum that is explained; three more for a feature of several spectra."""
-    members = load_members(annotation) if annotation.item.feature.n_members > 1 else ()
-    requested = next((m for m in members if str(m.source_index) == requested_member), None)
-    shown = requested or next((m for m in members if m.is_representative), None)
-    spectrum = annotation.spectrum
-    if shown is not None and not shown.is_representative:
-        spectrum = Spectrum.objects.get(upload=spectrum.upload_id, source_index=shown.source_index)
-    by_member = member_evidence(annotation, spectrum.pk) if requested else {}
-    explanations = explanations_of(annotation, chosen.candidate, spectrum.pk) if chosen else None
-    rank_by_key = {c.molecule.inchikey_first_block: c.rank for c in candidates}
-    return SpectrumPanel(
-        chosen=chosen,
-        evidence=evidence_rows(chosen.candidate, candidates, by_member or None) if chosen else [],
-        plot=plot_data(spectrum, explanations),
-        members=[MemberRow(member, rank_by_key.get(member.top_inchikey_first_block)) for member in members],
-        shown=shown,
-        is_by_member=bool(by_member),
-        tolerance_ppm=from_json(annotation.job.params).precursor_tolerance_ppm,
-    )
+def _list_rows(rows: Sequence[CandidateRow], candidates: Sequence[Candidate]) -> list[ListRow]:
+    evidence, families = evidence_table(candidates), find_families(candidates)
+    return [
+        ListRow(row.candidate, row.entry, row.like, evidence[row.rank], families.get(row.rank))
+        for row in rows
+    ]
 
 
 def _matches(annotation: Annotation, candidates: Sequence[Candidate]) -> list[MatchRow]:
@@ -218,6 +168,41 @@ def _formulas(annotation: Annotation, candidates: Sequence[Candidate]) -> list[F
     """By rank. One query."""
     counts = Counter(candidate.molecule.formula for candidate in candidates)
     return [FormulaRow(row, counts[row.formula]) for row in annotation.formulas.order_by("rank")]
+
+
+def _proposals(
+    annotation: Annotation,
+    generated: Sequence[GeneratedMolecule],
+    formulas: Sequence[FormulaRow],
+    candidates: Sequence[Candidate],
+) -> list[ProposalRow]:
+    """Generated molecules outside the library that fit the precursor, most likely first, each once."""
+    first_by_key: dict[str, GeneratedMolecule] = {}
+    for molecule in generated:
+        if molecule.is_proposed:
+            molecule.annotation = annotation
+            first_by_key.setdefault(molecule.inchikey_first_block, molecule)
+    formula_by_text = {row.formula.formula: row.formula for row in formulas}
+    best = bytes(candidates[0].molecule.fingerprint) if candidates else None
+    return [
+        _proposal(annotation, molecule, formula_by_text.get(molecule.formula), best)
+        for molecule in first_by_key.values()
+    ]
+
+
+def _proposal(
+    annotation: Annotation, molecule: GeneratedMolecule, formula: FormulaCandidate | None, best: bytes | None
+) -> ProposalRow:
+    explanations = explanations_by(annotation, molecule.smiles, molecule.formula)
+    plot = plot_data(annotation.spectrum, explanations)
+    own = morgan_fingerprint(parse_structure(molecule.smiles))
+    return ProposalRow(
+        molecule=molecule,
+        explained_percent=plot.explained_percent,
+        n_explained=plot.n_explained,
+        formula=formula,
+        tanimoto=tanimoto(own, best) if best else None,
+    )
 
 
 def _verdicts(annotation: Annotation) -> list[Verdict]:

@@ -83,32 +83,33 @@ class EvidenceRow:
     value: float | None  # None: the channel has no value for this candidate
     position: int | None  # 1: no other candidate has a larger value
     n_values: int  # candidates for which the channel has a value
+    share: float | None = None  # place of the value between the smallest (0) and the largest (1) of the list
 
     @property
     def is_best(self) -> bool:
         return self.position == 1 and self.n_values > 1
 
 
-def evidence_rows(
-    candidate: Candidate,
-    candidates: Sequence[Candidate],
-    by_member: Mapping[int, Mapping[str, float]] | None = None,
-) -> list[EvidenceRow]:
-    """Every channel that the method knows, for a candidate that is one of `candidates`. No query.
+def evidence_table(
+    candidates: Sequence[Candidate], by_member: Mapping[int, Mapping[str, float]] | None = None
+) -> dict[int, list[EvidenceRow]]:
+    """Every channel that the method knows, for each candidate by its rank. No query.
 
     `by_member`: the values of one spectrum of the feature, by rank, in place of those of the feature.
     """
     values: dict[int, Mapping[str, float | None]] = {
-        other.pk: _values(other) if by_member is None else dict(by_member.get(other.rank, {}))
-        for other in candidates
+        candidate.rank: _values(candidate) if by_member is None else dict(by_member.get(candidate.rank, {}))
+        for candidate in candidates
     }
-    return [
-        _row(channel, values[candidate.pk].get(channel.name), [v.get(channel.name) for v in values.values()])
-        for channel in _channels(candidates)
-    ]
+    channels = list_channels(candidates)
+    all_values = {channel: [v.get(channel.name) for v in values.values()] for channel in channels}
+    return {
+        rank: [_row(channel, of_rank.get(channel.name), all_values[channel]) for channel in channels]
+        for rank, of_rank in values.items()
+    }
 
 
-def _channels(candidates: Sequence[Candidate]) -> list[Channel]:
+def list_channels(candidates: Sequence[Candidate]) -> list[Channel]:
     """The similarities, then the channels of the fused method, then channels that have no label here."""
     names = {name for candidate in candidates for name in current_names(candidate.evidence)}
     is_fused = bool(names) or any(candidate.probability is not None for candidate in candidates)
@@ -131,5 +132,8 @@ def _values(candidate: Candidate) -> Mapping[str, float | None]:
 
 def _row(channel: Channel, value: float | None, all_values: Sequence[float | None]) -> EvidenceRow:
     given = [other for other in all_values if other is not None]
-    position = None if value is None else 1 + sum(other > value for other in given)
-    return EvidenceRow(channel, value, position, len(given))
+    if value is None:
+        return EvidenceRow(channel, None, None, len(given))
+    low, high = min(given), max(given)
+    share = (value - low) / (high - low) if high > low else None
+    return EvidenceRow(channel, value, 1 + sum(other > value for other in given), len(given), share)

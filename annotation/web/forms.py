@@ -12,6 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryVersion
+from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
 from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.spectra.models import Upload
@@ -162,7 +163,9 @@ class VerdictForm(forms.Form):
         choices=Verdict.Decision.choices, error_messages={"required": "Choose a decision."}
     )
     candidate = forms.IntegerField(required=False, label="Candidate (rank)")
-    proposed_smiles = forms.CharField(required=False, label="Own structure (SMILES)")
+    proposed_smiles = forms.CharField(
+        required=False, max_length=LONGEST_SMILES, label="Own structure (SMILES)"
+    )
     level = forms.ChoiceField(
         choices=[("", "As proposed"), *Verdict.Level.choices], required=False, label="Confidence level"
     )
@@ -171,6 +174,10 @@ class VerdictForm(forms.Form):
         label="Use this spectrum as a reference spectrum",
         help_text="For levels 1, 2a and 2b. It can then support candidates for other spectra.",
     )
-    reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="Reason")
-    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Comment")
+    reason = forms.CharField(
+        required=False, max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), label="Reason"
+    )
+    comment = forms.CharField(
+        required=False, max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 2}), label="Comment"
+    )
     seen_verdict_id = forms.IntegerField(required=False, widget=forms.HiddenInput)

@@ -86,10 +86,10 @@ class _Links:
         self._names = frozenset(chosen.values)
         self._feature = reverse("job-feature", args=[job.public_id, 0]).removesuffix("0/")
 
-    def to(self, **values: object) -> str:
+    def to(self, **values: str | float) -> str:
         """The list with more filters; those of the overview that have the same names are replaced."""
         pairs = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
-        return f"{self._page}?{'&'.join([*pairs, urlencode(values)])}#spectra"
+        return f"{self._page}?{'&'.join([*pairs, urlencode({name: str(value) for name, value in values.items()})])}#spectra"
 
     def feature(self, position: int) -> str:
         return f"{self._feature}{position + 1}/"

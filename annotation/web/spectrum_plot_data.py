@@ -6,25 +6,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
-
-from annotation.spectra.models import Spectrum
+from numpy.typing import NDArray
 
 # A plot is about as many pixels wide. The page states how many fainter peaks it leaves out.
 MAX_PEAKS = 1000
 
 
+class HasPeaks(Protocol):
+    """A stored spectrum, a reference spectrum or a predicted one."""
+
+    @property
+    def mz(self) -> NDArray[np.float64]: ...
+    @property
+    def intensity(self) -> NDArray[np.float64]: ...
+    @property
+    def precursor_mz(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The fragment of a candidate that explains one peak."""
+    """The fragment of a candidate that explains one peak, or a part of its formula with the peak's mass.
+
+    Only a fragment has atoms and a SMILES.
+    """
 
     formula: str
     error_ppm: float  # measured minus theoretical m/z
     atoms: tuple[int, ...] = ()  # of the fragment, by their position in the candidate's SMILES
+    smiles: str = ""  # of the fragment as drawn, without the hydrogens that the ion gained or lost
+
+
+@dataclass(frozen=True, slots=True)
+class PeakExplanations:
+    """What a candidate explains, by the index of the peak in the file. No peak is in both."""
+
+    by_fragment: Mapping[int, Explanation] = field(default_factory=dict)
+    by_formula: Mapping[int, Explanation] = field(default_factory=dict)  # weak: it ignores the bonds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +54,9 @@ class Peak:
     mz: float
     intensity: float  # as in the file
     percent: float  # of the base peak
-    explanation: Explanation | None = None
+    explanation: Explanation | None = None  # by a fragment
+    possible: Explanation | None = None  # by the formula alone; None where a fragment explains the peak
+    is_matched: bool = False  # by a peak of the mirrored spectrum
 
     @property
     def is_base(self) -> bool:
@@ -51,6 +75,7 @@ class SpectrumPlotData:
     n_peaks: int  # in the file
     n_hidden: int  # not among `peaks` because they are the faintest
     n_explained: int
+    n_possible: int  # further peaks with the mass of a part of the candidate's formula
     explained_percent: float | None  # None: there is no candidate, or it cannot be fragmented
     precursor_mz: float | None
 
@@ -76,20 +101,35 @@ def _as_json(peak: Peak) -> dict[str, Any]:
             "error_ppm": round(peak.explanation.error_ppm, 2),
             "atoms": peak.explanation.atoms,
         }
+        if peak.explanation.smiles:
+            drawn["smiles"] = peak.explanation.smiles
+    elif peak.possible is not None:
+        drawn |= {"possible": peak.possible.formula, "error_ppm": round(peak.possible.error_ppm, 2)}
+    if peak.is_matched:
+        drawn["matched"] = True
     return drawn
 
 
-def plot_data(spectrum: Spectrum, explanations: Mapping[int, Explanation] | None = None) -> SpectrumPlotData:
-    """`explanations` are by the index of the peak in the file.
+def plot_data(
+    spectrum: HasPeaks,
+    explanations: PeakExplanations | None = None,
+    *,
+    only: Collection[int] | None = None,
+    matched: Collection[int] = (),
+) -> SpectrumPlotData:
+    """`only`: indices of the peaks to draw, by default all. `matched`: of those with a partner in a mirror.
 
     Peaks without a finite m/z or a positive, finite intensity are left out. No query.
     """
     mz, intensity = spectrum.mz, spectrum.intensity
     usable = np.flatnonzero(np.isfinite(mz) & np.isfinite(intensity) & (intensity > 0))
-    strongest = usable[np.argsort(-intensity[usable], kind="stable")[:MAX_PEAKS]]
+    candidates = usable if only is None else usable[np.isin(usable, list(only))]
+    strongest = candidates[np.argsort(-intensity[candidates], kind="stable")[:MAX_PEAKS]]
     drawn = strongest[np.argsort(mz[strongest], kind="stable")]
-    explanations_by_index = explanations or {}
-    explained = np.array([index for index in usable if int(index) in explanations_by_index], dtype=np.intp)
+    by_fragment = explanations.by_fragment if explanations else {}
+    by_formula = explanations.by_formula if explanations else {}
+    explained = np.array([index for index in usable if int(index) in by_fragment], dtype=np.intp)
+    matched_indices = frozenset(matched)
     highest, total = intensity[usable].max(initial=0.0), intensity[usable].sum()
     return SpectrumPlotData(
         peaks=tuple(
@@ -97,13 +137,16 @@ def plot_data(spectrum: Spectrum, explanations: Mapping[int, Explanation] | None
                 mz=float(mz[index]),
                 intensity=float(intensity[index]),
                 percent=float(100 * (intensity[index] / highest)),  # exactly 100 for the base peak
-                explanation=explanations_by_index.get(int(index)),
+                explanation=by_fragment.get(int(index)),
+                possible=by_formula.get(int(index)),
+                is_matched=int(index) in matched_indices,
             )
             for index in drawn
         ),
         n_peaks=int(mz.size),
         n_hidden=int(usable.size - drawn.size),
         n_explained=int(explained.size),
+        n_possible=sum(int(index) in by_formula for index in usable),
         explained_percent=(
             float(100 * intensity[explained].sum() / total) if explanations is not None and total else None
         ),

@@ -57,6 +57,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("table-layout/", jobs.table_layout, name="table-layout"),
     path("annotations/<uuid:public_id>/", annotation.detail, name="annotation-detail"),
     path("annotations/<uuid:public_id>/spectrum/", annotation.spectrum_panel, name="annotation-spectrum"),
+    path("annotations/<uuid:public_id>/similar/", annotation.similar, name="annotation-similar"),
     path("annotations/<uuid:public_id>/verdicts/", annotation.add_verdict, name="annotation-verdict"),
     path(
         "annotations/<uuid:public_id>/generated/<int:beam_rank>.svg",

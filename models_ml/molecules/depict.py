@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 from rdkit import Chem
 
+from models_ml.molecules.aligned import align
 from models_ml.molecules.skeletal import skeletal_svg
 from models_ml.molecules.structure_text import UnusableStructure, parse_structure
 
@@ -27,15 +28,20 @@ def depict_svg(
     highlight_atoms: Sequence[int] = (),
     *,
     title: str = "",
+    like: str = "",
 ) -> str:
     """One ``<svg>`` element for use inside HTML. Text that is not a structure gives a notice.
 
     ``highlight_atoms`` are atom indices in the order of the SMILES; unknown indices are ignored. ``title`` is
-    the accessible name; the default is the SMILES.
+    the accessible name; the default is the SMILES. ``like``: the SMILES of a structure to which the drawing
+    is aligned; atoms that differ from it are highlighted unless others are. See `align`.
     """
     width, height = (max(1, min(side, _MAX_SIDE_PX)) for side in (width, height))
     try:
         mol = parse_structure(smiles)
+        if like:
+            mol, differing = align(mol, parse_structure(like))
+            highlight_atoms = highlight_atoms or differing
         drawing = _draw(mol, width, height, highlight_atoms)
     except (UnusableStructure, RuntimeError, ValueError):
         return _notice(width, height, title or "No structure")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rdkit import Chem
 
 from models_ml.molecules.cleavage import Fragments, enumerate_fragments
 from models_ml.molecules.formula import format_formula
@@ -24,6 +25,7 @@ class PeakExplanation:
     error_ppm: float  # (measured - theoretical) / theoretical
     atoms: tuple[int, ...]  # heavy atoms of the fragment, in the order of the SMILES
     effort: float  # see ranked_ions
+    smiles: str  # of the fragment as drawn in the molecule, with its broken bonds open
 
 
 def explain_peaks(
@@ -46,14 +48,16 @@ def explain_peaks(
         within = by_mz[low:high]
         ion = int(within[np.lexsort((np.abs(ions.mz[within] - mz), ions.effort[within]))[0]])
         theoretical = float(ions.mz[ion])
+        atoms = tuple(int(index) for index in np.flatnonzero(fragments.atoms[ions.fragment[ion]]))
         explanations.append(
             PeakExplanation(
                 peak_index=peak_index,
                 formula=_ion_formula(fragments, ions, ion),
                 mz=theoretical,
                 error_ppm=float((mz - theoretical) / theoretical * 1e6),
-                atoms=tuple(int(index) for index in np.flatnonzero(fragments.atoms[ions.fragment[ion]])),
+                atoms=atoms,
                 effort=float(ions.effort[ion]),
+                smiles=Chem.MolFragmentToSmiles(fragments.mol, atomsToUse=atoms, canonical=False),
             )
         )
     return explanations

@@ -55,7 +55,8 @@ def skeletal_svg(
 def _lay_out(mol: Chem.Mol, width: int, height: int) -> _Layout:
     drawn = Chem.Mol(mol)
     Chem.Kekulize(drawn, clearAromaticFlags=True)
-    rdDepictor.Compute2DCoords(drawn, canonOrient=True)
+    if not drawn.GetNumConformers():  # an aligned drawing has its coordinates
+        rdDepictor.Compute2DCoords(drawn, canonOrient=True)
     positions = np.array(drawn.GetConformer().GetPositions(), dtype=np.float64)[:, :2] * (1.0, -1.0)
     low, high = positions.min(axis=0), positions.max(axis=0)
     frame = np.array([width, height], dtype=np.float64)

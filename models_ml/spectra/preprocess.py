@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models_ml.spectra.spectrum import FloatArray, Spectrum
 
@@ -30,15 +31,20 @@ class Peaks:
 
 def preprocess(spectrum: Spectrum, *, max_peaks: int = MAX_PEAKS) -> Peaks:
     """The `max_peaks` strongest peaks above the noise floor. Empty if no peak is usable."""
+    kept = read_indices(spectrum, max_peaks=max_peaks)
+    intensity = spectrum.intensity[kept]
+    return Peaks(spectrum.mz[kept], intensity / intensity.max() if intensity.size else intensity)
+
+
+def read_indices(spectrum: Spectrum, *, max_peaks: int = MAX_PEAKS) -> NDArray[np.intp]:
+    """Indices in the spectrum of the peaks that `preprocess` selects, by ascending m/z."""
     mz, intensity = spectrum.mz, spectrum.intensity
-    usable = np.isfinite(mz) & np.isfinite(intensity) & (mz > 0) & (intensity > 0)
-    mz, intensity = mz[usable], intensity[usable]
-    if mz.size == 0:
-        return Peaks(mz, intensity)
-    relative = intensity / intensity.max()
-    strong = relative >= NOISE_FLOOR
-    mz, relative = mz[strong], relative[strong]
+    usable = np.flatnonzero(np.isfinite(mz) & np.isfinite(intensity) & (mz > 0) & (intensity > 0))
+    if usable.size == 0:
+        return usable
+    relative = intensity[usable] / intensity[usable].max()
+    strong = usable[relative >= NOISE_FLOOR]
     # Strongest first, ties by m/z, so that the selection does not depend on the order in the file.
-    kept = np.lexsort((mz, -relative))[:max_peaks]
-    kept = kept[np.argsort(mz[kept], kind="stable")]
-    return Peaks(mz[kept], relative[kept])
+    kept = strong[np.lexsort((mz[strong], -relative[relative >= NOISE_FLOOR]))[:max_peaks]]
+    ascending: NDArray[np.intp] = kept[np.argsort(mz[kept], kind="stable")]
+    return ascending

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,11 +12,13 @@ pytest.importorskip("torch", reason="networks need torch, which is not installed
 import torch
 
 from models_ml.evidence.fragment_table import fragment_table
-from models_ml.evidence.fragments import StrongestPeaks, strongest_peaks
+from models_ml.evidence.fragments import StrongestPeaks, match_tolerance, strongest_peaks
 from models_ml.evidence.ion_shares import N_CONDITIONS, IonBatch, PairIons, SpectrumPeaks, conditions
 from models_ml.evidence.predicted_peaks import candidate_ions, spectrum_peaks, table_ions
+from models_ml.evidence.predicted_spectrum import NoPrediction, predict_spectrum, read_weights
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.networks.fragment_intensity import PredictedPeaksScorer
+from models_ml.spectra.features import ENERGY_EV, adduct_index
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.training.ranking.fragmenting import ListIons
 from models_ml.training.ranking.predicted_peaks import fit_scorer
@@ -114,3 +118,42 @@ def test_a_normalised_energy_is_more_volts_for_a_heavier_ion() -> None:
     volts, percent = conditions(2, 0.4, 1, 1000.0), conditions(2, 0.2, 2, 1000.0)
     assert volts.shape == (N_CONDITIONS,)
     assert np.allclose(volts[-4:], percent[-4:])
+
+
+@pytest.mark.parametrize(("adduct", "anion"), [("[M+H]+", False), ("[M+Na]+", False), ("[M-H]-", True)])
+def test_the_drawn_prediction_is_that_of_the_network(
+    adduct: str, anion: bool, scorer: PredictedPeaksScorer
+) -> None:
+    """The web server computes it without torch."""
+    weights = {name: tensor.numpy() for name, tensor in scorer.state_dict().items()}
+    precursor_mz = 203.0315
+    table = fragment_table(ISOMERS[0], anion)
+    mz, exists = table_ions(table, adduct, precursor_mz)
+    measured_at = conditions(adduct_index(adduct), 0.3, ENERGY_EV, precursor_mz)
+    spectrum = SpectrumPeaks(measured_at, np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+    nothing = np.zeros(0, np.int32)
+    pair = PairIons(table, np.packbits(exists, axis=1), nothing, nothing.astype(np.uint8))
+    batch = IonBatch.of([spectrum], [[pair]])
+    with torch.inference_mode():
+        strength = scorer.intensity(batch).exp().numpy() * exists
+        _, elsewhere = scorer.shares(batch)
+
+    predicted = predict_spectrum(weights, ISOMERS[0], adduct, precursor_mz, "30 eV", 30.0)
+
+    assert predicted.share_of_fragments == pytest.approx(1 - float(elsewhere[0]), abs=1e-5)
+    assert np.all(np.diff(predicted.mz) > 0)
+    assert predicted.intensity.max() == 1.0
+    strongest = float(mz.ravel()[int(np.argmax(strength))])
+    tolerance = float(match_tolerance(np.array([strongest]))[0])
+    merged = [strength[np.abs(mz - value) <= tolerance].sum() for value in predicted.mz]
+    expected = (np.array(merged) / max(merged)) ** 2
+    assert np.abs(predicted.intensity - expected).max() < 0.02  # ions at the edge of a merged peak
+    assert np.abs(predicted.mz - strongest).min() <= tolerance
+
+
+def test_a_checkpoint_that_is_missing_or_another_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoPrediction, match="not on this machine"):
+        read_weights(str(tmp_path), "0" * 64)
+    (tmp_path / "ranking.safetensors").write_bytes(b"other")
+    with pytest.raises(NoPrediction, match="not the one of this result"):
+        read_weights(str(tmp_path), "0" * 64)

@@ -39,6 +39,7 @@ def test_sigkill_during_an_export(start: Start) -> None:
 
     start("exporter")
     wait_until(lambda: state_of(export) == "ready", "the export")
-    assert (export.attempts, export.n_features) == (2, 3)
+    assert export.attempts >= 2  # more only if the machine is too busy to renew the short lease
+    assert export.n_features == 3
     files = list(ledger.path_of(ledger.FOLDER).glob(f"{export.public_id.hex}*"))
     assert files == [ledger.path_of(export.file)]

@@ -23,7 +23,7 @@ class ExportInputSerializer(serializers.Serializer[Any]):
         min_value=1,
         max_value=LARGEST_TOP,
         default=1,
-        help_text="Candidates of each feature. Candidates that no score tells from the last come besides.",
+        help_text="Candidates of each feature. Candidates with the same score as the last are included.",
     )
     filter = serializers.CharField(
         allow_blank=True,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -24,6 +24,7 @@ from annotation.api.serializers.jobs import CsvFilters, ResultFilters
 from annotation.api.serializers.results import (
     AnnotationDetail,
     AnnotationDetailSerializer,
+    CandidateSerializer,
     ResultSerializer,
     SpectrumDetail,
     VerdictDetail,
@@ -35,7 +36,7 @@ from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
 from annotation.exports.table import csv_download
 from annotation.jobs.models import Job
-from annotation.results.load import items_with_results, load_results
+from annotation.results.load import candidate_view, items_with_results, load_results
 from annotation.results.members import load_members
 from annotation.results.models import Annotation, Candidate
 from annotation.results.reference_matches import matches_of
@@ -164,6 +165,20 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
 
 def _peaks(spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
     return tuple(zip(spectrum.mz.tolist(), spectrum.intensity.tolist(), strict=True))
+
+
+class CandidateDetailView(View):
+    @extend_schema(operation_id="get_candidate", responses={200: CandidateSerializer, **openapi.PROBLEMS})
+    def get(self, request: Request, public_id: UUID, inchikey_first_block: str) -> Response:
+        """Show one candidate of an annotation by its molecule.
+
+        The address stays valid in every list that contains the molecule, whatever its rank.
+        """
+        annotation = get_object_or_404(visible_annotations(request), public_id=public_id)
+        candidate = candidate_view(annotation, inchikey_first_block)
+        if candidate is None:
+            raise Http404
+        return Response(CandidateSerializer(candidate, context={"request": request}).data)
 
 
 class VerdictsView(View):

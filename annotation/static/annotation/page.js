@@ -34,6 +34,29 @@ function dropZone(zone) {
   });
 }
 
+const ENTERING = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
+
+// Shows the element within the box that scrolls it. The page stays where it is, so the plot stays on the screen. On a
+// narrow screen the box does not scroll by itself, and then the page moves as little as possible.
+function reveal(element) {
+  const box = element.closest("[data-keeps-scroll], .scroll");
+  if (box && box.scrollHeight > box.clientHeight) {
+    const outer = box.getBoundingClientRect();
+    const inner = element.getBoundingClientRect();
+    const head = box.querySelector("thead")?.offsetHeight ?? 0;
+    if (inner.top < outer.top + head) box.scrollTop -= outer.top + head - inner.top;
+    else if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom;
+  }
+  const { top, bottom } = element.getBoundingClientRect();
+  if (top < 0 || bottom > window.innerHeight) element.scrollIntoView({ block: "nearest" });
+}
+
+function focusInPlace(element) {
+  element.closest("details:not([open])")?.setAttribute("open", "");
+  element.focus({ preventScroll: true });
+  reveal(element);
+}
+
 class ReviewKeys {
   constructor(form) {
     this.form = form;
@@ -48,7 +71,8 @@ class ReviewKeys {
       if (event.key === "Enter" && this.form.contains(event.target)) this.form.requestSubmit();
       return;
     }
-    if (event.target.matches("input:not([type=radio]), textarea, select")) {
+    // No shortcut while anything is being entered.
+    if (event.isComposing || event.target.matches(ENTERING)) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
@@ -65,8 +89,10 @@ class ReviewKeys {
     const current = picks.findIndex((pick) => pick.closest("tr").classList.contains("chosen"));
     const pick = picks[Math.min(Math.max(current + step, 0), picks.length - 1)];
     if (!pick) return;
-    pick.focus();
-    pick.scrollIntoView({ block: "nearest" });
+    pick.focus({ preventScroll: true });
+    const row = pick.closest("tr");
+    const table = row.closest(".scroll");
+    if (table.scrollHeight > table.clientHeight) reveal(row);
     pick.click();
   }
 
@@ -76,7 +102,7 @@ class ReviewKeys {
     input.checked = true;
     // "Accept" needs no reason, so Enter saves it. Every other decision needs an entry first.
     const selectors = { accept: "button[type=submit]", propose: "[name=proposed_smiles]" };
-    this.form.querySelector(selectors[input.value] ?? "[name=reason]").focus();
+    focusInPlace(this.form.querySelector(selectors[input.value] ?? "[name=reason]"));
   }
 }
 
@@ -88,6 +114,8 @@ function markChosen(pick) {
   pick.setAttribute("aria-current", "true");
   const field = document.querySelector("[data-review] [name=candidate]");
   if (field) field.value = pick.dataset.pick;
+  const shown = document.querySelector("[data-chosen-rank]");
+  if (shown) shown.value = pick.dataset.pick;
 }
 
 // A proposed molecule becomes the own structure of the verdict form. The curator still writes the reason.
@@ -97,7 +125,7 @@ function proposeStructure(smiles) {
   form.querySelector("[name=decision][value=propose]").checked = true;
   field.closest("details").open = true;
   field.value = smiles;
-  form.querySelector("[name=reason]").focus();
+  focusInPlace(form.querySelector("[name=reason]"));
 }
 
 // Level 2a needs a reference spectrum, which the reason names.
@@ -116,9 +144,23 @@ document.addEventListener("spectrum:peak", (event) => {
   clearTimeout(pendingHighlight);
   pendingHighlight = setTimeout(() => {
     const { fragments } = picture.dataset;
-    const source = event.detail.atoms ? `${fragments}?atoms=${event.detail.atoms}` : fragments;
+    const source = event.detail.atoms ? `${fragments}&atoms=${event.detail.atoms}` : fragments;
     if (picture.getAttribute("src") !== source) picture.setAttribute("src", source);
   }, 60);
+});
+
+// A part that a person opened stays open when another candidate replaces it.
+const opened = new Set();
+document.addEventListener("toggle", (event) => {
+  const name = event.target.dataset?.staysOpen;
+  if (!name || !event.target.isConnected) return;
+  if (event.target.open) opened.add(name);
+  else opened.delete(name);
+}, true);
+document.addEventListener("htmx:load", (event) => {
+  event.target.parentElement?.querySelectorAll?.("[data-stays-open]").forEach((part) => {
+    if (opened.has(part.dataset.staysOpen)) part.open = true;
+  });
 });
 
 document.querySelectorAll("[data-drop]").forEach(dropZone);

@@ -6,8 +6,9 @@ import {
 } from "./spectrum_layout.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = { narrow: 270, wide: 340 };
+const HEIGHT = 260;
 const MIN_WIDTH = 280;
+const LABEL_ROOM = 18; // for the labels under the sticks of a mirrored spectrum
 const DRAG_PX = 8; // a shorter movement is a click
 
 // The m/z range of each annotation's plot: another candidate replaces the panel, and the zoom stays.
@@ -24,6 +25,21 @@ function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
 }
 
+function stickClass(peak) {
+  if (peak.formula) return "peak explained";
+  return peak.possible ? "peak possible" : "peak";
+}
+
+// What the candidate says about the peak, in words.
+function explain(peak) {
+  if (peak.formula) {
+    const fragment = peak.smiles ? `, fragment ${peak.smiles}` : "";
+    return `, explained as ${peak.formula} (${signed(peak.error_ppm)} ppm)${fragment}`;
+  }
+  if (peak.possible) return `, not explained by a fragment; ${peak.possible} (${signed(peak.error_ppm)} ppm) is part of the formula`;
+  return "";
+}
+
 class SpectrumPlot {
   constructor(frame) {
     this.frame = frame;
@@ -32,7 +48,9 @@ class SpectrumPlot {
     const { peaks, precursor_mz: precursor } = JSON.parse(frame.dataset.spectrumPlot);
     this.peaks = peaks;
     this.precursor = precursor;
-    this.full = fullRange(peaks, precursor);
+    // The spectrum below, if the page compares: its peaks hang from the same axis.
+    this.below = frame.dataset.mirrorPlot ? JSON.parse(frame.dataset.mirrorPlot).peaks : null;
+    this.full = fullRange([...peaks, ...(this.below ?? [])], precursor);
     this.range = ranges.get(frame.dataset.annotation) ?? { ...this.full };
     this.active = -1; // index of the peak that the readout describes
     this.listen();
@@ -43,7 +61,6 @@ class SpectrumPlot {
   }
 
   get width() { return Math.max(this.svg.parentElement.clientWidth, MIN_WIDTH); }
-  get height() { return this.width < 560 ? HEIGHT.narrow : HEIGHT.wide; }
   get isWhole() { return this.range.high - this.range.low > this.full.high - this.full.low - 1e-6; }
 
   get x() {
@@ -53,26 +70,45 @@ class SpectrumPlot {
   isInRange(peak) { return peak.mz >= this.range.low && peak.mz <= this.range.high; }
 
   draw() {
-    const { x, width, height } = this;
-    const floor = height - MARGIN.bottom;
-    const shown = this.peaks.filter((peak) => this.isInRange(peak));
-    const highest = shown.reduce((most, peak) => Math.max(most, peak.percent), 0) || 100;
-    const y = linearScale({ low: 0, high: highest }, { start: floor, end: MARGIN.top });
-    const sticks = shown.map((peak) => ({ peak, x: x(peak.mz), y: y(peak.percent) }));
+    const { x, width } = this;
+    const bottom = HEIGHT - MARGIN.bottom;
+    const floor = this.below ? (MARGIN.top + bottom) / 2 + 8 : bottom;
+    const { sticks, y, highest } = this.layOut(this.peaks, floor, MARGIN.top);
+    // Positions of the spectrum below are computed upwards and then mirrored at the floor.
+    const mirrored = this.below ? this.layOut(this.below, floor, 2 * floor - bottom + LABEL_ROOM) : null;
+    const flip = (value) => 2 * floor - value;
+    const bounds = { left: MARGIN.left, right: width - MARGIN.right };
     this.drawnWidth = width;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.svg.replaceChildren(
-      ...this.axes(x, y, highest, floor),
+      ...this.axes(x, y, highest, floor, bottom),
       ...this.precursorMark(x, floor),
       ...this.sticks(sticks, floor),
-      ...placeLabels(sticks, { left: MARGIN.left, right: width - MARGIN.right }).map((label) =>
-        this.label(label)),
+      ...placeLabels(sticks, bounds).map((label) => this.label(label)),
+      ...(mirrored ? this.mirror(mirrored.sticks, floor, flip, bounds) : []),
     );
     this.frame.dataset.low = this.range.low.toFixed(4);
     this.frame.dataset.high = this.range.high.toFixed(4);
   }
 
-  axes(x, y, highest, floor) {
+  layOut(peaks, floor, ceiling) {
+    const shown = peaks.filter((peak) => this.isInRange(peak));
+    const highest = shown.reduce((most, peak) => Math.max(most, peak.percent), 0) || 100;
+    const y = linearScale({ low: 0, high: highest }, { start: floor, end: ceiling });
+    return { highest, y, sticks: shown.map((peak) => ({ peak, x: this.x(peak.mz), y: y(peak.percent) })) };
+  }
+
+  mirror(sticks, floor, flip, bounds) {
+    return [
+      ...sticks.map(({ peak, x, y }) => element("line", {
+        class: peak.matched ? "peak below matched" : "peak below", x1: x, x2: x, y1: floor, y2: flip(y),
+      })),
+      ...placeLabels(sticks, bounds).map(({ text, x, y }) =>
+        element("text", { class: "label", x, y: flip(y) + 9 }, text)),
+    ];
+  }
+
+  axes(x, y, highest, floor, bottom) {
     const right = this.width - MARGIN.right;
     const nodes = ticks(0, highest, 5).flatMap(({ value, text }) => [
       element("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
@@ -80,13 +116,14 @@ class SpectrumPlot {
     ]);
     for (const { value, text } of ticks(this.range.low, this.range.high, Math.max(4, Math.floor(this.width / 80)))) {
       nodes.push(
-        element("line", { class: "axis", x1: x(value), x2: x(value), y1: floor, y2: floor + 5 }),
-        element("text", { x: x(value), y: floor + 19, "text-anchor": "middle" }, text),
+        element("line", { class: "axis", x1: x(value), x2: x(value), y1: bottom, y2: bottom + 5 }),
+        element("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, text),
       );
     }
     nodes.push(
       element("line", { class: "axis", x1: MARGIN.left, x2: right, y1: floor, y2: floor }),
-      element("text", { x: (MARGIN.left + right) / 2, y: this.height - 4, "text-anchor": "middle" }, "m/z"),
+      ...(bottom === floor ? [] : [element("line", { class: "axis", x1: MARGIN.left, x2: right, y1: bottom, y2: bottom })]),
+      element("text", { x: (MARGIN.left + right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "m/z"),
       element("text", { x: 4, y: 14 }, "% of base peak"),
     );
     return nodes;
@@ -109,7 +146,7 @@ class SpectrumPlot {
   sticks(sticks, floor) {
     this.lines = new Map(sticks.map(({ peak, x, y }) => [
       peak,
-      element("line", { class: peak.formula ? "peak explained" : "peak", x1: x, x2: x, y1: floor, y2: y }),
+      element("line", { class: stickClass(peak), x1: x, x2: x, y1: floor, y2: y }),
     ]));
     this.lines.get(this.peaks[this.active])?.classList.add("active");
     return this.lines.values();
@@ -173,8 +210,7 @@ class SpectrumPlot {
     const peak = this.peaks[this.active];
     if (peak) {
       const percent = peak.percent.toFixed(peak.percent < 1 ? 2 : 1);
-      const explanation = peak.formula ? `, explained as ${peak.formula} (${signed(peak.error_ppm)} ppm)` : "";
-      this.readout.textContent = `m/z ${peak.mz.toFixed(4)}, ${percent} % of base peak${explanation}`;
+      this.readout.textContent = `m/z ${peak.mz.toFixed(4)}, ${percent} % of base peak${explain(peak)}`;
     } else if (this.isWhole) {
       this.readout.textContent = "";
     } else {
@@ -255,7 +291,7 @@ class SpectrumPlot {
       x: Math.min(from, to),
       width: Math.abs(to - from),
       y: MARGIN.top,
-      height: this.height - MARGIN.top - MARGIN.bottom,
+      height: HEIGHT - MARGIN.top - MARGIN.bottom,
     }));
   }
 }

@@ -1,7 +1,7 @@
 // Layout rules of the spectrum plot: pure functions from peaks and sizes to positions in pixels.
 // Nothing here touches the page, so tests call these functions directly.
 
-export const MARGIN = { left: 46, right: 14, top: 48, bottom: 40 };
+export const MARGIN = { left: 46, right: 14, top: 40, bottom: 36 };
 
 const AXIS_TITLE_WIDTH = 100; // "% of base peak", above the left end of the plot
 // Widths of a character at 12 px in a wide font; names of formulas are bold.

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from annotation.accounts.models import Role
 from annotation.results.models import Annotation
@@ -20,17 +21,14 @@ from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.rules import NAMES_A_STRUCTURE
 from annotation.web import scope
-from annotation.web.annotation_page import (
-    AnnotationPage,
-    isotope_rows,
-    load_page,
-    load_panel,
-)
+from annotation.web.annotation_page import AnnotationPage, isotope_rows, load_page
 from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
+from annotation.web.network import similar_context
 from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
 from annotation.web.scope import SignedInRequest
 from annotation.web.spectra_table import LIST, carried_list, list_neighbours
+from annotation.web.spectrum_panel import load_panel
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,19 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def spectrum_panel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The plot and the chosen candidate alone, for the page to swap in."""
     annotation = scope.annotation_or_404(request.user, public_id)
-    panel = load_panel(annotation, request.GET.get("candidate"), request.GET.get("member"))
+    panel = load_panel(annotation, request.GET)
     context = {"annotation": annotation, "job": annotation.job, "panel": panel, "is_swap": True}
     return render(request, "annotation/_spectrum_swap.html", context)
+
+
+@login_required
+@vary_on_headers("HX-Request")
+def similar(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """What resembles the feature: a part for its page, which loads it when seen, or a page by itself."""
+    annotation = scope.annotation_or_404(request.user, public_id)
+    context = {"annotation": annotation, **similar_context(annotation)}
+    template = "annotation/_similar.html" if "HX-Request" in request.headers else "annotation/similar.html"
+    return render(request, template, context)
 
 
 @login_required
@@ -126,8 +134,9 @@ def _page(
     newer_verdict: Verdict | None = None,
 ) -> HttpResponse:
     """`form` holds what a refused verdict entered; `newer_verdict` is the one that it had not seen."""
-    requested_rank = request.GET.get("candidate") or request.POST.get("candidate")
-    page = load_page(annotation, requested_rank, request.GET.get("member"))
+    query = request.GET.copy()
+    query.setdefault("candidate", request.POST.get("candidate", ""))
+    page = load_page(annotation, query)
     context = {
         "annotation": annotation,
         "job": annotation.job,

@@ -26,10 +26,16 @@ _cache_privately = cache_control(private=True, max_age=7 * 24 * 3600)
 @_cache_privately
 @vary_on_cookie
 def molecule_svg(request: SignedInRequest, inchikey_first_block: str) -> HttpResponse:
-    """A molecule of a library or reference collection that the person may see; `?atoms=0.1.5` marks atoms."""
-    molecules = scope.molecules(request.user).filter(inchikey_first_block=inchikey_first_block)
-    smiles = molecules.values_list("smiles", flat=True).first()
-    return _svg_response(smiles or "", _atom_indices(request.GET.get("atoms", "")))
+    """A molecule of a library or reference collection that the person may see.
+
+    `?atoms=0.1.5` marks atoms. `?like=` and the first block of another InChIKey aligns the drawing to that
+    molecule and marks the atoms that differ. One query besides those of the session.
+    """
+    like = request.GET.get("like", "")
+    molecules = scope.molecules(request.user).filter(inchikey_first_block__in=[inchikey_first_block, like])
+    smiles = dict(molecules.values_list("inchikey_first_block", "smiles"))
+    atoms = _atom_indices(request.GET.get("atoms", ""))
+    return _svg_response(smiles.get(inchikey_first_block, ""), atoms, smiles.get(like, ""))
 
 
 @login_required
@@ -57,7 +63,8 @@ def _atom_indices(text: str) -> list[int]:
     return [int(part) for part in parts if part.isdecimal() and len(part) < 4]
 
 
-def _svg_response(smiles: str, highlighted: Sequence[int] = ()) -> HttpResponse:
+def _svg_response(smiles: str, highlighted: Sequence[int] = (), like: str = "") -> HttpResponse:
     if not smiles:
         raise Http404("There is no structure at this address.")
-    return HttpResponse(depict_svg(smiles, WIDTH, HEIGHT, highlighted), content_type="image/svg+xml")
+    drawing = depict_svg(smiles, WIDTH, HEIGHT, highlighted, like=like)
+    return HttpResponse(drawing, content_type="image/svg+xml")

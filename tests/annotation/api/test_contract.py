@@ -46,6 +46,7 @@ GETS = (
     "/api/v1/jobs/{job_id}/exports",
     "/api/v1/exports/{export_id}",
     "/api/v1/annotations/{public_id}",
+    "/api/v1/annotations/{public_id}/candidates/{inchikey_first_block}",
     "/api/v1/uploads/{id}",
     "/api/v1/uploads/{id}/issues",
     "/api/v1/projects",
@@ -64,6 +65,7 @@ def test_reading(
     address = path.format(
         job_id=annotation.job.public_id,
         public_id=annotation.public_id,
+        inchikey_first_block=annotation.candidates.get(rank=2).molecule.inchikey_first_block,
         id=annotation.spectrum.upload_id,
         name=world.version.library.name,
         number=world.version.number,

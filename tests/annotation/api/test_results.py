@@ -112,6 +112,15 @@ def test_confidence_and_evidence(world: World, client: APIClient) -> None:
     assert row["annotation"]["proposed_smiles"] == detail["proposed_smiles"] == ["CC(=O)Oc1cccc(C(=O)O)c1"]
 
 
+def test_a_candidate_has_an_address_by_its_molecule(world: World, client: APIClient) -> None:
+    item = make_job(1, world.project, world.user, library_version=world.version).items.get()
+    annotation = make_annotation(item, fused=True)
+    address = f"/api/v1/annotations/{annotation.public_id}"
+    second = client.get(address).json()["candidates"][1]
+    assert client.get(f"{address}/candidates/{second['inchikey_first_block']}").json() == second
+    assert client.get(f"{address}/candidates/AAAAAAAAAAAAAA").status_code == 404
+
+
 def test_values_that_the_method_does_not_give_are_null(job: Job, client: APIClient) -> None:
     (row, *_) = client.get(f"/api/v1/jobs/{job.public_id}/results").json()["results"]
     annotation = row["annotation"]

@@ -40,6 +40,7 @@ def filled(path: str, annotation: Annotation) -> str:
     return path.format(
         job_id=job.public_id,
         public_id=annotation.public_id,
+        inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
         id=annotation.spectrum.upload_id,
         pk=annotation.spectrum.upload_id,
         name=job.library_version.library.name,

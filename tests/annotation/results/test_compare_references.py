@@ -86,8 +86,10 @@ def test_references_that_support_rank_1_agree(
     with django_assert_num_queries(1):
         agrees, none, without = compare_rank_1(version.pk, questions, 10.0)
     assert none is None
-    assert agrees is not None and agrees.disagreement < 0
-    assert without is not None and without.disagreement == pytest.approx(1.0)
+    assert agrees is not None
+    assert agrees.disagreement < 0
+    assert without is not None
+    assert without.disagreement == pytest.approx(1.0)
 
 
 def test_without_references_nothing_is_recorded() -> None:

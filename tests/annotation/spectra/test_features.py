@@ -195,10 +195,11 @@ def test_the_page_shows_every_spectrum_of_a_feature() -> None:
     assert len(dom.all("[data-member]")) == 3
     assert dom.has('[data-value="purity"]')
     assert dom.has("[data-isotopes]")
-    assert not dom.has("#shown-member input")
+    assert not dom.has("[data-by-member]")
 
     alone = Dom(browser.get(f"{url}?candidate=1&member={second.source_index}"))
-    assert alone.get("#shown-member input").get("value") == str(second.source_index)
+    assert alone.get("[data-by-member]").get("data-by-member") == str(second.source_index)
+    assert alone.values("#plot-options [name=member] [selected]", "value") == [str(second.source_index)]
     assert "8.25" in alone.text('[data-channel="fingerprint"]')
 
 

@@ -77,11 +77,8 @@ def test_only_curators_record_verdicts(person: str, status: int, world: World) -
 def test_viewers_see_no_buttons_that_they_may_not_use(world: World) -> None:
     def changes(person: str, name: str, key: object) -> list[str]:
         dom = Dom(world.client(person).get(reverse(name, args=[key])))
-        everyone = (
-            reverse("logout"),
-            reverse("export-add", args=[world.job.public_id]),
-            reverse("table-layout"),
-        )
+        export = reverse("export-add", args=[world.job.public_id])
+        everyone = (reverse("logout"), reverse("table-layout"), export)
         return [url for url in dom.values("form[method=post]", "action") if url not in everyone]
 
     job, annotation = world.job.public_id, world.annotation.public_id

@@ -40,8 +40,8 @@ def test_every_score_has_its_own_column(world: World) -> None:
     dom = page(world)
     row = dom.get('[data-candidate="1"]')
     labels = [cell.get("data-label") for cell in row.cssselect("[data-label]")]
-    assert labels == ["Δ ppm", "Generated similarity", "Spectrum similarity"]
-    assert "Proposed level 3" in dom.text("#candidates")
+    assert labels == ["Δ ppm", "Spectrum similarity", "Generated similarity"]
+    assert "Proposed level 3" in dom.text("#confidence")
     assert "-3.20" in dom.text('#generated [data-beam="1"]').replace("\N{MINUS SIGN}", "-")
 
 
@@ -112,7 +112,9 @@ def test_peaks_are_explained_within_the_tolerance_of_the_job(
     annotation = make_annotation(item)
     annotation.refresh_from_db()
     candidate = annotation.candidates.get(rank=1)
-    assert bool(explanations_of(annotation, candidate)) is is_explained
+    found = explanations_of(annotation, candidate)
+    assert found is not None
+    assert bool(found.by_fragment) is is_explained
 
 
 def test_another_candidate_can_be_shown(world: World) -> None:

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from annotation.models import Annotation
 from annotation.templatetags.display import percent
+from annotation.web.annotation_page import confidence_words
 from tests.annotation.builders import make_annotation, make_job
 from tests.annotation.web.dom import Dom
 from tests.annotation.web.world import World
@@ -56,11 +57,30 @@ def test_none_of_these_keeps_the_ranks(world: World) -> None:
 
 def test_a_single_candidate_is_marked_everywhere(world: World) -> None:
     single = make_fused(world, p_right=0.98, n_candidates=1)
-    assert page(world, single).has("[data-single-candidate]")
+    dom = page(world, single)
+    assert dom.has("[data-single-candidate]")
+    assert "Only candidate" in dom.text("#confidence-heading")
+    assert dom.has("[data-only-explains]")
     assert not page(world, make_fused(world)).has("[data-single-candidate]")
     client = world.client("curator")
     for path in (reverse("job-detail", args=[single.job.public_id]), reverse("review-queue")):
         assert "only candidate" in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"p_right": 0.95}, "Rank 1: very likely"),
+        ({"p_right": 0.49}, "Rank 1: uncertain"),
+        ({"p_right": 0.3, "abstains": True}, "Possibly none of these. Rank 1: uncertain"),
+        ({"p_right": 0.95, "n_candidates": 1}, "Only candidate, not compared"),
+        ({"p_right": None}, "Ranked, without probabilities"),
+        ({"n_candidates": 0}, "No candidate"),
+    ],
+)
+def test_the_words_follow_the_numbers(overrides: dict[str, object], words: str) -> None:
+    stored: dict[str, object] = {"n_candidates": 5, "p_right": 0.6, "abstains": False}
+    assert confidence_words(Annotation(**(stored | overrides))) == words
 
 
 def test_glmr_gives_no_probabilities(world: World) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from xml.dom import minidom
 
 import pytest
 
+from models_ml.molecules.aligned import align
 from models_ml.molecules.depict import depict_svg
+from models_ml.molecules.structure_text import parse_structure
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
@@ -51,3 +54,26 @@ def test_text_that_is_not_a_structure_gives_a_notice(text: str) -> None:
 
 def test_sizes_are_bounded() -> None:
     assert 'width="2000"' in depict_svg("", 10**9, 10)
+
+
+def test_a_drawing_aligned_to_a_similar_structure_marks_what_differs() -> None:
+    ortho, para = "CCCCOc1ccccc1C(=O)O", "CCCCOc1ccc(C(=O)O)cc1"
+    aligned = depict_svg(para, like=ortho)
+    assert aligned != depict_svg(para)
+    mol, differing = align(parse_structure(para), parse_structure(ortho))
+    assert 0 < len(differing) <= 3  # the carboxyl group, which sits elsewhere
+    assert mol.GetNumConformers() == 1
+    assert align(parse_structure(ortho), parse_structure(ortho))[1] == ()
+
+
+def test_structures_with_little_in_common_are_drawn_without_marks() -> None:
+    _, differing = align(parse_structure("CCCCCCCCO"), parse_structure(ASPIRIN))
+    assert differing == ()
+    assert depict_svg(ASPIRIN, like="no structure").count("No structure") > 0
+
+
+def test_a_search_that_would_not_end_is_bounded() -> None:
+    cages = ("C12C3C4C1C5C2C3C45" + "CC(C1CC2CCC1C2)" * 6, "C12C3C4C1C5C2C3C45" + "C(C1CC2CCC1C2)C" * 6)
+    started = time.perf_counter()
+    align(*(parse_structure(text) for text in cages))
+    assert time.perf_counter() - started < 10
