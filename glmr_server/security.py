@@ -48,7 +48,7 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
 def keep_private(get_response: GetResponse) -> GetResponse:
     """Pages and answers about one project are stored by no cache, neither on the way nor in the browser.
 
-    Must come before the static files, which set a rule of their own and are the same for everyone.
+    Must come before the static files, which set another rule and are the same for everyone.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -1,6 +1,6 @@
 """The audit log: who signed in or failed to, and who changed whose rights.
 
-Middleware states the request under way with `acting`, so that no caller has to pass the actor along.
+Middleware states the current request with `acting`, so that no caller has to pass the actor along.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def acting(request: HttpRequest) -> Iterator[None]:
 
 
 def acting_user_id() -> int | None:
-    """The primary key of the signed-in person of the request under way. None outside a request."""
+    """The primary key of the signed-in person of the current request. None outside a request."""
     request = _request.get()
     session = getattr(request, "session", None)
     stored = session.get(SESSION_KEY) if session is not None else None
@@ -48,7 +48,7 @@ def client_address(request: HttpRequest | None = None) -> str:
 
 
 def record(kind: AuditEvent.Kind, *, subject: str = "", project: str = "", detail: str = "") -> None:
-    """Append one event. One insert; the actor is read from the session of the request under way."""
+    """Append one event. One insert; the actor is read from the session of the current request."""
     request = _request.get()
     actor = ""
     if request is not None and acting_user_id() is not None:

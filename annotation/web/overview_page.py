@@ -13,7 +13,6 @@ from annotation.tables import overview
 from annotation.tables.filter_form import ResultFilter
 from annotation.tables.matching import matching_items
 from annotation.tables.overview import LIKELY, MAP_COLUMNS, MAP_ROWS, Bin, FeatureMap, MapCell
-from annotation.templatetags.display import signed
 from annotation.web.charts import Column, Point, column_chart, point_map
 
 # Rows of the table beside the map.
@@ -89,7 +88,8 @@ class _Links:
     def to(self, **values: str | float) -> str:
         """The list with more filters; those of the overview that have the same names are replaced."""
         pairs = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
-        return f"{self._page}?{'&'.join([*pairs, urlencode({name: str(value) for name, value in values.items()})])}#spectra"
+        pairs.append(urlencode({name: str(value) for name, value in values.items()}))
+        return f"{self._page}?{'&'.join(pairs)}#spectra"
 
     def feature(self, position: int) -> str:
         return f"{self._feature}{position + 1}/"
@@ -117,11 +117,9 @@ def _confidence(bins: list[Bin]) -> Plot:
 
 
 def _errors(errors: overview.MassErrors) -> Plot:
-    columns = [Column(signed(bin.low, 1), bin.n) for bin in errors.bins]
+    columns = [Column(_signed(bin.low), bin.n) for bin in errors.bins]
     alternative = "Mass errors of rank 1 in ppm. " + _spoken(columns)
-    rows = [
-        TableRow(f"{signed(bin.low, 1)} to {signed(bin.high, 1)} ppm", bin.n) for bin in errors.bins if bin.n
-    ]
+    rows = [TableRow(f"{_signed(bin.low)} to {_signed(bin.high)} ppm", bin.n) for bin in errors.bins if bin.n]
     picture = column_chart(columns, alternative, "Mass error (ppm); the dashed line is 0", target=0.5)
     return Plot("Mass error of rank 1", picture, rows, "Mass error")
 
@@ -175,3 +173,7 @@ def _time_ranges(found: FeatureMap, links: _Links) -> list[TableRow]:
 
 def _spoken(columns: list[Column]) -> str:
     return "; ".join(f"{column.label}: {column.n}" for column in columns if column.n) or "No features."
+
+
+def _signed(ppm: float) -> str:
+    return f"{ppm:+.1f}".replace("-", "\N{MINUS SIGN}")

@@ -104,7 +104,7 @@ def make_batch(user: User) -> Job:
 
 
 def store_molecules() -> list[int]:
-    """The structures as they are, under keys of their own: no search of this benchmark reads the keys."""
+    """The structures as they are, under other keys: no search of this benchmark reads the keys."""
     mols = [structure_of(smiles) for smiles in itertools.islice(structures(), N_MOLECULES)]
     rows = Molecule.objects.bulk_create(
         (
