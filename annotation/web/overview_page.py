@@ -89,7 +89,8 @@ class _Links:
     def to(self, **values: str | float) -> str:
         """The list with more filters; those of the overview that have the same names are replaced."""
         pairs = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
-        return f"{self._page}?{'&'.join([*pairs, urlencode({name: str(value) for name, value in values.items()})])}#spectra"
+        added = urlencode({name: str(value) for name, value in values.items()})
+        return f"{self._page}?{'&'.join([*pairs, added])}#spectra"
 
     def feature(self, position: int) -> str:
         return f"{self._feature}{position + 1}/"
