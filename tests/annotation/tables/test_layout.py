@@ -53,9 +53,9 @@ def test_queries_of_the_page(
 ) -> None:
     client, job = signed_in
     address = reverse("job-detail", args=[job.public_id])
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         client.get(address)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         client.get(f"{address}?smarts=n&sort=-right&mz_from=100&after=2")
 
 
