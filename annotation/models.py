@@ -3,7 +3,7 @@
 from annotation.accounts.models import ApiToken, Membership, Project, Role
 from annotation.checkpoints.models import ModelVersion
 from annotation.integration.models import IdempotencyKey
-from annotation.jobs.models import Job, JobItem, JobWindow, WorkerHeartbeat
+from annotation.jobs.models import Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
     LibraryEmbedding,
@@ -21,7 +21,7 @@ from annotation.references.models import (
 )
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
-from annotation.spectra.models import Feature, FeatureMember, Spectrum, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, FeatureMember, PartialUpload, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
     "Annotation",
@@ -33,6 +33,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobItem",
+    "JobPreset",
     "JobWindow",
     "Library",
     "LibraryEmbedding",
@@ -43,6 +44,7 @@ __all__ = [
     "ModelVersion",
     "Molecule",
     "MoleculeEmbedding",
+    "PartialUpload",
     "Project",
     "ReferenceCollection",
     "ReferenceIssue",

@@ -20,7 +20,8 @@ from django.db.models.functions import Coalesce, Now
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEmbedding
-from annotation.spectra.models import FeatureMember, adduct_to_use
+from annotation.spectra.ions import adduct_to_use
+from annotation.spectra.models import FeatureMember
 from annotation.spectra.records import to_exchange, to_survey
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.feature import Feature as FeatureSpectra
@@ -82,10 +83,10 @@ def claim(
 
     A feature with more members than `limit` is claimed alone.
 
-    Open jobs are served in rotation: the job with the oldest claim gives the next batch, and a new job comes
-    first, so that three features never wait for fifty thousand. Other jobs with the same run configuration
-    fill the rest of the batch. An isolated item is claimed alone. Jobs of the model versions in
-    `without_models`, which the worker cannot load, are skipped.
+    Interactive jobs come before batch jobs. Within a priority, open jobs are served in rotation: the job with
+    the oldest claim gives the next batch, and a new job comes first, so that three features never wait for
+    fifty thousand. Other jobs with the same run configuration fill the rest of the batch. An isolated item is
+    claimed alone. Jobs of the model versions in `without_models`, which the worker cannot load, are skipped.
     """
     with transaction.atomic():
         rows = _lock_pending(limit, without_models)
@@ -126,9 +127,7 @@ def _claimed(rows: Sequence[JobItem], params: AnnotateParams) -> tuple[ClaimedIt
 def _claimed_item(row: JobItem, members: Sequence[FeatureMember], params: AnnotateParams) -> ClaimedItem:
     feature, ids = members[0].feature, [member.spectrum_id for member in members]
     spectra = [to_exchange(member.spectrum) for member in members]
-    adduct = adduct_to_use(
-        feature.adduct, feature.proposed_adduct, accept_proposed=params.accept_proposed_adducts
-    )
+    adduct = adduct_to_use(feature.adduct, feature.proposed_adduct, params)
     if is_proposed := adduct != feature.adduct:
         spectra = [replace(spectrum, adduct=adduct) for spectrum in spectra]
     representative = ids.index(row.spectrum_id)

@@ -300,3 +300,9 @@ class ResultView:
     spectrum: SpectrumView
     annotation: AnnotationView | None
     job: JobView
+    sample: Annotated[
+        str,
+        IN_EXPORTS,
+        Source("spectrum.upload.sample"),
+        "Identifier of the measured sample, as the submitter stated it for the file.",
+    ]

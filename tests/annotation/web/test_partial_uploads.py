@@ -1,0 +1,80 @@
+"""Uploads in parts: what arrived stays, nothing is written twice, and nobody writes to another's file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from annotation.models import PartialUpload, Upload
+from tests.annotation.web.test_submit import GOOD
+from tests.annotation.web.world import World
+
+
+@pytest.fixture(autouse=True)
+def _media(settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+def begin(world: World, client: Client, size: int = len(GOOD), **changes: Any) -> Any:
+    data = {"project": world.project.pk, "name": "run 1.mgf", "size": size}
+    return client.post(reverse("partial-uploads"), data | changes)
+
+
+def append(client: Client, url: str, at: int, content: bytes) -> Any:
+    return client.post(f"{url}?offset={at}", content, content_type="application/octet-stream")
+
+
+def test_parts_become_an_upload(world: World) -> None:
+    client = world.client("submitter")
+    url = begin(world, client).json()["url"]
+    assert append(client, url, 0, GOOD[:40]).json() == {"offset": 40}
+    assert client.post(f"{url}finish/").status_code == 409
+    assert client.get(url).json() == {"offset": 40}
+    append(client, url, 40, GOOD[40:])
+    stored = client.post(f"{url}finish/").json()
+    upload = Upload.objects.get(pk=stored["upload"])
+    assert (upload.file_name, upload.n_usable, stored["condition"]) == ("run 1.mgf", 1, "read")
+    assert not PartialUpload.objects.exists()
+    assert client.get(url).status_code == 404
+
+
+def test_a_part_that_was_sent_twice_is_written_once(world: World) -> None:
+    client = world.client("submitter")
+    url = begin(world, client).json()["url"]
+    append(client, url, 0, GOOD[:40])
+    again = append(client, url, 0, GOOD[:40])
+    assert (again.status_code, again.json()["offset"]) == (409, 40)
+
+
+def test_more_bytes_than_announced_are_refused(world: World, settings: Settings) -> None:
+    client = world.client("submitter")
+    url = begin(world, client, size=10).json()["url"]
+    assert append(client, url, 0, GOOD).status_code == 413
+    settings.GLMR_MAX_UPLOAD_BYTES = 100
+    assert begin(world, client, size=101).status_code == 413
+    for _ in range(3):
+        assert begin(world, client, size=100).status_code == 201
+    assert begin(world, client, size=100).status_code == 413
+
+
+def test_nobody_continues_the_upload_of_another(world: World) -> None:
+    url = begin(world, world.client("submitter")).json()["url"]
+    for person in ("curator", "stranger", "admin"):
+        assert append(world.client(person), url, 0, GOOD).status_code == 404
+    assert begin(world, world.client("viewer")).status_code == 404
+    assert append(Client(), url, 0, GOOD).status_code == 401
+
+
+def test_abandoned_uploads_are_removed(world: World, tmp_path: Path) -> None:
+    client = world.client("submitter")
+    begin(world, client)
+    PartialUpload.objects.update(created_at=timezone.now() - timedelta(days=2))
+    begin(world, client)
+    assert PartialUpload.objects.count() == len([*(tmp_path / "partial").iterdir()]) == 1
