@@ -235,12 +235,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # Components of requests end in "Request". Every enum has a name here, so that none gets a generated one.
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AdductPolicy": "models_ml.outcomes.ADDUCT_POLICIES",
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
         "Grouping": "annotation.spectra.models.Upload.Grouping",
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
         "JobItemState": "annotation.jobs.models.JobItem.State",
         "JobOutcome": "annotation.api.serializers.jobs.JOB_OUTCOMES",
+        "JobPriority": "annotation.api.serializers.jobs.PRIORITIES",
         "JobState": "annotation.jobs.models.Job.State",
         "RankingMethod": "models_ml.outcomes.METHODS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",

@@ -193,7 +193,7 @@ def _claimable_jobs(without_models: Collection[int] = ()) -> list[Job]:
     return list(
         Job.objects.filter(Exists(pending), searchable, finished_at=None, cancel_requested_at=None)
         .exclude(model_version__in=without_models)
-        .order_by(F("last_claimed_at").asc(nulls_first=True), "pk")
+        .order_by("-priority", F("last_claimed_at").asc(nulls_first=True), "pk")
         .only("pk", "model_version_id", "library_version_id", "reference_version_id", "params_sha256")
     )
 

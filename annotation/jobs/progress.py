@@ -95,8 +95,9 @@ def progress(job: Job) -> Progress:
     n_none = JobItem.objects.filter(Q(("annotation__abstains", True)), job=job).count()
     if job.finished_at is not None:
         return _assemble(job, counts, workers, n_none=n_none)
+    earlier = Q(job__priority__gt=job.priority) | Q(job__priority=job.priority, job_id__lt=job.pk)
     n_ahead = JobItem.objects.filter(
-        job__finished_at=None, job_id__lt=job.pk, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
+        earlier, job__finished_at=None, state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
     ).count()
     return _assemble(
         job,

@@ -82,7 +82,6 @@ def add_reference(world: World, title: str, **owner: object) -> None:
     version = ReferenceVersion.objects.create(
         collection=ReferenceCollection.objects.create(name=f"Collection of {title}", **owner),
         number=1,
-        state=ReferenceVersion.State.READY,
     )
     measured = world.annotation.spectrum
     ReferenceSpectrum.objects.create(
@@ -90,3 +89,5 @@ def add_reference(world: World, title: str, **owner: object) -> None:
         precursor_mz=181.0495, adduct="[M+H]+", origin="test", n_peaks=measured.n_peaks,
         mz_bytes=measured.mz_bytes, intensity_bytes=measured.intensity_bytes, splash="s",
     )  # fmt: skip
+    version.state = ReferenceVersion.State.READY
+    version.save()
