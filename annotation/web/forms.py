@@ -83,7 +83,7 @@ class FilesForm(ProjectForm):
         super().__init__(user, *args, **kwargs)
         self.fields["spectra"].help_text = (
             f"{SUPPORTED}. The server recognises the format from the content. "
-            f"Up to {filesizeformat(max_bytes)} together. Only MS2 spectra are used. "
+            f"Each file may have up to {filesizeformat(max_bytes)}. Only MS2 spectra are used. "
             "An invalid spectrum or file does not affect the others."
         )
 

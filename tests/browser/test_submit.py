@@ -79,7 +79,7 @@ def test_an_upload_survives_a_broken_connection_and_an_ended_session(world: Worl
     drop(page, ("a.mgf", GOOD))
     page.route(re.compile(r"/submit/parts/.*offset="), lambda route: route.abort(), times=1)
     cookies = page.context.cookies()
-    page.context.clear_cookies()
+    page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Upload 1 file").click()
     expect(page.locator("[data-file] .state")).to_contain_text("session has ended")
     page.context.add_cookies(cookies)  # as a sign-in in another tab does

@@ -12,6 +12,10 @@ function element(tag, className, text) {
   return made;
 }
 
+function size(bytes) {
+  return bytes < MIB / 10 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
+}
+
 // One chosen file with its row in the list.
 class ChosenFile {
   constructor(file, remove) {
@@ -28,7 +32,7 @@ class ChosenFile {
     this.progress.hidden = true;
     this.progress.setAttribute("aria-label", `Progress of ${file.name}`);
     this.state = element("span", "state small", "");
-    const name = element("span", "break", `${file.name} (${(file.size / MIB).toFixed(2)} MiB)`);
+    const name = element("span", "break", `${file.name} (${size(file.size)})`);
     this.row.append(name, this.remove, this.progress, this.state);
   }
 
@@ -121,6 +125,7 @@ class FileList {
   show() {
     const n = this.waiting.length;
     this.list.hidden = this.chosen.length === 0;
+    this.zone.classList.toggle("has-files", this.chosen.length > 0);
     this.list.replaceChildren(...this.chosen.map((file) => file.row));
     this.input.required = this.chosen.length === 0;
     this.button.textContent = n ? `Upload ${n} file${n === 1 ? "" : "s"}` : "Upload files";

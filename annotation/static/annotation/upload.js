@@ -52,7 +52,7 @@ async function persist(method, url, body, onProgress) {
 
 function check({ status, answer }) {
   if (status === 401) throw new UploadStopped(answer.problem, { signIn: true });
-  if (status === 403) throw new UploadStopped("The session has changed. Sign in again.", { signIn: true });
+  if (status === 403) throw new UploadStopped("Your session has changed. Sign in again; the chosen files stay here.", { signIn: true });
   if (status >= 400) throw new UploadStopped(answer.problem ?? `The server refused the file (${status}).`);
   return answer;
 }
