@@ -7,3 +7,6 @@ class AnnotationConfig(AppConfig):
     name = "annotation"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Annotation"
+
+    def ready(self) -> None:
+        from annotation.accounts import receivers  # noqa: F401, connects the signals

@@ -1,6 +1,14 @@
 """Re-exports the models of all subpackages, because Django expects them here."""
 
-from annotation.accounts.models import ApiToken, Membership, Project, Role
+from annotation.accounts.models import (
+    Account,
+    ApiToken,
+    AuditEvent,
+    BrowserSession,
+    Membership,
+    Project,
+    Role,
+)
 from annotation.checkpoints.models import ModelVersion
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
@@ -24,8 +32,11 @@ from annotation.review.models import Verdict
 from annotation.spectra.models import Feature, FeatureMember, PartialUpload, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
+    "Account",
     "Annotation",
     "ApiToken",
+    "AuditEvent",
+    "BrowserSession",
     "Candidate",
     "Feature",
     "FeatureMember",

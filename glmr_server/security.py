@@ -1,4 +1,4 @@
-"""Two guards before any view: a content security policy on every response, a size limit on every request.
+"""Guards before any view: a content security policy, no caching of private pages, a limit on sizes.
 
 The size limit uses the Content-Length header, before any byte of the body is read.
 """
@@ -34,6 +34,20 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return response
+
+    return middleware
+
+
+def keep_private(get_response: GetResponse) -> GetResponse:
+    """Pages and answers about one project are stored by no cache, neither on the way nor in the browser.
+
+    Must come before the static files, which set a rule of their own and are the same for everyone.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
     return middleware

@@ -5,6 +5,7 @@ Without GLMR_DATABASE_URL and GLMR_BROKER_URL the embedded services of the data 
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "axes",
     "annotation",
 ]
 
@@ -59,6 +61,7 @@ MIDDLEWARE = [
     "annotation.api.middleware.problem_details",
     "django.middleware.security.SecurityMiddleware",
     "glmr_server.security.content_security_policy",
+    "glmr_server.security.keep_private",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "glmr_server.security.refuse_oversized_upload",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -68,6 +71,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "annotation.web.session_rules.session_rules",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "glmr_server.urls"
@@ -169,6 +174,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 100
 
 # --- Files -----------------------------------------------------------------------------------------
 MEDIA_ROOT = DATA_DIR / "media"  # uploads; served only through views that check the project
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("GLMR_STATIC_ROOT", str(DATA_DIR / "static")))
 HELP_ROOT = BASE_DIR / "docs" / "_build" / "html"  # what `make docs` builds; shown at /help/
@@ -189,6 +196,10 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses before a password is hashed
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -198,6 +209,26 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# A browser must sign in again after this long without use, and after this long in any case.
+GLMR_SESSION_IDLE_HOURS = env.whole_number("GLMR_SESSION_IDLE_HOURS", 12, minimum=1)
+GLMR_SESSION_MAX_HOURS = env.whole_number("GLMR_SESSION_MAX_HOURS", 168, minimum=1)
+SESSION_COOKIE_AGE = GLMR_SESSION_IDLE_HOURS * 3600
+
+# Wrong passwords for one account from one address, on the sign-in pages of the site and of the admin. Each
+# further try during the wait starts the wait again. The pair is counted, so that a stranger cannot lock out
+# the owner of an account, who has another address.
+AXES_FAILURE_LIMIT = env.whole_number("GLMR_SIGN_IN_TRIES", 5, minimum=1)
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=env.whole_number("GLMR_SIGN_IN_WAIT_MINUTES", 5, minimum=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "annotation.accounts.audit.client_address"
+AXES_LOCKOUT_CALLABLE = "annotation.web.views.account.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
+GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 
 # --- Security --------------------------------------------------------------------------------------
 # Loopback is always allowed: health checks use it.

@@ -25,6 +25,7 @@ from glmr_server.supervision import ServerProcess, Service, Supervisor
 from glmr_server.terminal import Terminal
 
 _BASE_DIR = Path(__file__).resolve().parent.parent
+LOGINS = "logins.json"
 _FIRST_PORT = 8000
 _PORTS_TRIED = 100
 _WEB_START_S = 60.0
@@ -106,7 +107,7 @@ def prepare(data_dir: Path, terminal: Terminal) -> list[tuple[str, str, str]]:
     with terminal.step("Static files"):
         call_command("collectstatic", interactive=False, verbosity=0)
     _optional("register_checkpoint", "Model checkpoint", terminal)
-    logins = make_logins(data_dir / "logins.json")
+    logins = make_logins(data_dir / LOGINS)
     return [(login.username, login.password, login.role) for login in logins]
 
 
@@ -202,6 +203,7 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
             terminal.say(f"\nGLMR Server is up: {terminal.bold(_address(listener))}\nSign in as")
             for name, password, role in logins:
                 terminal.say(f"  {name:<10} {password or '(password unchanged)':<14} ({role})")
+            _say_what_becomes_of_passwords(directory.path, terminal, demonstration)
             terminal.say(f"Data and logs: {directory.path}. Stop with Ctrl-C.\n")
             if demonstration:
                 _show_demonstration(machine, worker)
@@ -211,6 +213,20 @@ def run(directory: DataDirectory, terminal: Terminal, *, demonstration: bool) ->
         finally:
             with terminal.step("Stopping"):
                 machine.stop()
+
+
+def _say_what_becomes_of_passwords(data_dir: Path, terminal: Terminal, demonstration: bool) -> None:
+    from annotation.accounts.demonstration import forget_passwords
+
+    passwords = data_dir / LOGINS
+    if demonstration:
+        terminal.say(
+            f"Demonstration: these passwords stay valid and are kept in {passwords}. For real work, run\n"
+            "`make run ARGS=--no-demo`: it shows passwords once, to be changed at the first sign-in."
+        )
+    else:
+        terminal.say("Passwords are not shown again. Each must be changed at the first sign-in.")
+        forget_passwords(passwords)
 
 
 def _show_demonstration(machine: OneMachine, worker: ServerProcess) -> None:

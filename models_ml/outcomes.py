@@ -66,6 +66,9 @@ class Query:
     embedding: Embedding  # E^s (D,), unit length
     neutral_mass: float  # Da
     tolerance_da: float  # half width of the window, of the neutral mass
+    # Middle of a second window of the same width, in Da, in which only zwitterions with a permanent cation
+    # count (models_ml/spectra/zwitterions.py). None: there is no second window.
+    zwitterion_mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +90,7 @@ class Retrieved:
     """Result of one `Query`: at most K molecules, most similar first, ties by key."""
 
     molecules: tuple[RetrievedMolecule, ...]
-    n_in_window: int  # number of library molecules in the mass window
+    n_in_window: int  # number of library molecules in the mass window, and of zwitterions in the second
 
 
 # (queries, k) to one result for each query. One call for a whole batch: one database query, not one for each

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from annotation.accounts.models import Membership, Project, Role
+from annotation.accounts.models import Account, Membership, Project, Role
 
 PROJECT_SLUG = "demonstration"
 # The external id of the job that `manage.py load_demonstration` submits.
@@ -34,7 +34,8 @@ _PEOPLE = (("admin", "administrator"), ("curator", Role.CURATOR), ("submitter", 
 def make_logins(passwords_file: Path) -> list[Login]:
     """Create the missing people, and return all three logins.
 
-    Random passwords are stored in the file, which only its owner can read.
+    Random passwords are stored in the file, which only its owner can read. A server for demonstration keeps
+    it; a real one calls `forget_passwords` after it has shown them.
     """
     passwords = _read(passwords_file)
     missing = [name for name, _ in _PEOPLE if not User.objects.filter(username=name).exists()]
@@ -44,6 +45,15 @@ def make_logins(passwords_file: Path) -> list[Login]:
         _write(passwords_file, passwords)
         _create_people(missing, passwords)
     return [Login(name, passwords.get(name, ""), str(role)) for name, role in _PEOPLE]
+
+
+def forget_passwords(passwords_file: Path) -> None:
+    """Delete the passwords that were shown. Whoever still has such a password must choose another."""
+    for username, password in _read(passwords_file).items():
+        user = User.objects.filter(username=username).first()
+        if user is not None and user.check_password(password):
+            Account.objects.update_or_create(user=user, defaults={"must_change_password": True})
+    passwords_file.unlink(missing_ok=True)
 
 
 @transaction.atomic

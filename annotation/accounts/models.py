@@ -1,4 +1,4 @@
-"""Projects, the roles of people in them, and the API tokens of machines."""
+"""Projects, the roles of people in them, API tokens of machines, browser sessions, and the audit log."""
 
 from __future__ import annotations
 
@@ -102,3 +102,78 @@ class ApiToken(models.Model):
     def is_usable(self) -> bool:
         expired = self.expires_at is not None and self.expires_at <= timezone.now()
         return self.revoked_at is None and not expired
+
+
+class Account(models.Model):
+    """What this server knows about a person besides Django's user. Made at the first sign-in."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="account")
+    must_change_password = models.BooleanField(
+        default=False, help_text="The person must choose a new password before anything else."
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="In which pages show times.")
+
+    def __str__(self) -> str:
+        return f"Account of {self.user}"
+
+
+class BrowserSession(models.Model):
+    """A browser in which a person is signed in. Deleted when the session ends."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions")
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now, editable=False)
+    address = models.CharField(max_length=45, blank=True, editable=False)
+    browser = models.CharField(max_length=200, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.user} from {self.address}"
+
+
+class AuditEvent(models.Model):
+    """Something about accounts and rights that an administrator may look up. Never changed or deleted.
+
+    People, projects and tokens are stored as text, so that the event outlives them.
+    """
+
+    class Kind(models.TextChoices):
+        SIGNED_IN = "signed_in", "Signed in"
+        SIGN_IN_FAILED = "sign_in_failed", "Sign-in failed"
+        SIGN_IN_BLOCKED = "sign_in_blocked", "Sign-in blocked"
+        SIGNED_OUT = "signed_out", "Signed out"
+        SESSION_ENDED = "session_ended", "Session ended"
+        PASSWORD_CHANGED = "password_changed", "Password changed"
+        RIGHTS_CHANGED = "rights_changed", "Rights changed"
+        ROLE_GIVEN = "role_given", "Role given"
+        ROLE_CHANGED = "role_changed", "Role changed"
+        ROLE_REMOVED = "role_removed", "Role removed"
+        TOKEN_ISSUED = "token_issued", "Token issued"
+        TOKEN_REVOKED = "token_revoked", "Token revoked"
+        TOKEN_USED = "token_used", "Token used"
+        TOKEN_REFUSED = "token_refused", "Token refused"
+
+    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    kind = models.CharField(max_length=20, choices=Kind.choices, editable=False)
+    actor = models.CharField(
+        max_length=150, blank=True, editable=False, help_text="Who did it. Empty: a command or nobody known."
+    )
+    subject = models.CharField(
+        max_length=150, blank=True, editable=False, help_text="The person or token that it concerns."
+    )
+    address = models.CharField(max_length=45, blank=True, editable=False)
+    project = models.CharField(max_length=80, blank=True, editable=False)
+    detail = models.CharField(max_length=300, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["subject", "-at"], name="audit_by_subject"),
+            models.Index(fields=["kind", "-at"], name="audit_by_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.subject or self.actor}"

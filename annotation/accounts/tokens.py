@@ -13,13 +13,16 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from annotation.accounts.models import ApiToken, Project, Role
+from annotation.accounts import audit
+from annotation.accounts.models import ApiToken, AuditEvent, Project, Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
 # The role that the owner of a token needs for each scope.
 ROLE_FOR_SCOPE = {
@@ -51,7 +54,23 @@ def issue(
         scopes=sorted({str(scope) for scope in scopes}),
         expires_at=expires_at,
     )
+    audit.record(
+        AuditEvent.Kind.TOKEN_ISSUED,
+        subject=f"{name} ({prefix}…)",
+        project=project.slug,
+        detail=f"for {user.get_username()}: {', '.join(token.scopes)}",
+    )
     return token, secret
+
+
+@transaction.atomic
+def revoke(tokens: QuerySet[ApiToken]) -> int:
+    """Make the tokens useless for ever. Returns how many of them were usable until now."""
+    revoked = list(tokens.filter(revoked_at=None).select_related("project").select_for_update(of=("self",)))
+    ApiToken.objects.filter(pk__in=[token.pk for token in revoked]).update(revoked_at=timezone.now())
+    for token in revoked:
+        audit.record(AuditEvent.Kind.TOKEN_REVOKED, subject=str(token), project=token.project.slug)
+    return len(revoked)
 
 
 def authenticate(secret: str) -> ApiToken | None:
@@ -74,7 +93,20 @@ def _store_use(token: ApiToken) -> None:
     if token.last_used_at is not None and token.last_used_at > now - USE_STORED_EVERY:
         return
     stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_STORED_EVERY)
-    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    if ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now):
+        _record_new_address(token, now)
+
+
+def _record_new_address(token: ApiToken, now: datetime.datetime) -> None:
+    """One event a day for each address that uses the token."""
+    uses = AuditEvent.objects.filter(
+        kind=AuditEvent.Kind.TOKEN_USED,
+        subject=str(token),
+        at__date=now.date(),
+        address=audit.client_address(),
+    )
+    if not uses.exists():
+        audit.record(AuditEvent.Kind.TOKEN_USED, subject=str(token), project=token.project.slug)
 
 
 def _digest(secret: str) -> str:

@@ -8,11 +8,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from annotation.accounts.models import ApiToken, Membership, Project
-from annotation.accounts.tokens import issue
-from annotation.admin.read_only import ModelAdmin, TabularInline
+from annotation.accounts.models import ApiToken, AuditEvent, Membership, Project
+from annotation.accounts.tokens import issue, revoke
+from annotation.admin.read_only import ModelAdmin, ReadOnlyAdmin, TabularInline
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -74,7 +73,7 @@ class ApiTokenAdmin(ModelAdmin):
     list_select_related = ("project", "user")
     search_fields = ("name", "prefix", "user__username")
     autocomplete_fields = ("project", "user")
-    actions = ("revoke",)
+    actions = ("revoke_selected",)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         # The list needs this permission for its action. A single token can only be read.
@@ -95,6 +94,17 @@ class ApiTokenAdmin(ModelAdmin):
         messages.warning(request, f"Copy the secret now; it is not shown again: {secret}")
 
     @admin.action(description="Revoke the selected tokens")
-    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        n = tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+    def revoke_selected(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        n = revoke(tokens)
         self.message_user(request, f"{n} tokens revoked. They no longer work.")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """Sign-ins, failures, rights and tokens. The database refuses changes."""
+
+    list_display = ("at", "kind", "actor", "subject", "project", "address", "detail")
+    list_filter = ("kind", "at")
+    search_fields = ("actor", "subject", "address", "project", "detail")
+    date_hierarchy = "at"
+    list_per_page = 50

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from annotation.admin.import_notes import notes_as_html
 from annotation.admin.read_only import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline
 from annotation.libraries.models import (
     Library,
@@ -66,6 +67,12 @@ class LibraryVersionAdmin(ReadOnlyAdmin):
     list_select_related = ("library",)
     search_fields = ("library__name", "content_sha256", "source_file_name")
     inlines = (EmbeddingInline,)
+    exclude = ("import_notes",)
+    readonly_fields = ("changed_or_assumed",)
+
+    @admin.display(description="changed or assumed")
+    def changed_or_assumed(self, version: LibraryVersion) -> str:
+        return notes_as_html(version.import_notes, "row")
 
 
 @admin.register(LibraryEntry)

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from annotation.admin.import_notes import notes_as_html
 from annotation.admin.read_only import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline
 from annotation.references.models import (
     ReferenceCollection,
@@ -40,6 +41,12 @@ class ReferenceVersionAdmin(ReadOnlyAdmin):
     list_filter = ("state", "collection")
     list_select_related = ("collection",)
     search_fields = ("collection__name", "content_sha256", "source_file_name")
+    exclude = ("import_notes",)
+    readonly_fields = ("changed_or_assumed",)
+
+    @admin.display(description="changed or assumed")
+    def changed_or_assumed(self, version: ReferenceVersion) -> str:
+        return notes_as_html(version.import_notes, "spectrum")
 
 
 @admin.register(ReferenceSpectrum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.conf import settings
@@ -9,14 +10,17 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from annotation.accounts.models import ApiToken
+from annotation.accounts import audit
+from annotation.accounts.models import ApiToken, AuditEvent
 from annotation.accounts.tokens import authenticate
 
+# How long an address that sent too many unusable tokens has to wait.
+TRY_AGAIN_S = 60
 SCHEME = 'Bearer realm="GLMR Server"'
 
 
@@ -27,8 +31,16 @@ class BearerToken(BaseAuthentication):
         scheme, _, secret = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
+        address = audit.client_address(request._request)
+        failures = f"token-failures/{address}"
+        if cache.get(failures, 0) >= settings.GLMR_TOKEN_TRIES:
+            raise Throttled(TRY_AGAIN_S, "Too many unusable tokens came from your address.")
         token = authenticate(secret.strip().decode("latin-1"))
         if token is None:
+            cache.add(failures, 0, TRY_AGAIN_S)
+            with contextlib.suppress(ValueError):  # the count expired in between
+                cache.incr(failures)
+            audit.record_once(AuditEvent.Kind.TOKEN_REFUSED, detail="An unknown, expired or revoked token.")
             raise AuthenticationFailed(
                 "The token is unknown, expired or revoked. Ask a manager of your project for a new one."
             )

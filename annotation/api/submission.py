@@ -82,6 +82,7 @@ class Submission:
     sample: str
     priority: Job.Priority
     repeats: UUID | None
+    quantities: File[Any] | None = None
 
     @property
     def file_name(self) -> str:
@@ -111,6 +112,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             submission.source,
             submission.file_name,
             submission.grouping,
+            submission.quantities,
             submission.sample,
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
@@ -137,7 +139,7 @@ def dry_run(request: Request) -> dict[str, Any]:
     submission = parse(request)
     select(request, submission)
     with turn_to_read(request):
-        found = ingest.preflight(submission.source, submission.grouping)
+        found = ingest.preflight(submission.source, submission.grouping, submission.quantities)
     if found.refusal:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}

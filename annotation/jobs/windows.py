@@ -49,4 +49,6 @@ def _windows(rows: Iterable[tuple[Any, ...]], params: AnnotateParams) -> Iterato
     for row in rows:
         window = Ion(*row).window(params)
         if isinstance(window, PrecursorWindow):
-            yield window.neutral_mass - window.tolerance_da, window.neutral_mass + window.tolerance_da
+            for mass in (window.neutral_mass, window.zwitterion_mass):
+                if mass is not None:
+                    yield mass - window.tolerance_da, mass + window.tolerance_da

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from django.utils import timezone
 from annotation.accounts.models import Project
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries import embed, import_lock, staging
+from annotation.libraries.import_notes import ImportNotes, note_lines
 from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
 from annotation.plain_text import clean
 from models_ml.molecules.readers import StandardRow, StructureFileLimits, StructureIssue, standardised_rows
@@ -28,10 +28,8 @@ from models_ml.unreadable import UnreadableFile
 ROWS_AT_ONCE = 2_000
 # Every rejected row is counted, but a file with only wrong rows need not be stored as issues.
 MAX_STORED_ISSUES = 1_000
-MAX_NOTE_EXAMPLES = 3
 
 ShowProgress = Callable[[int], None]  # takes the number of rows or spectra so far
-ShowNotes = Callable[[list[str]], None]  # takes one line for each kind of note
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +47,11 @@ def import_library(
     description: str = "",
     license: str = "",
     progress: ShowProgress | None = None,
-    show_notes: ShowNotes | None = None,
 ) -> LibraryVersion:
     """Add a version to the library with the name. The version is READY, or FAILED with the reason.
 
     Earlier versions stay. At most a few thousand rows are in memory. Workers embed a ready version for the
-    default model. `show_notes` is called once, with what was changed or assumed in rows that are used. Raises
+    default model. Its `import_notes` say what was changed or assumed in rows that are used. Raises
     CannotImport if a library of another project has the name.
     """
     version = _new_version(name, path, user, project, {"description": description, "license": license})
@@ -68,9 +65,8 @@ def import_library(
         # A bug, a full disk or Ctrl-C. Without this the version would stay in the state IMPORTING.
         _fail(version, f"The import stopped: {type(error).__name__}: {error}. Import the file again.")
         raise
-    importer.notes.write_log(version)
-    if show_notes is not None:
-        show_notes(importer.notes.lines())
+    for line in note_lines(importer.notes.rows(), "row"):
+        log.info("Import of %s: %s", version, line)
     for field, value in report.items():
         setattr(version, field, value)
     version.state, version.finished_at = LibraryVersion.State.READY, timezone.now()
@@ -89,7 +85,7 @@ class _Import:
         self.version = version
         self.progress = progress
         self.n_rows = self.n_molecules = self.n_rejected = 0
-        self.notes = _Notes()
+        self.notes = ImportNotes()
 
     def run(self, path: Path) -> dict[str, object]:
         """The fields of the ready version. Raises UnreadableFile."""
@@ -97,7 +93,7 @@ class _Import:
         issues: list[StructureIssue] = []
         for row in standardised_rows(path, limits=_limits()):
             self._count(row)
-            self.notes.add(row)
+            self.notes.add_row(row)
             if isinstance(row, StructureIssue):
                 issues.append(row)
             else:
@@ -119,6 +115,7 @@ class _Import:
             "n_merged": self.n_rows - self.n_rejected - self.n_molecules,
             "n_rejected": self.n_rejected,
             "rdkit_version": rdkit.__version__,
+            "import_notes": self.notes.rows(),
         }
 
     def _count(self, row: StandardRow | StructureIssue) -> None:
@@ -138,35 +135,6 @@ class _Import:
         self.n_rejected += len(issues)
         if self.progress is not None:
             self.progress(self.n_rows)
-
-
-class _Notes:
-    """Counts what was changed or assumed, by kind, and keeps the positions of the first rows."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
-        self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[str]] = {}
-
-    def add(self, row: StandardRow | StructureIssue) -> None:
-        for note in row.notes:
-            self._texts[note.code] = note.text
-            self._counts[note.code] += 1
-            examples = self._examples.setdefault(note.code, [])
-            if len(examples) < MAX_NOTE_EXAMPLES:
-                examples.append(row.position)
-
-    def lines(self) -> list[str]:
-        """One line for each kind, most frequent first."""
-        return [
-            f"{count:,} {'row' if count == 1 else 'rows'}, {code}: {self._texts[code]} "
-            f"For example {', '.join(self._examples[code])}."
-            for code, count in self._counts.most_common()
-        ]
-
-    def write_log(self, version: LibraryVersion) -> None:
-        for line in self.lines():
-            log.info("Import of %s: %s", version, line)
 
 
 def content_sha256(version: LibraryVersion) -> str:

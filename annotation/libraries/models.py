@@ -62,6 +62,11 @@ class LibraryVersion(models.Model):
     n_merged = models.PositiveIntegerField(default=0, help_text="Rows with a molecule of an earlier row.")
     n_rejected = models.PositiveIntegerField(default=0)
     rdkit_version = models.CharField(max_length=20, blank=True)
+    import_notes = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="What the import changed or assumed in rows that it used, by kind (import_notes.py).",
+    )
     imported_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )

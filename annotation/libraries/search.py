@@ -19,13 +19,15 @@ from django.db import connection
 from annotation.libraries.models import LibraryEntry
 from annotation.libraries.vectors import from_binary, to_text
 from models_ml.outcomes import FindKnown, Query, Retrieve, Retrieved, RetrievedMolecule
+from models_ml.spectra.zwitterions import is_zwitterion
 
 # MATERIALIZED stops the planner from turning the ORDER BY into a vector index scan.
 # Vectors have unit length, so the negative inner product gives the order of the cosine at a lower cost.
 _NEAREST = """
 WITH query AS (
-    SELECT * FROM unnest(%(vectors)s::text[]::vector[], %(lowest)s::float8[], %(highest)s::float8[])
-        WITH ORDINALITY AS q (vector, lowest, highest, number)
+    SELECT * FROM unnest(%(vectors)s::text[]::vector[], %(lowest)s::float8[], %(highest)s::float8[]
+                         {columns})
+        WITH ORDINALITY AS q (vector, lowest, highest {names}, number)
 )
 SELECT query.number, nearest.n_in_window, nearest.n_embedded, molecule.id, molecule.smiles,
        molecule.inchikey_first_block, molecule.formula, molecule.exact_mass, molecule.fingerprint,
@@ -38,6 +40,7 @@ FROM query CROSS JOIN LATERAL (
           ON embedding.molecule_id = entry.molecule_id AND embedding.model_version_id = %(model_version)s
         WHERE entry.version_id = %(library_version)s
           AND entry.exact_mass BETWEEN query.lowest AND query.highest
+        {second}
     )
     SELECT molecule_id, vector, -(in_window.vector <#> query.vector) AS similarity,
            count(*) OVER () AS n_in_window, count(in_window.vector) OVER () AS n_embedded
@@ -45,6 +48,31 @@ FROM query CROSS JOIN LATERAL (
 ) nearest
 JOIN annotation_molecule molecule ON molecule.id = nearest.molecule_id
 ORDER BY query.number, nearest.similarity DESC, molecule.id
+"""
+_ONE_WINDOW = _NEAREST.format(columns="", names="", second="")
+# Where spectra of the batch have a second window. Its molecules are known by then.
+_TWO_WINDOWS = _NEAREST.format(
+    columns=", %(second_lowest)s::float8[], %(second_highest)s::float8[]",
+    names=", second_lowest, second_highest",
+    second="""
+        UNION ALL
+        SELECT entry.molecule_id, embedding.vector
+        FROM annotation_libraryentry entry
+        LEFT JOIN annotation_moleculeembedding embedding
+          ON embedding.molecule_id = entry.molecule_id AND embedding.model_version_id = %(model_version)s
+        WHERE entry.version_id = %(library_version)s AND entry.molecule_id = ANY(%(zwitterions)s)
+          AND entry.exact_mass BETWEEN query.second_lowest AND query.second_highest
+          AND entry.exact_mass NOT BETWEEN query.lowest AND query.highest
+    """,
+)
+# The text narrows the choice to a few molecules of a window. `is_zwitterion` decides.
+_CHARGED = """
+SELECT DISTINCT molecule.id, molecule.smiles
+FROM unnest(%(second_lowest)s::float8[], %(second_highest)s::float8[]) AS query (lowest, highest)
+JOIN annotation_libraryentry entry
+  ON entry.version_id = %(library_version)s AND entry.exact_mass BETWEEN query.lowest AND query.highest
+JOIN annotation_molecule molecule ON molecule.id = entry.molecule_id
+WHERE molecule.smiles LIKE '%%+]%%' AND molecule.smiles LIKE '%%-]%%'
 """
 
 
@@ -72,8 +100,11 @@ def known_in(library_version_id: int) -> FindKnown:
 def _nearest(
     library_version_id: int, model_version_id: int, queries: Sequence[Query], k: int
 ) -> Sequence[Retrieved]:
-    """One result per query, in their order. One statement. Raises NotEmbedded."""
-    parameters = {
+    """One result per query, in their order. Raises NotEmbedded.
+
+    One statement, and one more if a query also looks for zwitterions.
+    """
+    parameters: dict[str, object] = {
         "vectors": [to_text(query.embedding) for query in queries],
         "lowest": [query.neutral_mass - query.tolerance_da for query in queries],
         "highest": [query.neutral_mass + query.tolerance_da for query in queries],
@@ -85,7 +116,13 @@ def _nearest(
     # Binary results, which Django's cursors do not offer: reading 2,500 vectors as text takes longer than
     # finding them. Not prepared, so that each batch is planned for its own windows.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        rows = cursor.execute(_NEAREST, parameters, prepare=False, binary=True).fetchall()
+        statement = _ONE_WINDOW
+        if any(query.zwitterion_mass is not None for query in queries):
+            statement = _TWO_WINDOWS
+            parameters |= _second_windows(queries)
+            charged = cursor.execute(_CHARGED, parameters, prepare=False).fetchall()
+            parameters["zwitterions"] = [key for key, smiles in charged if is_zwitterion(smiles)]
+        rows = cursor.execute(statement, parameters, prepare=False, binary=True).fetchall()
     results = [Retrieved(molecules=(), n_in_window=0)] * len(queries)
     for number, group in groupby(rows, key=itemgetter(0)):
         rows_of_query = list(group)
@@ -97,6 +134,15 @@ def _nearest(
             )
         results[number - 1] = Retrieved(tuple(map(_molecule, rows_of_query)), n_in_window=n_in_window)
     return results
+
+
+def _second_windows(queries: Sequence[Query]) -> dict[str, object]:
+    """Ends of the windows for zwitterions, with NULL where a query has none."""
+    windows = [(query.zwitterion_mass, query.tolerance_da) for query in queries]
+    return {
+        "second_lowest": [None if mass is None else mass - tolerance for mass, tolerance in windows],
+        "second_highest": [None if mass is None else mass + tolerance for mass, tolerance in windows],
+    }
 
 
 def _molecule(row: tuple[Any, ...]) -> RetrievedMolecule:

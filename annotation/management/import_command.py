@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from annotation.libraries.import_notes import note_lines
 from annotation.libraries.load import CannotImport
 from annotation.libraries.models import LibraryVersion
 from annotation.management import lookups
@@ -52,6 +53,13 @@ class ImportCommand(BaseCommand):
             raise CommandError(f"{version.source_file_name}: {version.failure}")
         self._list_issues(version)
         return version
+
+    def list_notes(self, version: LibraryVersion | ReferenceVersion, unit: str) -> None:
+        """What the import changed or assumed. `unit`: "row" or "spectrum"."""
+        if version.import_notes:
+            self.stdout.write("Changed or assumed:")
+            for line in note_lines(version.import_notes, unit):
+                self.stdout.write(f"  {line}")
 
     def _list_issues(self, version: LibraryVersion | ReferenceVersion) -> None:
         for issue in version.issues.all()[:MAX_LISTED_ISSUES]:

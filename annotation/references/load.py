@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from annotation.accounts.models import Project
+from annotation.libraries.import_notes import ImportNotes, changed_structure
 from annotation.libraries.load import CannotImport, ShowProgress
 from annotation.plain_text import clean
 from annotation.references import reading, store
@@ -23,11 +24,13 @@ from annotation.references.models import (
 )
 from annotation.spectra.reading import Refused
 from models_ml.isolation import IsolationError, run_bounded
+from models_ml.molecules.standardise import NOTE_TEXTS
 from models_ml.molecules.structure_text import StructureLimits
 from models_ml.spectra.formats import ReadLimits
 
 # Every rejected spectrum is counted. Of a file with only wrong spectra, the first issues are enough.
 MAX_STORED_ISSUES = 1_000
+_REPAIRED = "The spectrum was repaired, and is used."
 
 
 class _Refusal(Exception):
@@ -79,6 +82,7 @@ class _Import:
         self.progress = progress
         self.n_rejected = 0
         self.issues: list[ReferenceIssue] = []
+        self.notes = ImportNotes()
 
     def run(self, path: Path) -> None:
         n_stored = 0
@@ -94,18 +98,29 @@ class _Import:
                 f"m/z, adduct and structure.{first}"
             )
         self.version.n_found, self.version.n_rejected = n_stored + self.n_rejected, self.n_rejected
+        self.version.import_notes = self.notes.rows()
 
     def _rows(self, path: Path) -> Iterator[store.Row]:
         for item in _read(path):
             if isinstance(item, reading.Reference):
+                self._note(item)
                 yield _row(item, path), item.molecule
+                continue
+            if isinstance(item, reading.Repaired):
+                self.notes.add(item.code, _REPAIRED, f"{item.position}: {item.reason}")
                 continue
             self.n_rejected += 1
             if self.n_rejected <= MAX_STORED_ISSUES:
                 self.issues.append(_issue(self.version, item))
 
+    def _note(self, item: reading.Reference) -> None:
+        position, molecule = f"spectrum {item.source_index + 1:,}", item.molecule
+        for code in molecule.notes:
+            example = changed_structure(position, molecule.drawn_smiles, molecule.smiles)
+            self.notes.add(code, NOTE_TEXTS[code], example)
 
-def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable]:
+
+def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable | reading.Repaired]:
     """The items of the file, read in the bounded child process. Raises _Refusal."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,

@@ -78,6 +78,11 @@ class ReferenceVersion(models.Model):
     n_molecules = models.PositiveIntegerField(default=0)
     n_rejected = models.PositiveIntegerField(default=0)
     rdkit_version = models.CharField(max_length=20, blank=True)
+    import_notes = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="What the import changed or assumed in spectra that it used, by kind.",
+    )
     imported_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -10,12 +10,18 @@ from pathlib import Path
 from annotation.spectra import reading
 from models_ml.molecules.standardise import StandardMolecule, standardise
 from models_ml.molecules.structure_text import StructureLimits, UnusableStructure
-from models_ml.spectra import adducts
+from models_ml.spectra import adducts, zwitterions
 from models_ml.spectra.formats import ReadLimits, SpectrumIssue
 from models_ml.spectra.spectrum import Spectrum
 
 # Old instruments were half a dalton off. At a larger error, structure, adduct and precursor contradict.
 MAX_ERROR_DA = 0.6
+# Repairs of the reader that drop the structure, and the code of a reference that has none left.
+_STRUCTURE_DROPPED = {
+    "structure_mismatch": "mass_mismatch",
+    "structures_differ": "contradiction",
+    "several_structures": "contradiction",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """What was changed or ignored in the next reference of the file."""
+
+    position: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unusable:
     """A spectrum that cannot be a reference: its position, what is wrong, and how to fix it."""
 
@@ -41,11 +56,14 @@ class Unusable:
     title: str = ""
 
 
-Item = Reference | Unusable | reading.Refused
+Item = Reference | Unusable | Repaired | reading.Refused
 
 
 def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> Iterator[Item]:
-    """The references of the file and the spectra that cannot be references, in order. Skips MS1 scans."""
+    """The references of the file and the spectra that cannot be references, in order. Skips MS1 scans.
+
+    The repairs of a reference come before it. Those of a spectrum that cannot be a reference are left out.
+    """
 
     @lru_cache(maxsize=4096)  # spectra of one compound are adjacent in a file
     def molecule_of(text: str) -> StandardMolecule | UnusableStructure:
@@ -55,20 +73,30 @@ def read(path: Path, limits: ReadLimits, structure_limits: StructureLimits) -> I
             return refusal
 
     mismatch: SpectrumIssue | None = None  # about the structure of the next spectrum
+    repairs: list[Repaired] = []  # of the next spectrum
     for item in reading.read(path, limits):
         if isinstance(item, reading.Refused):
             yield item
         elif isinstance(item, SpectrumIssue) and item.severity == "rejected":
             yield Unusable(item.position, item.code, item.reason, item.remedy, item.title)
-        elif isinstance(item, SpectrumIssue) and item.code == "structure_mismatch":
+        elif isinstance(item, SpectrumIssue) and item.code in _STRUCTURE_DROPPED:
             mismatch = item
+        elif isinstance(item, SpectrumIssue) and item.severity == "repaired":
+            repairs.append(Repaired(item.position, item.code, item.reason))
         elif isinstance(item, reading.UsableSpectrum):
             issue, mismatch = mismatch, None
+            of_spectrum, repairs = repairs, []
+            if issue:
+                of_spectrum.append(Repaired(issue.position, issue.code, issue.reason))
             if issue and not item.spectrum.smiles:
                 position = f"spectrum {item.source_index + 1:,}"
-                yield Unusable(position, "mass_mismatch", issue.reason, issue.remedy, item.spectrum.title)
+                code = _STRUCTURE_DROPPED[issue.code]
+                yield Unusable(position, code, issue.reason, issue.remedy, item.spectrum.title)
                 continue
-            yield _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
+            found = _reference(item, molecule_of(item.spectrum.smiles) if item.spectrum.smiles else None)
+            if isinstance(found, Reference):
+                yield from of_spectrum
+            yield found
 
 
 def _reference(
@@ -93,7 +121,10 @@ def _reference(
         )
     if spectrum.precursor_mz is None:
         return unusable("no_precursor", "The record has no precursor m/z.", "Add it (PEPMASS).")
-    expected = adducts.precursor_mz(molecule.exact_mass, spectrum.adduct)
+    adduct = zwitterions.adduct_of(
+        molecule.smiles, molecule.exact_mass, spectrum.precursor_mz, spectrum.adduct
+    )
+    expected = adducts.precursor_mz(molecule.exact_mass, adduct)
     if abs(expected - spectrum.precursor_mz) > MAX_ERROR_DA:
         return unusable(
             "mass_mismatch",

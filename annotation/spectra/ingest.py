@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -67,9 +67,14 @@ def store_upload(
     source: Source,
     file_name: str,
     grouping: Upload.Grouping = Upload.Grouping.AUTO,
+    quantities: Source | None = None,
     sample: str = "",
 ) -> Upload:
-    """Store the file, its spectra, features and report. A refused file has an upload with the reason."""
+    """Store the file, its spectra, features and report. A refused file has an upload with the reason.
+
+    `quantities`: the quantification table of the file. Its columns are kept with the features, and an issue
+    of the file says how many; the table itself is not kept.
+    """
     upload = Upload.objects.create(
         grouping=grouping,
         grouping_settings=asdict(_settings(grouping)),
@@ -90,8 +95,8 @@ def store_upload(
     upload.size_bytes, upload.sha256 = hashing.n_bytes, hashing.digest.hexdigest()
     upload.save()
     try:
-        with transaction.atomic():
-            _store_content(upload)
+        with _table(quantities) as table, transaction.atomic():
+            _store_content(upload, table)
     except _Refusal as refusal:
         return _refuse(upload, str(refusal))
     upload.state = Upload.State.READY
@@ -104,16 +109,20 @@ def regroup(upload: Upload, user: User, grouping: Upload.Grouping) -> Upload:
     if upload.grouping == grouping or upload.state != Upload.State.READY:
         return upload
     path = Path(upload.file.path)
-    return store_upload(upload.project, user, path, upload.file_name, grouping, upload.sample)
+    return store_upload(upload.project, user, path, upload.file_name, grouping, sample=upload.sample)
 
 
-def preflight(source: Source, grouping: Upload.Grouping = Upload.Grouping.AUTO) -> PreflightReport:
-    """Read the whole file and store nothing."""
+def preflight(
+    source: Source, grouping: Upload.Grouping = Upload.Grouping.AUTO, quantities: Source | None = None
+) -> PreflightReport:
+    """Read the whole file, with its quantification table, and store nothing."""
     tally, issues, ions, file_format, refusal = Tally(), IssueLines(), Counter[Ion](), "", ""
-    with _on_disk(source) as path:
+    with ExitStack() as stack:
+        path = stack.enter_context(_on_disk(source))
         try:
             _check_size(path.stat().st_size)
-            for item in _read(path, _settings(grouping)):
+            table = stack.enter_context(_table(quantities))
+            for item in _read(path, _settings(grouping), table):
                 match item:
                     case reading.Detected(format=name):
                         file_format = name
@@ -162,7 +171,7 @@ class _Hashing(File):  # type: ignore[type-arg]
             yield chunk
 
 
-def _store_content(upload: Upload) -> None:
+def _store_content(upload: Upload, table: reading.Table | None) -> None:
     """Store the spectra, features and issues of the file, and set the upload's counts without saving them.
 
     Raises _Refusal.
@@ -171,7 +180,7 @@ def _store_content(upload: Upload) -> None:
     groups: list[FeatureGroup] = []
 
     def rows() -> Iterator[Spectrum]:
-        for item in _read(Path(upload.file.path), _settings(upload.grouping)):
+        for item in _read(Path(upload.file.path), _settings(upload.grouping), table):
             match item:
                 case reading.Detected(format=name):
                     upload.format = name
@@ -215,10 +224,10 @@ def _issue_row(upload: Upload, issue: IssueLine) -> SpectrumIssue:
     )
 
 
-def _read(path: Path, grouping: GroupingSettings) -> Iterator[reading.Item]:
+def _read(path: Path, grouping: GroupingSettings, table: reading.Table | None) -> Iterator[reading.Item]:
     """The items of the file, read in a child process. Raises _Refusal."""
     try:
-        for item in readers.read(path, grouping):
+        for item in readers.read(path, grouping, table):
             if isinstance(item, reading.Refused):
                 raise _Refusal(item.reason)
             yield item
@@ -263,6 +272,17 @@ def _opened(source: Source) -> Iterator[File]:  # type: ignore[type-arg]
             yield File(stream, name=source.name)
     else:
         yield source
+
+
+@contextmanager
+def _table(source: Source | None) -> Iterator[reading.Table | None]:
+    """The quantification table, where the child can read it. Raises _Refusal."""
+    if source is None:
+        yield None
+        return
+    with _on_disk(source) as path:
+        _check_size(path.stat().st_size)
+        yield reading.Table(path, clean(Path(source.name or "").name, 200) or "unnamed")
 
 
 @contextmanager

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.files import File
 from django.db.models import Sum
 
 from annotation.accounts.models import Project
 from annotation.plain_text import clean
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import PartialUpload, Upload
+from annotation.spectra.quantification import pair_tables
 
 READ_AT_ONCE = 2**18
 # Of all unfinished uploads of one person together, in uploads of the largest size.
@@ -88,14 +90,25 @@ def append(partial: PartialUpload, at: int, stream: Readable) -> int:
     return end
 
 
-def finish(partial: PartialUpload) -> Upload:
-    """Read the complete file as an upload, and remove its parts. Raises WrongOffset if bytes are missing."""
-    end = offset(partial)
-    if end != partial.size_bytes:
-        raise WrongOffset(end)
-    upload = store_upload(partial.project, partial.user, _path(partial), partial.file_name)
-    discard(partial)
-    return upload
+def finish(parts: Sequence[PartialUpload]) -> list[tuple[PartialUpload, Upload]]:
+    """Read complete files as uploads and remove their parts. Raises WrongOffset if bytes are missing.
+
+    A quantification table among them belongs to its spectra file and gets no upload of its own.
+    """
+    for partial in parts:
+        if (end := offset(partial)) != partial.size_bytes:
+            raise WrongOffset(end)
+    stored = []
+    with ExitStack() as stack:
+        files = [File(stack.enter_context(_path(partial).open("rb")), partial.file_name) for partial in parts]
+        owners = {id(file): partial for file, partial in zip(files, parts, strict=True)}
+        for file, table in pair_tables(files):
+            partial = owners[id(file)]
+            upload = store_upload(partial.project, partial.user, file, partial.file_name, quantities=table)
+            stored.append((partial, upload))
+    for partial in parts:
+        discard(partial)
+    return stored
 
 
 def discard(partial: PartialUpload) -> None:

@@ -113,20 +113,28 @@ def cpu_budget_s(path: Path) -> int:
     return min(settings.GLMR_PARSE_TIMEOUT_S, max(1, round(budget)))
 
 
-def read(path: Path, grouping: GroupingSettings) -> Iterator[reading.Item]:
-    """The items of the file, read in a child process. The message of an IsolationError names the limit."""
+def read(
+    path: Path, grouping: GroupingSettings, table: reading.Table | None = None
+) -> Iterator[reading.Item]:
+    """The items of the file, read in a child process with the quantification `table` if there is one.
+
+    The message of an IsolationError names the limit.
+    """
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
         max_spectra=settings.GLMR_MAX_SPECTRA_PER_UPLOAD,
         max_peaks_per_spectrum=settings.GLMR_MAX_PEAKS_PER_SPECTRUM,
     )
-    cpu_s = cpu_budget_s(path)
+    cpu_s = min(
+        cpu_budget_s(path) + (cpu_budget_s(table.path) if table else 0), settings.GLMR_PARSE_TIMEOUT_S
+    )
     try:
         yield from run_bounded(
             reading.read,
             path,
             limits,
             grouping,
+            table,
             memory_bytes=settings.GLMR_PARSE_MEMORY_BYTES,
             cpu_seconds=cpu_s,
             wall_seconds=settings.GLMR_PARSE_TIMEOUT_S,

@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.web.views import (
+    account,
     annotation,
     help,
     home,
@@ -31,12 +32,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="login",
     ),
     path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.PasswordPage.as_view(), name="password"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session-end"),
+    path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
     path("submit/", submit.submit, name="submit"),
     path("submit/report/", report.report, name="upload-report"),
     path("submit/report/summary/", report.summary, name="upload-report-summary"),
     path("submit/parts/", partial.begin, name="partial-uploads"),
     path("submit/parts/<uuid:public_id>/", partial.part, name="partial-upload"),
-    path("submit/parts/<uuid:public_id>/finish/", partial.finish, name="partial-upload-finish"),
+    path("submit/parts/finish/", partial.finish, name="partial-uploads-finish"),
     path("uploads/<int:pk>/issues.csv", submit.issues_csv, name="upload-issues-csv"),
     path("jobs/<uuid:public_id>/", jobs.detail, name="job-detail"),
     path("jobs/<uuid:public_id>/progress/", jobs.job_progress, name="job-progress"),

@@ -32,6 +32,7 @@ class DataDirectory:
         self.sockets = socket_directory(path)
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)  # also where somebody made it before, open to others
             self._lock: IO[str] = (self.path / "lock").open("a+")
         except OSError as problem:
             raise DirectoryUnusable(

@@ -13,6 +13,7 @@ from models_ml.evaluate.library import Library
 from models_ml.inference.memory_index import nearest_molecules
 from models_ml.outcomes import AnnotateParams, Embedding, Query, Retrieved
 from models_ml.spectra.precursor_window import PrecursorWindow, PreparedSpectrum, prepare_spectrum
+from models_ml.spectra.zwitterions import is_zwitterion
 
 # With fewer candidates, a random order is right too often for a useful test.
 MIN_ISOMERS = 5
@@ -73,5 +74,10 @@ def restricted_retrieve(
 
 def _keys(case: Case, window: PrecursorWindow, library: Library, protocol: str) -> NDArray[np.int64]:
     if protocol == "precursor":
-        return library.of_mass(window.neutral_mass, window.tolerance_da)
+        keys = library.of_mass(window.neutral_mass, window.tolerance_da)
+        if window.zwitterion_mass is None:
+            return keys
+        second = library.of_mass(window.zwitterion_mass, window.tolerance_da)
+        zwitterions = [key for key in second if is_zwitterion(library.molecules[key].smiles)]
+        return np.union1d(keys, np.array(zwitterions, np.int64))
     return library.of_formula(case.truth.formula)

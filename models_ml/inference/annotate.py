@@ -16,7 +16,7 @@ from models_ml.inference.checkpoint import GlmrModel
 from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.molecule_generation import distinct, generate_molecules, mark_known
 from models_ml.inference.rerank import rank_candidates
-from models_ml.outcomes import AnnotateParams, CannotAnnotate, FindKnown, Outcome, Query, Retrieve
+from models_ml.outcomes import AnnotateParams, CannotAnnotate, FindKnown, Outcome, Retrieve
 from models_ml.ranking.fuse import MemberList, RankingWork, fuse_lists
 from models_ml.ranking.model import RankingModel
 from models_ml.ranking.pool import pool_embeddings
@@ -126,14 +126,7 @@ def embed_spectra(works: Sequence[FeatureWork], model: GlmrModel) -> None:
 
 def retrieve_candidates(works: Sequence[FeatureWork], retrieve: Retrieve, params: AnnotateParams) -> None:
     """One call of `retrieve` for the whole batch."""
-    queries = [
-        Query(
-            embedding=work.embedding,
-            neutral_mass=work.window.neutral_mass,
-            tolerance_da=work.window.tolerance_da,
-        )
-        for work in works
-    ]
+    queries = [work.window.query(work.embedding) for work in works]
     for work, retrieved in zip(works, retrieve(queries, params.n_candidates), strict=True):
         work.retrieved = retrieved
         if not retrieved.molecules:

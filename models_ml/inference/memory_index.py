@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.outcomes import Embedding, Query, Retrieved, RetrievedMolecule
+from models_ml.spectra.zwitterions import is_zwitterion
 
 
 class LibraryMolecule(Protocol):
@@ -52,10 +53,18 @@ class InMemoryLibrary:
         return len(self.molecules)
 
     def window(self, query: Query) -> NDArray[np.int64]:
-        """Keys of the molecules in the query's mass window, ascending."""
-        first = np.searchsorted(self._mass, query.neutral_mass - query.tolerance_da, "left")
-        last = np.searchsorted(self._mass, query.neutral_mass + query.tolerance_da, "right")
-        return np.sort(self._order[first:last])
+        """Keys of the molecules in the query's mass window, and of zwitterions in the second, ascending."""
+        keys = self._of_mass(query.neutral_mass, query.tolerance_da)
+        if query.zwitterion_mass is not None:
+            second = self._of_mass(query.zwitterion_mass, query.tolerance_da)
+            found = [key for key in second if is_zwitterion(self.molecules[key].smiles)]
+            keys = np.union1d(keys, np.array(found, np.int64))
+        return np.sort(keys)
+
+    def _of_mass(self, neutral_mass: float, tolerance_da: float) -> NDArray[np.int64]:
+        first = np.searchsorted(self._mass, neutral_mass - tolerance_da, "left")
+        last = np.searchsorted(self._mass, neutral_mass + tolerance_da, "right")
+        return self._order[first:last]
 
     def retrieve(self, queries: Sequence[Query], k: int) -> list[Retrieved]:
         """At most k molecules of each window, most similar first, ties by key."""

@@ -118,7 +118,7 @@ def _molecule(beam: Beam, rank: int, window: PrecursorWindow, model: GlmrModel) 
         inchikey_first_block=standard.inchikey_first_block,
         formula=standard.formula,
         exact_mass=standard.exact_mass,
-        mass_error_ppm=window.mass_error_ppm(standard.exact_mass),
+        mass_error_ppm=window.mass_error_ppm(standard.exact_mass, standard.smiles),
     )
 
 

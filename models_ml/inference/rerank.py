@@ -112,7 +112,7 @@ def _ranked(
         inchikey_first_block=molecule.inchikey_first_block,
         formula=molecule.formula,
         exact_mass=molecule.exact_mass,
-        mass_error_ppm=window.mass_error_ppm(molecule.exact_mass),
+        mass_error_ppm=window.mass_error_ppm(molecule.exact_mass, molecule.smiles),
         retrieval_rank=retrieval_rank,
         embedding_similarity=molecule.embedding_similarity,
         generated_similarity=generated_similarity,

@@ -43,6 +43,10 @@ def contains_metal(mol: Chem.Mol) -> bool:
     return bool(mol.HasSubstructMatch(_METAL))
 
 
+def has_bound_metal(mol: Chem.Mol) -> bool:
+    return any(atom.GetDegree() for atom in mol.GetAtoms() if atom.GetAtomicNum() in _METALS)
+
+
 def without_counter_metals(mol: Chem.Mol) -> Chem.Mol:
     """The structure with the bonds of counter-ions cut. Raises UnusableStructure for a complex in parts."""
     rings = _nitrogens_of_macrocycles(mol)

@@ -56,6 +56,8 @@ class StandardMolecule:
 NOTE_TEXTS = {
     "fragments_removed": "Counter-ions, solvents or smaller fragments were removed.",
     "charges_changed": "Charges were changed to give the neutral form, the zwitterion, or S=O.",
+    "metal_removed": "A metal was removed as a counter-ion, though its bonds are drawn.",
+    "metal_kept": "The molecule has a metal, which stays with its bonds.",
     "isotopes_removed": "Isotope labels were removed.",
     "permanent_charge": "The molecule has a charge that no proton neutralises.",
     "atom_maps_removed": "Atom map numbers were removed.",
@@ -199,6 +201,11 @@ def _notes(mol: Chem.Mol, parent: Chem.Mol, drawn_smiles: str) -> tuple[str, ...
         notes.append("isotopes_removed")
     if Chem.GetFormalCharge(parent):
         notes.append("permanent_charge")
+    if "[" in drawn_smiles and metals.contains_metal(mol):
+        if metals.contains_metal(parent):
+            notes.append("metal_kept")
+        elif metals.has_bound_metal(mol):
+            notes.append("metal_removed")
     if "[" in drawn_smiles and any(atom.GetNumRadicalElectrons() for atom in parent.GetAtoms()):
         notes.append("unpaired_electrons")
     return tuple(notes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_ml.outcomes import AnnotateParams, CannotAnnotate
-from models_ml.spectra import adducts
+from models_ml.outcomes import AnnotateParams, CannotAnnotate, Embedding, Query
+from models_ml.spectra import adducts, zwitterions
 from models_ml.spectra.features import SpectrumFeatures, spectrum_features
 from models_ml.spectra.spectrum import Spectrum
 
@@ -39,9 +39,18 @@ class PrecursorWindow:
     neutral_mass: float  # Da
     tolerance_da: float  # half width of the window, of the neutral mass
 
-    def mass_error_ppm(self, exact_mass: float) -> float:
+    @property
+    def zwitterion_mass(self) -> float | None:
+        """The middle of a second window, in Da, in which only zwitterions count. See `zwitterions`."""
+        return zwitterions.zwitterion_mass(self.precursor_mz, self.adduct)
+
+    def query(self, embedding: Embedding) -> Query:
+        return Query(embedding, self.neutral_mass, self.tolerance_da, self.zwitterion_mass)
+
+    def mass_error_ppm(self, exact_mass: float, smiles: str) -> float:
         """(measured - theoretical) / theoretical, at the precursor's m/z."""
-        theoretical = adducts.precursor_mz(exact_mass, self.adduct)
+        adduct = zwitterions.adduct_of(smiles, exact_mass, self.precursor_mz, self.adduct)
+        theoretical = adducts.precursor_mz(exact_mass, adduct)
         return (self.precursor_mz - theoretical) / theoretical * 1e6
 
 

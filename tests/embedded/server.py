@@ -38,3 +38,8 @@ def server(data_dir: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def first_passwords(printed: str) -> dict[str, str]:
+    """The accounts that the first start printed, with their passwords."""
+    return dict(re.findall(r"^  (\w+) +(\S{8,}) +\(\w+\)$", printed, re.MULTILINE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.processes import eventually, running
-from tests.embedded.server import ROOT, server
+from tests.embedded.server import ROOT, first_passwords, server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -43,7 +42,8 @@ def test_start_recovery_stop_and_second_start(data_dir: Path) -> None:
     with server(data_dir) as (process, address, printed):
         assert answers(address)
         assert re.search(r"admin +\S{8,} +\(administrator\)", printed)
-        assert (data_dir / "logins.json").stat().st_mode & 0o777 == 0o600
+        assert not (data_dir / "logins.json").exists()  # printed once, kept nowhere
+        assert data_dir.stat().st_mode & 0o777 == 0o700
         assert (data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
 
         second = subprocess.run(
@@ -75,9 +75,9 @@ def test_start_recovery_stop_and_second_start(data_dir: Path) -> None:
         assert process.wait(timeout=60) == 0
         assert not any(running(pid) for pid in family)
 
-    logins = json.loads((data_dir / "logins.json").read_text())
     with server(data_dir) as (process, address, printed):
-        assert logins["admin"] in printed
+        assert first_passwords(printed) == {}
+        assert "(password unchanged)" in printed
         family = children(process.pid)
         process.send_signal(signal.SIGKILL)
         assert eventually(lambda: not any(running(pid) for pid in family), within_s=60)

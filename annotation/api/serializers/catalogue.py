@@ -19,6 +19,18 @@ SERVER_STATES = (("ok", "OK"), ("degraded", "Degraded"))
 PROJECT_HELP = "Slug of the project that owns it; null if every project may use it."
 
 
+class ImportNoteSerializer(serializers.Serializer[Any]):
+    """One kind of change or assumption of an import, in rows or spectra that are used."""
+
+    code = serializers.CharField(help_text="Stable, for programs.")
+    text = serializers.CharField()
+    count = serializers.IntegerField(help_text="Number of rows or spectra.")
+    examples = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The first ones: position, and the structures before and after.",
+    )
+
+
 class LibraryVersionSerializer(ReadOnlyModelSerializer[LibraryVersion]):
     """An immutable version of a candidate library."""
 
@@ -62,6 +74,8 @@ class LibrarySerializer(ReadOnlyModelSerializer[Library]):
 class ReferenceVersionSerializer(ReadOnlyModelSerializer[ReferenceVersion]):
     """An immutable version of a collection of reference spectra."""
 
+    import_notes = ImportNoteSerializer(many=True)
+
     class Meta:
         model = ReferenceVersion
         fields: tuple[str, ...] = (
@@ -77,6 +91,7 @@ class ReferenceVersionSerializer(ReadOnlyModelSerializer[ReferenceVersion]):
             "n_rejected",
             "rdkit_version",
             "created_at",
+            "import_notes",
         )
 
 
@@ -108,9 +123,10 @@ class LibraryVersionDetailSerializer(LibraryVersionSerializer):
     library = serializers.CharField(source="library.name")
     license = serializers.CharField(source="library.license")
     embeddings = LibraryEmbeddingSerializer(many=True)
+    import_notes = ImportNoteSerializer(many=True)
 
     class Meta(LibraryVersionSerializer.Meta):
-        fields = ("library", "license", *LibraryVersionSerializer.Meta.fields, "embeddings")
+        fields = ("library", "license", *LibraryVersionSerializer.Meta.fields, "embeddings", "import_notes")
 
 
 class ModelVersionSerializer(ReadOnlyModelSerializer[ModelVersion]):

@@ -239,6 +239,14 @@ class JobFileInputSerializer(SubmissionSerializer):
 
     file = serializers.FileField(allow_empty_file=True, max_length=255)
     params = serializers.JSONField(required=False, default=dict, help_text="The parameters as JSON text.")
+    quantities = serializers.FileField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=255,
+        help_text="The quantification table (CSV) that mzmine wrote beside the file. Its columns are kept "
+        "with the features.",
+    )
 
     def validate_params(self, value: Any) -> dict[str, Any]:
         params = ParametersSerializer(data=value)

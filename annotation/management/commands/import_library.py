@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from functools import partial
 from typing import Any
 
 from annotation.libraries.load import import_library
@@ -20,15 +19,10 @@ class Command(ImportCommand):
         self.add_import_arguments(parser, license_help="of the structures; exports contain it")
 
     def handle(self, *arguments: Any, **options: Any) -> None:
-        notes: list[str] = []
-        import_file = partial(import_library, show_notes=notes.extend)
-        version = self.import_version(import_file, options["name"], options["path"], options)
+        version = self.import_version(import_library, options["name"], options["path"], options)
         self.stdout.write(
             f"{version}: {version.n_rows:,} rows, {version.n_molecules:,} molecules, "
             f"{version.n_merged:,} rows merged, {version.n_rejected:,} rejected. "
             f"Content {version.content_sha256[:12]}. Workers embed it now, before its first job runs."
         )
-        if notes:
-            self.stdout.write("Changed or assumed:")
-            for line in notes:
-                self.stdout.write(f"  {line}")
+        self.list_notes(version, "row")

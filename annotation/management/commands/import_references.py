@@ -33,3 +33,4 @@ class Command(ImportCommand):
             f"{version}: {version.n_spectra:,} spectra of {version.n_molecules:,} molecules, "
             f"{version.n_rejected:,} rejected. Content {version.content_sha256[:12]}."
         )
+        self.list_notes(version, "spectrum")

@@ -1,7 +1,7 @@
 // The submit pages: choose files in several goes, remove some of them, and upload each in parts with its progress.
 // Without scripts the same forms send the files in one request.
 
-import { UploadStopped, upload } from "./upload.js";
+import { UploadStopped, finish, upload } from "./upload.js";
 
 const MIB = 2 ** 20;
 
@@ -20,7 +20,8 @@ function size(bytes) {
 class ChosenFile {
   constructor(file, remove) {
     this.file = file;
-    this.stored = null; // the number of the upload, once the server has read the file
+    this.sent = null; // once the server has all bytes
+    this.stored = null; // the numbers of its uploads, once the server has read the file
     this.row = document.createElement("li");
     this.row.dataset.file = file.name;
     this.remove = element("button", "btn small", "Remove");
@@ -52,20 +53,37 @@ class ChosenFile {
     this.row.dataset.state = state;
   }
 
+  // Sends the bytes, unless the server has them already.
   async send(start, project) {
+    if (this.sent) return;
+    this.sent = await this.guarded(() => upload(this.file, start, project, (bytes) => this.show(bytes)));
+  }
+
+  // What the server found. A quantification table has no upload of its own.
+  found(stored) {
+    this.progress.hidden = true;
+    this.stored = stored ? [stored.upload] : [];
+    if (!stored) this.say("Quantification table, kept with the features", "read");
+    else this.say(stored.problem ? `${stored.label}: ${stored.problem}` : stored.label, stored.condition);
+  }
+
+  // The result, or null with the reason in the row.
+  async guarded(action) {
     this.remove.hidden = true;
     try {
-      const stored = await upload(this.file, start, project, (sent) => this.show(sent));
-      this.stored = stored.upload;
-      this.progress.hidden = true;
-      this.say(stored.problem ? `${stored.label}: ${stored.problem}` : stored.label, stored.condition);
+      return await action();
     } catch (problem) {
       if (!(problem instanceof UploadStopped)) throw problem;
-      this.say(problem.message, "stopped");
-      if (problem.signIn) this.state.append(" ", this.signInLink());
+      this.stopped(problem);
+      return null;
     } finally {
       this.remove.hidden = false;
     }
+  }
+
+  stopped(problem) {
+    this.say(problem.message, "stopped");
+    if (problem.signIn) this.state.append(" ", this.signInLink());
   }
 
   signInLink() {
@@ -137,11 +155,13 @@ class FileList {
     const project = this.form.querySelector("[name=project]").value;
     this.button.disabled = true;
     this.button.textContent = "Uploading…";
-    for (const file of this.waiting) await file.send(this.form.dataset.files, project);
+    const start = this.form.dataset.files;
+    for (const file of this.waiting) await file.send(start, project);
+    await this.finish(start);
     this.button.disabled = false;
     const stored = this.chosen.filter((file) => file.stored !== null);
     if (stored.length === this.chosen.length) {
-      const uploads = stored.map((file) => `&upload=${file.stored}`).join("");
+      const uploads = stored.flatMap((file) => file.stored).map((number) => `&upload=${number}`).join("");
       window.location.assign(this.form.dataset.report + uploads);
       return;
     }
@@ -150,6 +170,23 @@ class FileList {
     this.status.hidden = false;
     this.status.textContent = `${stored.length} of ${this.chosen.length} files are uploaded. `
       + "The reasons are in the list. Remove the others, or try again: nothing has to be chosen again.";
+  }
+
+  // Each file is read by itself. A table is read with the spectra that it belongs to, which the server decides.
+  async finish(start) {
+    const sent = this.waiting.filter((file) => file.sent);
+    const hasTable = sent.some((file) => /\.csv$/i.test(file.file.name));
+    if (hasTable && sent.length < this.waiting.length) return;
+    const groups = hasTable ? [sent] : sent.map((file) => [file]);
+    for (const files of groups) {
+      try {
+        const stored = await finish(files.map((file) => file.sent), start);
+        files.forEach((file) => file.found(stored.get(file.sent.part)));
+      } catch (problem) {
+        if (!(problem instanceof UploadStopped)) throw problem;
+        files.forEach((file) => { file.sent = null; file.stopped(problem); });
+      }
+    }
   }
 }
 

@@ -73,7 +73,7 @@ async function begin(file, start, project, key) {
   const known = remembered(key);
   if (known) {
     const { status, answer } = await persist("GET", known);
-    if (status === 200) return { url: known, offset: answer.offset };
+    if (status === 200) return { part: answer.part, url: known, offset: answer.offset };
     if (status === 401) check({ status, answer });
   }
   const fields = new FormData();
@@ -85,22 +85,29 @@ async function begin(file, start, project, key) {
   return begun;
 }
 
-// Sends the file and returns what the server found in it. Throws UploadStopped.
+// Sends the bytes of the file and returns what `finish` needs. Throws UploadStopped.
 export async function upload(file, start, project, onProgress) {
   const key = [KEY, project, file.name, file.size, file.lastModified].join(":");
-  const { url, offset } = await begin(file, start, project, key);
+  const { part, url, offset } = await begin(file, start, project, key);
   let at = offset;
   onProgress(at);
   while (at < file.size) {
     const from = at;
-    const part = file.slice(from, from + PART_BYTES);
-    const sent = await persist("POST", `${url}?offset=${from}`, part, (loaded) => onProgress(from + loaded));
+    const bytes = file.slice(from, from + PART_BYTES);
+    const sent = await persist("POST", `${url}?offset=${from}`, bytes, (loaded) => onProgress(from + loaded));
     // 409: the server has other bytes than expected, such as those of a part whose answer was lost.
     if (sent.status !== 409) check(sent);
     at = sent.answer.offset;
   }
   onProgress(file.size);
-  const stored = check(await persist("POST", `${url}finish/`, new FormData()));
-  remember(key, null);
-  return stored;
+  return { part, key };
+}
+
+// Lets the server read files together, and returns what it found in each, by part. Throws UploadStopped.
+export async function finish(sent, start) {
+  const fields = new FormData();
+  sent.forEach(({ part }) => fields.append("part", part));
+  const { uploads } = check(await persist("POST", `${start}finish/`, fields));
+  sent.forEach(({ key }) => remember(key, null));
+  return new Map(uploads.map((stored) => [stored.part, stored]));
 }

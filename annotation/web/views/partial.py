@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, cast
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,6 +17,8 @@ from annotation.spectra import partial, readers
 from annotation.spectra.models import PartialUpload
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
+
+MAX_FILES = 100  # of one request, as in a form
 
 
 def for_script(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -52,7 +54,7 @@ def begin(request: SignedInRequest) -> HttpResponse:
         get_object_or_404(mine, pk=int(project)), request.user, request.POST.get("name", ""), int(size)
     )
     address = reverse("partial-upload", args=[started.public_id])
-    return JsonResponse({"url": address, "offset": 0}, status=201)
+    return JsonResponse({"part": str(started.public_id), "url": address, "offset": 0}, status=201)
 
 
 @for_script
@@ -64,7 +66,7 @@ def part(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         partial.discard(upload)
         return HttpResponse(status=204)
     if request.method == "GET":
-        return JsonResponse({"offset": partial.offset(upload)})
+        return JsonResponse({"part": str(upload.public_id), "offset": partial.offset(upload)})
     at = request.GET.get("offset", "")
     if not at.isdecimal() or len(at) > 18:
         return _problem(400, "The request states no offset.")
@@ -73,20 +75,30 @@ def part(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @for_script
 @require_POST
-def finish(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """Read the complete file. A refused file is an upload too, with the reason."""
-    upload = _mine(request, public_id)
+def finish(request: SignedInRequest) -> HttpResponse:
+    """Read the complete files that `part` names. A refused file is an upload too, with the reason."""
+    parts = [_mine(request, public_id) for public_id in _ids(request.POST.getlist("part"))]
     with readers.turn(readers.person(request.user)):
-        stored = partial.finish(upload)
-    return JsonResponse(
+        stored = partial.finish(parts)
+    uploads = [
         {
-            "upload": stored.pk,
-            "condition": stored.condition.value,
-            "label": stored.condition.label,
-            "problem": stored.refusal,
-            "n_features": stored.n_features,
+            "part": str(part.public_id),
+            "upload": upload.pk,
+            "condition": upload.condition.value,
+            "label": upload.condition.label,
+            "problem": upload.refusal,
+            "n_features": upload.n_features,
         }
-    )
+        for part, upload in stored
+    ]
+    return JsonResponse({"uploads": uploads})
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    try:
+        return [UUID(text) for text in dict.fromkeys(texts)][:MAX_FILES]
+    except ValueError:
+        raise Http404("There is no such upload.") from None
 
 
 def _mine(request: SignedInRequest, public_id: UUID) -> PartialUpload:

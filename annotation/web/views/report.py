@@ -17,7 +17,7 @@ from annotation.jobs import actions, presets
 from annotation.jobs.models import Job
 from annotation.spectra import readers, samples
 from annotation.spectra.ingest import regroup
-from annotation.spectra.models import Upload
+from annotation.spectra.models import Feature, Upload
 from annotation.web import report_page, run_settings, scope
 from annotation.web.forms import RunForm
 from annotation.web.report_page import Choice
@@ -127,6 +127,9 @@ def _check(request: SignedInRequest, choice: Choice, form: RunForm, _: str) -> H
 
 def _regroup(request: SignedInRequest, choice: Choice, form: RunForm, value: str) -> HttpResponse:
     """Read the stored files again with the other grouping. The earlier uploads stay."""
+    if Feature.objects.filter(upload__in=choice.uploads).exclude(quantities={}).exists():
+        form.add_error(None, "Quantification tables are not stored. Upload the files without them to regroup.")
+        return _page(request, choice, form)
     _keep_samples(request, choice, form)
     try:
         with readers.turn(readers.person(request.user)):

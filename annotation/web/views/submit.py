@@ -18,6 +18,7 @@ from annotation.references import accessions
 from annotation.spectra import pasted, readers
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
+from annotation.spectra.quantification import pair_tables
 from annotation.web import report_page, run_settings, scope
 from annotation.web.forms import AccessionForm, FilesForm, PeaksForm
 from annotation.web.scope import SignedInRequest
@@ -100,7 +101,10 @@ def _store(request: SignedInRequest, form: AnyForm) -> list[Upload]:
     """All files, the refused ones too. Raises readers.Busy, and then nothing is stored."""
     project = form.cleaned_data["project"]
     with readers.turn(readers.person(request.user)):
-        return [store_upload(project, request.user, file, file.name or "unnamed") for file in _files(form)]
+        return [
+            store_upload(project, request.user, file, file.name or "unnamed", quantities=table)
+            for file, table in pair_tables(_files(form))
+        ]
 
 
 def _files(form: AnyForm) -> list[File[Any]]:

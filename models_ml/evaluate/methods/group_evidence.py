@@ -100,7 +100,7 @@ def _evidence_of(
     alone: list[EvidenceList] = []
     for case, member, evidence in zip(group.cases, work.members, together.evidence, strict=True):
         window = member.prepared.window
-        query = Query(member.embedding, window.neutral_mass, window.tolerance_da)
+        query = window.query(member.embedding)
         own = _nearest(query, case.keys, context)
         order = [position.get(molecule.key) for molecule in own.molecules]
         if None in order or not _has_own_precursor(case.spectrum.precursor_mz, window.precursor_mz):

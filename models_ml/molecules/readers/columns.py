@@ -56,6 +56,10 @@ _NAME = (
 )
 _KEY = ("inchikey", "standardinchikey", "stdinchikey")
 _FORMULA = ("formula", "molecularformula", "molformula", "mf", "summenformel", "formule", "formulebrute")
+_EXACT_MASS = (
+    "exactmass", "monoisotopicmass", "monoisotopicmolecularweight", "monoisotopicmw", "exactmolweight",
+    "exaktemasse", "monoisotopischemasse", "masseexacte", "massemonoisotopique",
+)  # fmt: skip
 # What spreadsheets write instead of a value that they cannot compute, also in German and French.
 _SPREADSHEET_ERROR = re.compile(
     r"#(?:NAME\?|N/A|VALUE!|REF!|DIV/0!|NUM!|NULL!|SPILL!|NV|WERT!|BEZUG!|ZAHL!|NOM ?\?|VALEUR ?!)(?=\W|$)",
@@ -82,6 +86,7 @@ class Columns:
     other_smiles: tuple[int, ...] = ()  # further columns of the same structure, such as the canonical SMILES
     inchikey: int | None = None
     formula: int | None = None
+    exact_mass: int | None = None
     unused: tuple[int, ...] = ()  # columns of structures with other names, of which one was chosen
 
     @property
@@ -103,6 +108,7 @@ def find_columns(header: Sequence[str]) -> Columns:
         tuple(index for index in known[1:] if "smiles" in names[index]),
         _first(names, _KEY),
         _first(names, _FORMULA),
+        _first(names, _EXACT_MASS),
         () if known else tuple(similar[1:]),
     )
 

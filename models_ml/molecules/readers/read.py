@@ -19,6 +19,7 @@ from models_ml.molecules.readers.table import (
     TableLayout,
     find_layout_by_content,
     find_named_layout,
+    find_titled_layout,
     read_table,
 )
 from models_ml.molecules.structure_text import UnusableStructure, parse_structure
@@ -81,6 +82,9 @@ def _layout(lines: list[str], name: str) -> TableLayout | None:
     named = find_named_layout(lines)
     if named is not None and named.width > 1:
         return named
+    titled = find_titled_layout(lines)
+    if titled is not None:
+        return titled
     layout = find_layout_by_content(lines)
     if layout is not None and layout.columns.has_structure and layout.delimiter == "\t":
         return layout

@@ -34,6 +34,7 @@ class StructureRow:
     second_structure: str = ""  # the InChI, or the other SMILES, of a row that has two structures
     stated_key: str = ""  # InChIKey in the row
     stated_formula: str = ""
+    stated_mass: str = ""  # exact mass in the row
     notes: tuple[ImportNote, ...] = ()
 
 

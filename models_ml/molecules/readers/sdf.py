@@ -75,6 +75,7 @@ def _row(
         value(columns.inchi) or smiles,
         value(columns.inchikey),
         value(columns.formula),
+        value(columns.exact_mass),
     )
 
 

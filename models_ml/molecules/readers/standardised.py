@@ -26,6 +26,8 @@ from models_ml.molecules.readers.rows import (
 )
 from models_ml.molecules.standardise import NOTE_TEXTS, StandardMolecule, standardise
 from models_ml.molecules.structure_text import UnusableStructure, split_extension, text_format
+from models_ml.spectra.formats.claimed_structure import smiles_masses
+from models_ml.spectra.formats.stated_facts import mass_contradiction
 from models_ml.unreadable import UnreadableFile
 
 _MEMORY_BYTES = 1024 * MIB
@@ -45,6 +47,7 @@ _FIRST_USED = {
     False: ImportNote("second_unreadable", "The second SMILES cannot be read, so only the first was used."),
 }
 _KEY_DIFFERS = ImportNote("inchikey_differs", "The InChIKey of the row is not that of its structure.")
+_MASS_DIFFERS = ImportNote("exact_mass_differs", "The exact mass of the row is not that of its structure.")
 _FORMULA_DIFFERS = ImportNote("formula_differs", "The formula of the row is not that of its structure.")
 
 
@@ -132,8 +135,19 @@ def _standard_row(row: StructureRow, limits: StructureFileLimits) -> StandardRow
         notes += (_KEY_DIFFERS,)
     if row.stated_formula and not _is_formula_of(row.stated_formula, molecule):
         notes += (_FORMULA_DIFFERS,)
+    if row.stated_mass and not _is_mass_of(row.stated_mass, molecule):
+        notes += (_MASS_DIFFERS,)
     name = row.name or (split_extension(row.structure)[2] if row.format == "smiles" else "")
     return StandardRow(row.row_number, row.position, molecule, row.source_id, name, notes)
+
+
+def _is_mass_of(text: str, molecule: StandardMolecule) -> bool:
+    """Whether an exact mass is that of the standard form, or of a part or the whole of the drawing.
+
+    Masses with protons for the charges count too. True for a text that is no number.
+    """
+    masses = (molecule.exact_mass, *smiles_masses(molecule.drawn_smiles))
+    return mass_contradiction(text, masses, "structure") is None
 
 
 def _standardised(text: str, limits: StructureFileLimits) -> StandardMolecule | UnusableStructure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models_ml.molecules.readers.cells import CellRow, split_cells, split_rows
 from models_ml.molecules.readers.columns import (
@@ -27,6 +27,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=.{0,2}"?\s*\Z', re.IGNORECASE)
 # "CCO |$R1$| name": these bars, and a tab before them, separate no columns.
 _CX_LINE = {"|": re.compile(r"\S+\s+\|[^\s|]"), "\t": re.compile(r"\S+\t\s*\|[^\s|]")}
 _MAX_QUOTED = 40
+_MAX_TITLE_LINES = 10
 _NULLS = frozenset({"n/a", "na", "nan", "null", "none", "-", "?"})
 # Spreadsheets change identifiers and names to dates and rounded numbers: "1-Dec", "01.05.2024", "1.23E+05".
 _CHANGED_CELL = re.compile(
@@ -46,6 +47,7 @@ class TableLayout:
     first_row: tuple[str, ...]
     columns: Columns
     has_heading: bool
+    title: tuple[str, ...] = ()  # lines above the heading, which are left out
 
     @property
     def width(self) -> int:
@@ -61,6 +63,24 @@ def find_named_layout(lines: Sequence[str]) -> TableLayout | None:
         if is_heading(header):
             layouts.append(TableLayout(delimiter, tuple(header), find_columns(header), has_heading=True))
     return max(layouts, key=lambda layout: (names_structures(layout.first_row), layout.width), default=None)
+
+
+def find_titled_layout(lines: Sequence[str]) -> TableLayout | None:
+    """Layout of a table with a heading of structures below some lines of text, such as a title and a date.
+
+    None if there is none. The first line of a table without a title is for `find_named_layout`.
+    """
+    lines = [line for line in lines if line.strip() and not is_comment(line)]
+    for n_title in range(1, min(_MAX_TITLE_LINES, len(lines) - 1) + 1):
+        layout = find_named_layout(lines[n_title:])
+        if layout is None or layout.width < 2 or not names_structures(layout.first_row):
+            continue
+        above = [_split(line, layout.delimiter) for line in lines[:n_title]]
+        if any(_resembles_row(cells, layout.columns) for cells in above if len(cells) == layout.width):
+            return None  # rows above a second heading
+        title = tuple(line.strip(f"{layout.delimiter} \r\n") for line in lines[:n_title])
+        return replace(layout, title=title)
+    return None
 
 
 def find_layout_by_content(lines: Sequence[str]) -> TableLayout | None:
@@ -99,8 +119,12 @@ def is_comment(line: str) -> bool:
 
 def read_table(lines: Iterable[Line], layout: TableLayout) -> Iterator[StructureRow | StructureIssue]:
     """One row or issue for each data row. Quoted cells can hold delimiters, and short ones line breaks."""
-    data = _after_heading(lines) if layout.has_heading else _without_leading_comments(lines)
+    data = _without_leading_comments(lines)
+    if layout.has_heading:
+        data = _after_heading(data, len(layout.title))
     notes: tuple[ImportNote, ...] = () if layout.has_heading else (_no_heading_note(layout),)
+    if layout.title:
+        notes += (_title_note(layout),)
     if layout.columns.unused and layout.columns.smiles is not None:
         notes += (_several_columns_note(layout),)
     rows = split_rows(data, layout.delimiter, layout.width, lambda cells: _holds_row(cells, layout))
@@ -132,9 +156,11 @@ def _holds_row(cells: Sequence[str], layout: TableLayout) -> bool:
     return len(cells) == layout.width and _resembles_row(cells, layout.columns)
 
 
-def _after_heading(lines: Iterable[Line]) -> Iterator[Line]:
-    data = _without_leading_comments(lines)
-    next(data, None)
+def _after_heading(lines: Iterable[Line], n_title: int) -> Iterator[Line]:
+    """The lines below the heading, above which are `n_title` lines that are not blank."""
+    data = iter(lines)
+    for _ in range(n_title + 1):
+        next((line for line in data if line.text.strip()), None)
     return data
 
 
@@ -159,6 +185,11 @@ def _no_heading_note(layout: TableLayout) -> ImportNote:
         f"The table has no heading. By their content, the import took {used}. "
         "If this is wrong, add a heading such as SMILES, ID, Name.",
     )
+
+
+def _title_note(layout: TableLayout) -> ImportNote:
+    lines = ", ".join(repr(_shortened(line)) for line in layout.title)
+    return ImportNote("title_lines", f"The table has text above its heading, which was left out: {lines}.")
 
 
 def _several_columns_note(layout: TableLayout) -> ImportNote:
@@ -216,6 +247,7 @@ def _row(
         (inchi or next(iter(others), "")) if smiles else "",
         _cell(cells, columns.inchikey),
         _cell(cells, columns.formula),
+        _cell(cells, columns.exact_mass),
         notes,
     )
 

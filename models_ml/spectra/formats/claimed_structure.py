@@ -15,8 +15,14 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Descriptors import ExactMolWt
 
 from models_ml.spectra import adducts
-from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values
+from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMILES, all_values, first_value
 from models_ml.spectra.formats.items import Fault
+from models_ml.spectra.formats.stated_facts import (
+    EXACT_MASS,
+    mass_contradiction,
+    structure_contradiction,
+)
+from models_ml.spectra.zwitterions import is_zwitterion
 
 _INCHIKEY_TEXT = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 _INCHI_FORMULA = re.compile(r"^InChI=1S?/([^/]+)")
@@ -47,7 +53,32 @@ class Claims(NamedTuple):
 def read_claims(
     values: Mapping[str, str], precursor_mz: float, adduct: str | None, repairs: list[Fault]
 ) -> Claims:
-    """The claims that agree with the precursor, or cannot be compared. Others become one repair."""
+    """The claims that agree with the precursor and with each other, or cannot be compared.
+
+    Others become one repair each. A stated exact mass is compared with the structure, and never used.
+    """
+    inchi = next(iter(all_values(values, INCHI)), "")
+    claims = _agreeing_with_precursor(values, precursor_mz, adduct, repairs)
+    fault = structure_contradiction(claims.smiles, inchi, claims.inchikey)
+    if fault:
+        repairs.append(fault)
+        return Claims("", "", claims.formula)
+    texts = (
+        ("structure", smiles_masses(claims.smiles)),
+        ("InChI", inchi_masses(inchi) if claims.smiles or claims.inchikey else ()),
+        ("formula", formula_masses(claims.formula)),
+    )
+    masses = tuple(mass for _, known in texts for mass in known)
+    source = next((name for name, known in texts if known), "")
+    fault = mass_contradiction(first_value(values, EXACT_MASS), masses, source)
+    if fault:
+        repairs.append(fault)
+    return claims
+
+
+def _agreeing_with_precursor(
+    values: Mapping[str, str], precursor_mz: float, adduct: str | None, repairs: list[Fault]
+) -> Claims:
     smiles = _only("SMILES", all_values(values, SMILES), _same_molecule, repairs)
     inchi = _only("InChI", all_values(values, INCHI), operator.eq, repairs)
     formula = _only("formula", all_values(values, FORMULA), operator.eq, repairs)
@@ -64,7 +95,7 @@ def read_claims(
         ("InChI", inchi, inchi_masses),
         ("formula", formula, formula_masses),
     ):
-        masses = _with_protonation(read(text), ion) if text else ()
+        masses = _with_protonation(name, text, read(text), ion) if text else ()
         if masses:
             nearest = min(masses, key=lambda mass: abs(mass - measured))
             if abs(nearest - measured) * ion.multimer > TOLERANCE_DA:
@@ -133,9 +164,15 @@ def _mismatch(name: str, mass: float, precursor_mz: float, adduct: str) -> Fault
     )
 
 
-def _with_protonation(masses: Masses, ion: adducts.Adduct) -> Masses:
-    """For [M]+ and [M]-, also the molecule with one proton more or less, such as a betaine as zwitterion."""
+def _with_protonation(name: str, text: str, masses: Masses, ion: adducts.Adduct) -> Masses:
+    """For [M]+ and [M]-, also the molecule with one proton more or less.
+
+    [M]+ of a structure: of a zwitterion only, by the rule of `zwitterions`. InChI and formula do not show
+    charges, and nor does the acid that was measured as [M]-.
+    """
     if ion.composition or abs(ion.charge) != 1:
+        return masses
+    if name == "structure" and ion.charge > 0 and not is_zwitterion(text):
         return masses
     return (*masses, *(mass + ion.charge * _H_MASS for mass in masses))
 

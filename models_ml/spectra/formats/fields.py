@@ -39,6 +39,16 @@ _NCE = re.compile(r"\bNCE ?[=:]? ?$", re.I)
 _NOT_EV = re.compile(r"normali[sz]ed|ramp", re.I)
 _MAX_ENERGY_TEXT = 200
 _LEVEL_TEXT = re.compile(r"^(?:MS)?\^?([+-]?\d{1,3})(?:\.0)?$")
+_LEVEL_INSIDE = re.compile(r"(?<![A-Z0-9])MS\^?(\d)(?!\d)")
+_TANDEM = re.compile(r"MS(?:/?MS){1,8}(?![A-Z0-9])")
+_UNNUMBERED_LEVEL = re.compile(r"(?<![A-Z0-9])MS\^?[NX](?![A-Z0-9])")  # "MSn"
+_SCAN_FILTER = (
+    "filter",
+    "filterstring",
+    "filterline",
+    "scanfilter",
+)  # of Thermo: "FTMS + c ESI d Full ms3 …"
+_FILTER_LEVEL = re.compile(r"(?:^| )ms(\d)(?= |$)", re.I)
 _LONGEST_UNSTATED_TIME_S = 3 * 3600.0  # of a time that only by convention is in minutes
 
 
@@ -165,7 +175,10 @@ def _level(values: Mapping[str, str]) -> int | None:
 
 def _levels(values: Mapping[str, str]) -> list[int]:
     """The distinct levels that the record states."""
-    levels = (_read_level(text) for text in all_values(values, LEVEL))
+    levels = [_read_level(text) for text in all_values(values, LEVEL)]
+    levels += [
+        int(match[1]) for text in all_values(values, _SCAN_FILTER) if (match := _FILTER_LEVEL.search(text))
+    ]
     return list(dict.fromkeys(level for level in levels if level is not None))
 
 
@@ -175,8 +188,13 @@ def _read_level(text: str) -> int | None:
         return 1
     if text in ("MS/MS", "MSMS"):
         return 2
-    level = _LEVEL_TEXT.match(text)
-    return int(level[1]) if level else None
+    if level := _LEVEL_TEXT.match(text):
+        return int(level[1])
+    if tandem := _TANDEM.search(text):  # "LC-ESI-MS/MS/MS"
+        return tandem[0].count("MS")
+    if level := _LEVEL_INSIDE.search(text):  # "LC-MS3", "MS2 SCAN"
+        return int(level[1])
+    return None
 
 
 def _why_skipped(record: RawRecord, values: Mapping[str, str]) -> Fault | None:
@@ -206,6 +224,13 @@ def _refuse_unknown_level(values: Mapping[str, str]) -> None:
             "bad_ms_level",
             f"The record states different MS levels ({', '.join(map(str, levels))}).",
             "Correct the level in the file, or convert the original file again.",
+        )
+    unnumbered = [text for text in all_values(values, LEVEL) if _UNNUMBERED_LEVEL.search(text.upper())]
+    if unnumbered and not levels:
+        raise UnusableRecord(
+            "bad_ms_level",
+            f"The MS level reads {unnumbered[0][:30]!r}, so it is unknown whether this is an MS2 scan.",
+            "Write the level as a number, such as MSLEVEL=2, or remove the field from MS2 spectra.",
         )
     level = levels[0] if levels else None
     if level is not None and level < 1:

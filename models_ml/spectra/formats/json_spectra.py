@@ -1,5 +1,6 @@
 """Reads JSON: {"spectra": [{"precursor_mz", "adduct", "peaks": [[mz, intensity]], …}]} or only the list.
 
+Also the JSON of MoNA, see `mona`.
 One record at a time is held in memory.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from models_ml.json_stream import BrokenJson, JsonStream, RepeatedNames
 from models_ml.spectra.formats.items import Fault, RawRecord
+from models_ml.spectra.formats.mona import flat_record, is_mona
 from models_ml.spectra.formats.peak_text import check_count, put_field
 from models_ml.spectra.formats.source import Source
 from models_ml.unreadable import UnreadableFile
@@ -64,6 +66,14 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
         reason = "The record has a name twice, so one of the two values would be lost."
         record.fault = Fault("bad_record", reason, "Write each name once.")
         return record
+    if is_mona(row):
+        try:
+            row = flat_record(row)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            record.fault = Fault(
+                "bad_record", "The record is not written as MoNA writes its records.", _SHAPE
+            )
+            return record
     for name, value in row.items():
         if name not in _PEAKS and name not in ("mz", "intensity"):
             text = value if isinstance(value, str) else "" if value is None else json.dumps(value)

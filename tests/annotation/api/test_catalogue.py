@@ -15,9 +15,13 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from annotation.models import Library, WorkerHeartbeat
+from annotation.models import Library, ReferenceCollection, WorkerHeartbeat
 from tests.annotation.api.world import World
-from tests.annotation.builders import make_library_version
+from tests.annotation.builders import (
+    make_importing_version,
+    make_library_version,
+    make_reference_version,
+)
 
 
 def test_libraries_with_their_versions(world: World, client: APIClient) -> None:
@@ -27,6 +31,16 @@ def test_libraries_with_their_versions(world: World, client: APIClient) -> None:
     version = client.get(library["versions"][1]["url"]).json()
     assert version["n_molecules"] == world.version.n_molecules
     assert version["embeddings"][0]["checkpoint_sha256"] == world.model.checkpoint_sha256
+
+
+def test_what_an_import_changed(world: World, client: APIClient) -> None:
+    notes = [{"code": "isotopes_removed", "text": "Removed.", "count": 2, "examples": ["line 2", "line 3"]}]
+    make_importing_version(Library.objects.create(name="Notes"), import_notes=notes)
+    collection = ReferenceCollection.objects.create(name="Notes")
+    make_reference_version(collection, import_notes=notes)
+    assert client.get("/api/v1/libraries/Notes/versions/1").json()["import_notes"] == notes
+    (shown,) = client.get("/api/v1/references").json()["results"]
+    assert shown["versions"][0]["import_notes"] == notes
 
 
 @pytest.mark.parametrize("name", ["Well-known molecules", "a/b", "100 % ü?"])

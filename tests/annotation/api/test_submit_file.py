@@ -49,6 +49,21 @@ def test_a_file_becomes_a_job(world: World, client: APIClient) -> None:
     assert "line" in issue["position"]
 
 
+def test_a_quantification_table_beside_a_file(world: World, client: APIClient) -> None:
+    labelled = MGF.replace(b"TITLE=first", b"TITLE=first\nFEATURE_ID=7")
+    table = b"row ID,row m/z,A.mzML Peak area,\n7,181.0495,1200.5,\n"
+
+    def quantities() -> SimpleUploadedFile:
+        return SimpleUploadedFile("batch_quant.csv", table)
+
+    report = post(client, world, labelled, "?dry_run=true", quantities=quantities()).json()
+    assert "quantities_read" in [issue["code"] for issue in report["issues"]]
+    answer = post(client, world, labelled, quantities=quantities())
+    assert answer.status_code == 202, answer.json()
+    feature = Upload.objects.latest("pk").features.get()
+    assert feature.quantities == {"row m/z": "181.0495", "A.mzML Peak area": "1200.5"}
+
+
 def test_the_upload_can_be_read(world: World, client: APIClient) -> None:
     upload = client.get(post(client, world).json()["upload"]).json()
     assert (upload["n_found"], upload["n_usable"], upload["state"]) == (2, 1, "ready")

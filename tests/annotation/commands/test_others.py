@@ -62,8 +62,8 @@ def test_import_library_says_what_it_changed(tmp_path: Path) -> None:
     assert "1 row, no_heading: The table has no heading." in out
     assert "column 1 as SMILES, column 2 as identifiers" in out
     assert "2 rows, fragments_removed: " in out
-    assert "For example line 1, line 3." in out
-    assert "1 row, atom_maps_removed: Atom map numbers were removed. For example line 2." in out
+    assert "For example line 1: CC(=O)Oc1ccccc1C(=O)[O-].[Na+] → CC(=O)Oc1ccccc1C(=O)O; line 3: " in out
+    assert "1 row, atom_maps_removed: Atom map numbers were removed. For example line 2: CCO." in out
 
 
 @pytest.mark.django_db(transaction=True)

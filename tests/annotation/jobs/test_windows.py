@@ -109,6 +109,16 @@ def test_a_job_starts_once_its_windows_are_embedded(version: LibraryVersion, mod
     assert (run.n_embedded, run.finished_at) == (4, None)
 
 
+def test_a_cation_can_be_a_zwitterion_of_a_second_window(
+    version: LibraryVersion, model: ModelVersion
+) -> None:
+    job = submit_spectra(version, model, [make_spectrum(make_upload(), precursor_mz=ASPIRIN, adduct="[M]+")])
+    windows = list(JobWindow.objects.filter(job=job).order_by("lowest").values_list("lowest", "highest"))
+    assert [round((low + high) / 2, 3) for low, high in windows] == [180.042, 181.05]
+    embedding_queue.embed_windows(job, fake_vectors, limit=10)
+    assert embedded_formulas() == ["C9H8O4"] * 3
+
+
 def test_the_rest_of_the_library_follows_and_the_run_is_finished(
     version: LibraryVersion, model: ModelVersion
 ) -> None:

@@ -173,3 +173,29 @@ def test_an_import_whose_process_died_fails_and_a_running_import_does_not(smiles
 
     states = library.versions.order_by("number").values_list("state", flat=True)
     assert list(states) == ["ready", "failed", "importing", "ready"]
+
+
+def test_what_was_changed_is_stored_with_the_version(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    salts = "".join(f"{'C' * length}(=O)[O-].[Na+],{length},\n" for length in range(2, 7))
+    path.write_text(f"SMILES,ID,Formula\n{salts}[CH3:1]CO,7,\nCCO,8,C9H8O4\nC[Hg]Cl,9,\n")
+
+    version = import_library("notes", path)
+
+    version.refresh_from_db()
+    notes = {note["code"]: note for note in version.import_notes}
+    assert list(notes) == ["fragments_removed", "atom_maps_removed", "formula_differs", "metal_kept"]
+    assert notes["fragments_removed"]["count"] == 5
+    assert notes["fragments_removed"]["examples"][0] == "line 2: CC(=O)[O-].[Na+] → CC(=O)O"
+    assert len(notes["fragments_removed"]["examples"]) == 3
+    assert notes["atom_maps_removed"]["examples"] == ["line 7: CCO"]
+    assert notes["formula_differs"]["examples"] == ["line 8"]
+    assert all(set(note) == {"code", "text", "count", "examples"} for note in notes.values())
+
+
+def test_the_examples_of_a_long_structure_stay_short(tmp_path: Path) -> None:
+    path = tmp_path / "long.smi"
+    path.write_text(f"{'C' * 200}(=O)[O-].[Na+] long\n")
+    [note] = import_library("long", path).import_notes
+    assert len(note["examples"][0]) <= 300
+    assert "…" in note["examples"][0]

@@ -146,3 +146,40 @@ def test_known_molecules_of_a_version_take_one_query(
     with django_assert_num_queries(1):
         found = known_in(version.pk)(["TEST0000000007", outside, "NOSUCHMOLECULE"])
     assert found == {"TEST0000000007"}
+
+
+BETAINE = "C[N+](C)(C)CC(=O)[O-]"
+VALINE = "CC(C)C(N)C(=O)O"  # the formula of betaine, with no permanent cation
+
+
+def test_zwitterions_come_from_a_second_window(model_version: ModelVersion) -> None:
+    version = make_library_version([BETAINE, VALINE], model_version)
+    by_smiles = {
+        entry.molecule.smiles: entry.molecule for entry in version.entries.select_related("molecule")
+    }
+    mass = by_smiles[BETAINE].exact_mass
+    [plain] = queries([(mass + 1.00783, 0.002)])
+    both = [
+        plain,
+        Query(plain.embedding, mass + 1.00783, 0.002, zwitterion_mass=mass),
+        Query(plain.embedding, mass, 0.002),
+        Query(plain.embedding, mass + 1.0, 1.5, zwitterion_mass=mass),  # windows that overlap
+    ]
+    found = retrieve_from(version.pk, model_version.pk)(both, 40)
+
+    smiles = [[molecule.smiles for molecule in result.molecules] for result in found]
+    assert smiles[:2] == [[], [BETAINE]]
+    assert sorted(smiles[2]) == sorted(smiles[3]) == sorted([BETAINE, VALINE])
+    assert [result.n_in_window for result in found] == [0, 1, 2, 2]
+
+
+def test_a_zwitterion_that_lacks_a_vector_is_refused(model_version: ModelVersion) -> None:
+    version = make_library_version([BETAINE, VALINE], model_version)
+    mass = Molecule.objects.get(smiles=BETAINE).exact_mass
+    [plain] = queries([(mass + 1.00783, 0.002)])
+    query = Query(plain.embedding, plain.neutral_mass, 0.002, zwitterion_mass=mass)
+    MoleculeEmbedding.objects.filter(molecule__smiles=VALINE).delete()  # not searched, so not needed
+    assert retrieve_from(version.pk, model_version.pk)([query], 5)[0].n_in_window == 1
+    MoleculeEmbedding.objects.filter(molecule__smiles=BETAINE).delete()
+    with pytest.raises(NotEmbedded, match="1 of 1"):
+        retrieve_from(version.pk, model_version.pk)([query], 5)

@@ -62,6 +62,8 @@ def test_spectra_and_molecules_are_stored_with_their_origin(file: Path) -> None:
         (record("x", ""), "no_structure"),
         (record("x", ASPIRIN, adduct=""), "no_adduct"),
         (record("x", ASPIRIN, precursor=300.0), "mass_mismatch"),
+        (record("x", f"{ASPIRIN}\nINCHIKEY=FJKROLUGYXJWQN-UHFFFAOYSA-N"), "contradiction"),
+        (record("x", f"{ASPIRIN}\nSMILES=OC(=O)c1ccccc1CC(O)=O"), "contradiction"),
         (record("x", ASPIRIN).replace("121.0284 100\n139.0390 40\n", ""), "no_peaks"),
     ],
 )
@@ -75,6 +77,49 @@ def test_unusable_spectra_are_reported_and_the_others_imported(file: Path, bad: 
     assert issue.code == code
     assert issue.reason
     assert issue.remedy
+
+
+def test_what_was_changed_is_stored_with_the_version(file: Path) -> None:
+    salt = record("x", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]")
+    comma = record("y", ASPIRIN).replace("PEPMASS=181.0495", "PEPMASS=181,0495")
+    unusable = record("z", "C1CC").replace("PEPMASS=181.0495", "PEPMASS=181,0495")
+    file.write_text(salt + comma + unusable + GOOD)
+
+    version = import_references("public", file)
+
+    version.refresh_from_db()
+    assert (version.n_spectra, version.n_rejected) == (5, 1)
+    notes = {note["code"]: note for note in version.import_notes}
+    assert sorted(notes) == ["fragments_removed", "number_format"]
+    assert notes["fragments_removed"]["examples"] == [
+        f"spectrum 1: CC(=O)Oc1ccccc1C(=O)[O-].[Na+] → {ASPIRIN}"
+    ]
+    assert notes["number_format"]["count"] == 1  # the repair of the unusable record does not count
+    assert "181.0495" in notes["number_format"]["examples"][0]
+    out = StringIO()
+    call_command("import_references", str(file), name="again", stdout=out, stderr=StringIO())
+    assert "1 spectrum, fragments_removed: " in out.getvalue()
+
+
+BETAINE = "C[N+](C)(C)CC(=O)[O-]"
+
+
+@pytest.mark.parametrize(
+    ("smiles", "adduct", "codes"),
+    [
+        (BETAINE, "[M]+", []),  # the cation that its protonated form is
+        ("C[N+](C)(C)CC(=O)O", "[M]+", []),
+        (BETAINE, "[M+H]+", []),
+        ("CC(C)C(N)C(=O)O", "[M+H]+", []),
+        ("CC(C)C(N)C(=O)O", "[M]+", ["mass_mismatch"]),  # valine has the same formula and no fixed charge
+    ],
+)
+def test_zwitterions_as_cations(file: Path, smiles: str, adduct: str, codes: list[str]) -> None:
+    file.write_text(record("x", smiles, 118.0863, adduct) + GOOD)
+
+    version = import_references("public", file)
+
+    assert list(version.issues.values_list("code", flat=True)) == codes
 
 
 def test_equal_spectra_give_a_new_version_with_an_equal_hash(file: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from annotation.exports import table as export
@@ -22,7 +23,14 @@ from annotation.review.publish_references import NothingToPublish, publish
 from annotation.spectra.records import to_exchange
 from models_ml.outcomes import AnnotateParams
 from tests.annotation.api import world as api
-from tests.annotation.builders import make_annotation, make_job, make_project, make_spectrum
+from tests.annotation.builders import (
+    make_annotation,
+    make_feature,
+    make_job,
+    make_project,
+    make_spectrum,
+    make_upload,
+)
 from tests.annotation.references.test_import import GOOD
 from tests.annotation.web.world import World, make_world
 
@@ -197,6 +205,40 @@ def test_a_spectrum_that_a_curator_accepts_becomes_a_reference(db: None) -> None
     assert "level 1" in reference.origin
     with pytest.raises(NothingToPublish, match="already contains exactly the same spectrum"):
         publish(world.project, world.people["curator"])
+
+
+def test_every_spectrum_of_an_accepted_feature_becomes_a_reference(
+    db: None, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    world = make_world()
+    upload = make_upload(world.project)
+    low, high, left_out, outlier = (
+        make_spectrum(upload, grouped=True, collision_energy=energy, splash=f"splash10-{energy}")
+        for energy in ("10 eV", "40 eV", "60 eV", "90 eV")
+    )
+    feature = make_feature([high, low, left_out], [outlier])
+    job = make_job(1, project=world.project, features=[feature])
+    members = [
+        {"spectrum": spectrum.pk, "code": code, "evidence": {}}
+        for spectrum, code in ((high, ""), (low, ""), (left_out, "unsupported_adduct"))
+    ]
+    annotation = make_annotation(job.items.get(), members=members)
+    decide(
+        annotation=annotation,
+        user=world.people["curator"],
+        decision="accept",
+        as_reference=True,
+        seen_verdict_id=None,
+        **STANDARD,
+    )
+
+    with django_assert_max_num_queries(30):
+        version = publish(world.project, world.people["curator"])
+
+    references = version.spectra.order_by("position")
+    assert [reference.collision_energy for reference in references] == ["40 eV", "10 eV"]
+    assert {reference.molecule for reference in references} == {annotation.top_molecule}
+    assert {reference.adduct for reference in references} == {annotation.adduct}
 
 
 def test_a_spectrum_with_a_later_verdict_is_no_reference(db: None) -> None:

@@ -10,9 +10,21 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import JobItem, LibraryRowIssue, ModelVersion, WorkerHeartbeat
+from annotation.models import (
+    JobItem,
+    Library,
+    LibraryRowIssue,
+    ModelVersion,
+    ReferenceCollection,
+    WorkerHeartbeat,
+)
 from annotation.templatetags.display import duration, fixed, formula, signed, thousands
-from tests.annotation.builders import make_library_version, make_user
+from tests.annotation.builders import (
+    make_importing_version,
+    make_library_version,
+    make_reference_version,
+    make_user,
+)
 from tests.annotation.web.dom import Dom
 from tests.annotation.web.world import World
 
@@ -77,6 +89,30 @@ def test_libraries_and_their_rejected_rows(
     assert dom.text("[data-metric=molecules] dd") == str(version.n_molecules)
     response = client.get(reverse("library-issues-csv", args=[version.pk]))
     assert "line 7" in b"".join(response).decode()
+
+
+NOTES = [
+    {
+        "code": "fragments_removed",
+        "text": "Removed.",
+        "count": 1200,
+        "examples": ["line 2: <b> → C", "line 3"],
+    }
+]
+
+
+def test_versions_show_what_their_import_changed(
+    world: World, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    library = make_importing_version(Library.objects.create(name="Notes"), import_notes=NOTES)
+    references = make_reference_version(ReferenceCollection.objects.create(name="Notes"), import_notes=NOTES)
+    client = world.client("viewer")
+    for name, version in (("library-version", library), ("reference-version", references)):
+        with django_assert_max_num_queries(10):
+            dom = open_page(client, name, version.pk)
+        row = dom.text("[data-note-code=fragments_removed]")
+        assert "1 200" in row
+        assert "line 2: <b> → C" in row
 
 
 def test_metrics_of_another_format_are_listed(world: World) -> None:

@@ -31,14 +31,18 @@ def append(client: Client, url: str, at: int, content: bytes) -> Any:
     return client.post(f"{url}?offset={at}", content, content_type="application/octet-stream")
 
 
+def finish(client: Client, *urls: str) -> Any:
+    return client.post(reverse("partial-uploads-finish"), {"part": [url.split("/")[-2] for url in urls]})
+
+
 def test_parts_become_an_upload(world: World) -> None:
     client = world.client("submitter")
     url = begin(world, client).json()["url"]
     assert append(client, url, 0, GOOD[:40]).json() == {"offset": 40}
-    assert client.post(f"{url}finish/").status_code == 409
+    assert finish(client, url).status_code == 409
     assert client.get(url).json() == {"offset": 40}
     append(client, url, 40, GOOD[40:])
-    stored = client.post(f"{url}finish/").json()
+    (stored,) = finish(client, url).json()["uploads"]
     upload = Upload.objects.get(pk=stored["upload"])
     assert (upload.file_name, upload.n_usable, stored["condition"]) == ("run 1.mgf", 1, "read")
     assert not PartialUpload.objects.exists()
@@ -78,3 +82,18 @@ def test_abandoned_uploads_are_removed(world: World, tmp_path: Path) -> None:
     PartialUpload.objects.update(created_at=timezone.now() - timedelta(days=2))
     begin(world, client)
     assert PartialUpload.objects.count() == len([*(tmp_path / "partial").iterdir()]) == 1
+
+
+def test_a_table_is_read_with_its_spectra(world: World) -> None:
+    client = world.client("submitter")
+    table = b"row ID,row m/z,A.mzML Peak area,\n7,181.0495,1200.5,\n"
+    files = {"a.mgf": GOOD.replace(b"TITLE=one", b"TITLE=one\nFEATURE_ID=7"), "a_quant.csv": table}
+    urls = []
+    for name, content in files.items():
+        url = begin(world, client, size=len(content), name=name).json()["url"]
+        append(client, url, 0, content)
+        urls.append(url)
+    (stored,) = finish(client, *urls).json()["uploads"]
+    feature = Upload.objects.get(pk=stored["upload"]).features.get()
+    assert feature.quantities["A.mzML Peak area"] == "1200.5"
+    assert not PartialUpload.objects.exists()

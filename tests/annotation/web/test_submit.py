@@ -93,6 +93,17 @@ def test_refused_files_only_lead_to_a_report_that_offers_more_files(world: World
     assert not dom.has("#start")
 
 
+def test_a_quantification_table_is_dropped_with_its_spectra(world: World) -> None:
+    labelled = GOOD.replace(b"TITLE=one", b"TITLE=one\nFEATURE_ID=7")
+    table = b"row ID,row m/z,A.mzML Peak area,\n7,181.0495,1200.5,\n"
+    report = submit(world, ("a_quant.csv", table), ("a.mgf", labelled)).headers["Location"]
+    upload = Upload.objects.latest("pk")
+    assert (upload.file_name, Upload.objects.filter(file_name="a_quant.csv").exists()) == ("a.mgf", False)
+    assert upload.features.get().quantities["A.mzML Peak area"] == "1200.5"
+    dom = Dom(world.client("submitter").get(report))
+    assert dom.values("tr[data-issue-code]", "data-issue-code") == ["quantities_read"]
+
+
 def test_a_removed_file_is_left_out_and_the_settings_stay(world: World) -> None:
     client = world.client("submitter")
     report = report_of(world, ("a.mgf", GOOD), ("b.mgf", NO_ADDUCT))

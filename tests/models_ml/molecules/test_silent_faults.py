@@ -53,6 +53,15 @@ def rows(tmp_path: Path, text: str | bytes) -> list[str]:
          ["CC(=O)OC1CCCCC1C(=O)O formula_differs"]),
         (f"SMILES,Formula\n{ASPIRIN},C9H8O4\nCC(=O)[O-].[Na+],C2H3NaO2\n",
          [ASPIRIN, "CC(=O)O fragments_removed"]),
+        ("SMILES,ID,Exact Mass\nCCO,1,46.0419\nCCO,2,46.07\nCCO,3,46\nCCO,4,180.0423\nCCO,5,\n",
+         ["CCO 1", "CCO 2 exact_mass_differs", "CCO 3", "CCO 4 exact_mass_differs", "CCO 5"]),
+        ("SMILES;ID;Monoisotopic_Mass\nCC(=O)[O-].[Na+];1;82,0031\nCC(=O)[O-].[Na+];2;60,0211\n",
+         ["CC(=O)O 1 fragments_removed", "CC(=O)O 2 fragments_removed"]),
+        (f"{METHANOL}M  END\n> <EXACT_MASS>\n46.0419\n\n$$$$\n", ["CO x exact_mass_differs"]),
+        # text above the heading
+        (f"Compound list 2024,,\nexported by anna,,\n\nSMILES,ID,Name\n{ASPIRIN},1,a\nCCO,2,b\n",
+         [f"{ASPIRIN} 1 a title_lines", "CCO 2 b"]),
+        (f"Our compounds\nName\tSMILES\na\t{ASPIRIN}\nb\tCCO\n", [f"{ASPIRIN} a title_lines", "CCO b"]),
         ("SMILES,ID,InChIKey\nCCO,1,BSYNRYMUTXBXSQ-UHFFFAOYSA-N\n", ["CCO 1 inchikey_differs"]),
         ("SMILES,ID,InChIKey\nCCO,1,LFQSCWFLJHTTHZ-UHFFFAOYSA-N\n", ["CCO 1"]),
         # spreadsheets
@@ -124,6 +133,13 @@ def test_structures_that_are_refused(structure: str, code: str) -> None:
         ("CCCCCC(=O)O.CCCCCCN", ("fragments_removed", "part_removed")),
         ("CCCCCC.CCCCCC", ("fragments_removed",)),
         ("C[N+](C)(C)CCO.[Cl-]", ("fragments_removed", "permanent_charge")),
+        ("C[N+](C)(C)CC(=O)O", ("charges_changed",)),  # betaine, drawn as the cation
+        ("CC(=O)O[Na]", ("fragments_removed", "metal_removed")),
+        ("CC(=O)[O-].[Na+]", ("fragments_removed",)),
+        ("NCC(=O)O[Cu]OC(=O)CN", ("fragments_removed", "metal_removed")),
+        ("C[Hg]Cl", ("metal_kept",)),
+        ("C12C3C4C5C1[Fe]23451234C5C1C2C3C45", ("metal_kept",)),  # ferrocene
+        ("CCn1cc[n+](C)c1.F[P-](F)(F)(F)(F)F", ("fragments_removed", "permanent_charge")),
     ],
 )
 def test_notes(structure: str, notes: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ German and French number formats. The files in the shared data are in `test_repo
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,91 @@ def test_an_inchikey_that_is_not_the_hash_of_the_inchi(tmp_path: Path) -> None:
         assert (spectrum.inchikey, found) == ("" if codes else key, codes)
 
 
+GLUCOSE_INCHI = "InChI=1S/C6H12O6/c7-1-2-3(8)4(9)5(10)6(11)12-2/h2-11H,1H2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "smiles", "codes"),
+    [
+        # another molecule with the same formula
+        (f"SMILES={FRUCTOSE}\nINCHI={GLUCOSE_INCHI}", "", ["structures_differ"]),
+        (f"SMILES={FRUCTOSE}\nINCHIKEY=WQZGKKKJIJFFOK-UHFFFAOYSA-N", "", ["structures_differ"]),
+        (f"SMILES={GLUCOSE}\nINCHIKEY=WQZGKKKJIJFFOK-GASJEMHNSA-N\nINCHI={GLUCOSE_INCHI}", GLUCOSE, []),
+        (f"SMILES={GLUCOSE}.[Na+].[Cl-]\nINCHI={GLUCOSE_INCHI}", f"{GLUCOSE}.[Na+].[Cl-]", []),
+        # a stated exact mass
+        (f"SMILES={GLUCOSE}\nEXACTMASS=180.0634", GLUCOSE, []),
+        (f"SMILES={GLUCOSE}\nEXACT_MASS=180.16", GLUCOSE, ["exact_mass_differs"]),  # the average mass
+        (f"SMILES={GLUCOSE}\nexactmass=181.0707", GLUCOSE, ["exact_mass_differs"]),  # of the ion
+        (f"SMILES={GLUCOSE}\nEXACTMASS=180", GLUCOSE, []),
+        ("FORMULA=C6H12O6\nEXACTMASS=182.0790", "", ["exact_mass_differs"]),
+        ("EXACTMASS=182.0790", "", []),
+        (f"SMILES={GLUCOSE}\nEXACTMASS=unknown", GLUCOSE, []),
+    ],
+)
+def test_what_a_record_states_twice(tmp_path: Path, fields: str, smiles: str, codes: list[str]) -> None:
+    [spectrum], found = read(tmp_path, mgf(f"PEPMASS=181.0707\nADDUCT=[M+H]+\n{fields}"))
+    assert (spectrum.smiles, found) == (smiles, codes)
+    if "structures_differ" in codes:
+        assert spectrum.inchikey == ""
+
+
+def mona(**changes: object) -> str:
+    """A document as MoNA exports it, with one record."""
+    facts = {
+        "ms level": "MS2", "precursor type": "[M+H]+", "precursor m/z": 195.0877,
+        "ionization mode": "positive", "retention time": 5.3, **changes,
+    }  # fmt: skip
+    units = {"retention time": {"unit": "min"}}
+    compound = {
+        "kind": "biological",
+        "inchi": "InChI=1S/C8H10N4O2/c1-10-4-9-6-5(10)7(13)12(3)8(14)11(6)2/h4H,1-3H3",
+        "inchiKey": "RYYVLZVUVIJVGH-UHFFFAOYSA-N",
+        "names": [{"name": "Caffeine"}, {"name": "Theine"}],
+        "metaData": [
+            {"name": "SMILES", "value": "CN1C=NC2=C1C(=O)N(C)C(=O)N2C", "computed": False},
+            {"name": "total exact mass", "value": 194.0803756, "computed": True},
+        ],
+    }
+    record = {
+        "id": "AU101801",
+        "compound": [compound],
+        "metaData": [{"name": name, "value": value, **units.get(name, {})} for name, value in facts.items()],
+        "spectrum": "110.0713:21.0 138.0662:100.0",
+        "splash": {"splash": "splash10-000i-0900000000-3f1b"},
+        "tags": [{"text": "LC-MS"}],
+    }
+    return json.dumps([record])
+
+
+def test_a_document_of_mona(tmp_path: Path) -> None:
+    [spectrum], codes = read(tmp_path, mona())
+    assert codes == []
+    assert (spectrum.mz.tolist(), spectrum.intensity.tolist()) == ([110.0713, 138.0662], [21.0, 100.0])
+    assert (spectrum.precursor_mz, spectrum.adduct, spectrum.ion_mode) == (195.0877, "[M+H]+", "positive")
+    assert (spectrum.title, spectrum.external_id) == ("Caffeine", "AU101801")
+    assert (spectrum.smiles, spectrum.inchikey[:14]) == ("CN1C=NC2=C1C(=O)N(C)C(=O)N2C", "RYYVLZVUVIJVGH")
+    assert spectrum.retention_time_s == pytest.approx(318)
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"ms level": "MS3"}, ["not_ms2"]),
+        ({"precursor type": "[M+Na]+"}, ["structure_mismatch"]),
+        ({"ionization mode": "negative"}, ["contradiction"]),
+    ],
+)
+def test_contradictions_in_a_document_of_mona(
+    tmp_path: Path, changes: dict[str, object], codes: list[str]
+) -> None:
+    assert read(tmp_path, mona(**changes))[1] == codes
+
+
+def test_a_document_of_mona_with_other_peaks(tmp_path: Path) -> None:
+    text = mona().replace("110.0713:21.0 ", "110.0713 ")
+    assert read(tmp_path, text) == ([], ["bad_record"])
+
+
 # Files: precursor and adduct of each spectrum, codes.
 @pytest.mark.parametrize(
     ("text", "spectra", "codes"),
@@ -192,6 +278,16 @@ def test_files(
         ("MSLEVEL=2\nMS_LEVEL=1", ["bad_ms_level"]),
         ("MSLEVEL=2\nSPECTRUM_TYPE=MS2", []),
         ("MSLEVEL=MS^3", ["not_ms2"]),
+        ("MSLEVEL=MS3 (HCD)", ["not_ms2"]),
+        ("SPECTRUM_TYPE=LC-ESI-MS/MS/MS", ["not_ms2"]),
+        ("SPECTRUM_TYPE=LC-MS/MS", []),
+        ("SPECTRUM_TYPE=LC-ESI-MS2", []),
+        ("SPECTRUM_TYPE=Centroid", []),
+        ("MSLEVEL=MSn", ["bad_ms_level"]),
+        ("SPECTRUM_TYPE=MSn spectrum\nMSLEVEL=2", []),
+        ("FILTER=FTMS + c ESI d Full ms3 281.20@cid35.00 131.07@hcd40.00 [50.00-300.00]", ["not_ms2"]),
+        ("FILTER=FTMS + c ESI d Full ms2 281.20@hcd35.00 [50.00-300.00]", []),
+        ("MSLEVEL=2\nFILTER=FTMS + c ESI d Full ms3 281.20@cid35.00 131.07@hcd40.00", ["bad_ms_level"]),
     ],
 )
 def test_levels(tmp_path: Path, fields: str, codes: list[str]) -> None:
