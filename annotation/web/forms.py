@@ -84,8 +84,8 @@ class FilesForm(ProjectForm):
         self.fields["spectra"].help_text = (
             f"{SUPPORTED}. The server recognises the format from the content. "
             f"Each file may have up to {filesizeformat(max_bytes)}. Only MS2 spectra are used. "
-            "An invalid spectrum or file does not affect the others. A quantification table (CSV) that mzmine "
-            "wrote beside an MGF can be dropped with it: its columns are kept with the features."
+            "An invalid spectrum or file does not affect the others. A quantification table (CSV) that "
+            "mzmine wrote beside an MGF can be dropped with it: its columns are kept with the features."
         )
 
 

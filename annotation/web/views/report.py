@@ -128,7 +128,7 @@ def _check(request: SignedInRequest, choice: Choice, form: RunForm, _: str) -> H
 def _regroup(request: SignedInRequest, choice: Choice, form: RunForm, value: str) -> HttpResponse:
     """Read the stored files again with the other grouping. The earlier uploads stay."""
     if Feature.objects.filter(upload__in=choice.uploads).exclude(quantities={}).exists():
-        form.add_error(None, "Quantification tables are not stored. Upload the files without them to regroup.")
+        form.add_error(None, "Quantification tables are not stored, so the files must be uploaded again.")
         return _page(request, choice, form)
     _keep_samples(request, choice, form)
     try:
