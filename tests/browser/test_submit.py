@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_an_upload_survives_a_broken_connection_and_an_ended_session(world: Worl
     page.goto("/submit/")
     drop(page, ("a.mgf", GOOD))
     page.route(re.compile(r"/submit/parts/.*offset="), lambda route: route.abort(), times=1)
-    cookies = page.context.cookies()
+    cookies: list[Any] = page.context.cookies()
     page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Upload 1 file").click()
     expect(page.locator("[data-file] .state")).to_contain_text("session has ended")

@@ -69,7 +69,8 @@ def test_an_upload_leads_to_a_report_and_then_to_a_job(world: World) -> None:
 
 def test_the_first_step_asks_for_files_only(world: World) -> None:
     dom = Dom(world.client("submitter").get(reverse("submit")))
-    assert dom.values("main form [name]", "name") == ["csrfmiddlewaretoken", "project", "spectra"]
+    asked = dom.values("form[data-files] [name]", "name")
+    assert asked == ["project", "spectra", "csrfmiddlewaretoken"]
     hint = dom.text("#id_spectra_helptext")
     assert all(name in hint for name in FORMATS)
 

@@ -85,7 +85,7 @@ def add_reference(world: World, title: str, **owner: object) -> None:
     )
     measured = world.annotation.spectrum
     ReferenceSpectrum.objects.create(
-        version=version, position=0, molecule=world.annotation.top_molecule, title=title,
+        version=version, position=0, molecule=world.annotation.candidates.get(rank=1).molecule, title=title,
         precursor_mz=181.0495, adduct="[M+H]+", origin="test", n_peaks=measured.n_peaks,
         mz_bytes=measured.mz_bytes, intensity_bytes=measured.intensity_bytes, splash="s",
     )  # fmt: skip
