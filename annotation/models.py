@@ -10,6 +10,7 @@ from annotation.accounts.models import (
     Role,
 )
 from annotation.checkpoints.models import ModelVersion
+from annotation.exports.models import Export
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
@@ -20,6 +21,7 @@ from annotation.libraries.models import (
     LibraryVersion,
     Molecule,
     MoleculeEmbedding,
+    MoleculePattern,
 )
 from annotation.references.models import (
     ReferenceCollection,
@@ -38,6 +40,7 @@ __all__ = [
     "AuditEvent",
     "BrowserSession",
     "Candidate",
+    "Export",
     "Feature",
     "FeatureMember",
     "GeneratedMolecule",
@@ -55,6 +58,7 @@ __all__ = [
     "ModelVersion",
     "Molecule",
     "MoleculeEmbedding",
+    "MoleculePattern",
     "PartialUpload",
     "Project",
     "ReferenceCollection",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# Characters that a person may write in one field, and that a structure may have.
+LONGEST_TEXT = 10_000
+LONGEST_SMILES = 2_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 DRAIN_TASK = "worker.drain"
 WORK_QUEUE = "glmr.work"
 WORKER_MODULES = "worker.tasks"  # given to the worker with --include, never imported from here
+# Exports have their own queue and process: a long export never delays an annotation.
+EXPORT_TASK = "exports.build"
+EXPORT_QUEUE = "glmr.exports"
+EXPORT_MODULES = "annotation.exports.tasks"
 
 
 def _transport_options(broker_url: str) -> dict[str, object]:
@@ -52,7 +56,7 @@ app.conf.update(
     task_serializer="json",
     task_default_queue=WORK_QUEUE,
     task_create_missing_queues=False,
-    task_queues={WORK_QUEUE: {"exchange": WORK_QUEUE, "routing_key": WORK_QUEUE}},
+    task_queues={name: {"exchange": name, "routing_key": name} for name in (WORK_QUEUE, EXPORT_QUEUE)},
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_enable_remote_control=False,
@@ -67,7 +71,12 @@ app.conf.update(
             "schedule": float(settings.GLMR_RING_S),
             # A ring that no worker received in time is useless: the next one replaces it.
             "options": {"queue": WORK_QUEUE, "expires": float(settings.GLMR_RING_S)},
-        }
+        },
+        "ring-for-waiting-and-expired-exports": {
+            "task": EXPORT_TASK,
+            "schedule": float(settings.GLMR_RING_S),
+            "options": {"queue": EXPORT_QUEUE, "expires": float(settings.GLMR_RING_S)},
+        },
     },
 )
 
@@ -77,8 +86,17 @@ def ring() -> bool:
 
     False if no broker answered, which only delays the work until the next beat.
     """
+    return _ring(DRAIN_TASK, WORK_QUEUE)
+
+
+def ring_exports() -> bool:
+    """The same for the process that builds exports."""
+    return _ring(EXPORT_TASK, EXPORT_QUEUE)
+
+
+def _ring(task: str, queue: str) -> bool:
     try:
-        app.send_task(DRAIN_TASK, queue=WORK_QUEUE, ignore_result=True)
+        app.send_task(task, queue=queue, ignore_result=True)
     except OperationalError as problem:
         log.warning("The broker did not answer (%s); the work waits for the next ring.", problem)
         return False

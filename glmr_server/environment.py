@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -88,6 +89,15 @@ def words(name: str, default: list[str]) -> list[str]:
     """Comma-separated words without surrounding blanks."""
     raw = text(name, "")
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
+
+
+def networks(name: str) -> list[str]:
+    """Comma-separated IP addresses and networks."""
+
+    def parse(raw: str) -> list[str]:
+        return [str(ip_network(word.strip())) for word in raw.split(",") if word.strip()]
+
+    return _parsed(name, [], parse, "addresses and networks such as 127.0.0.1,172.16.0.0/12")
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Run one of the server's processes: `python -m glmr_server.serve web|worker|beat`.
+"""Run one of the server's processes: `python -m glmr_server.serve web|worker|exporter|beat`.
 
 `make run` and the containers both start their processes here, so that they run the same commands.
 """
@@ -16,16 +16,20 @@ _NO_KEY = (
 )
 
 
+def default_web_workers() -> int:
+    """Two to four, so that a request that is busy computing does not delay all others."""
+    return max(2, min(4, len(os.sched_getaffinity(0))))
+
+
 def web_command() -> list[str]:
-    """gunicorn with threads: requests wait for the database, not for the processor."""
+    """gunicorn with processes of glmr_server.front, each with an event loop and threads for Django."""
     return [
-        *("-m", "gunicorn", "glmr_server.wsgi:application"),
+        *("-m", "gunicorn", "glmr_server.asgi:application"),
         *("--bind", env.text("GLMR_BIND", "127.0.0.1:8000")),
-        *("--worker-class", "gthread"),
-        *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", 1, minimum=1))),
-        *("--threads", str(env.whole_number("GLMR_WEB_THREADS", 8, minimum=1))),
-        # Long enough to upload a gigabyte over a slow line and to parse it.
-        *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 900, minimum=10))),
+        *("--worker-class", "glmr_server.front.worker.FrontWorker"),
+        *("--workers", str(env.whole_number("GLMR_WEB_WORKERS", default_web_workers(), minimum=1))),
+        # Its event loop, which uploads and long requests do not hold.
+        *("--timeout", str(env.whole_number("GLMR_WEB_TIMEOUT_S", 120, minimum=10))),
         *("--graceful-timeout", "5"),
         *("--access-logfile", "-" if env.flag("GLMR_ACCESS_LOG", False) else "/dev/null"),
         "--no-control-socket",
@@ -45,8 +49,21 @@ def worker_command() -> list[str]:
     ]
 
 
+def exporter_command() -> list[str]:
+    """Builds exports, one at a time. It needs no torch, so the image of the web server runs it."""
+    from glmr_server.celery import EXPORT_MODULES, EXPORT_QUEUE
+
+    return [
+        *("-m", "celery", "--app", "glmr_server", "worker"),
+        *("--pool", "solo", "--queues", EXPORT_QUEUE, "--include", EXPORT_MODULES),
+        *("--without-gossip", "--without-mingle"),
+        *("--hostname", "exporter@%h"),
+        *("--loglevel", env.text("GLMR_LOG_LEVEL", "INFO")),
+    ]
+
+
 def beat_command() -> list[str]:
-    """The schedule is one interval, so beat keeps nothing on disk that a crash could damage."""
+    """The schedule is two intervals, so beat keeps nothing on disk that a crash could damage."""
     return [
         *("-m", "celery", "--app", "glmr_server", "beat"),
         *("--scheduler", "celery.beat:Scheduler", "--pidfile", ""),
@@ -54,7 +71,7 @@ def beat_command() -> list[str]:
     ]
 
 
-COMMANDS = {"web": web_command, "worker": worker_command, "beat": beat_command}
+COMMANDS = {"web": web_command, "worker": worker_command, "exporter": exporter_command, "beat": beat_command}
 
 
 def _check_secret_key() -> None:

@@ -1,4 +1,4 @@
-"""The WSGI entry point that gunicorn serves."""
+"""Django as a WSGI application. The web processes serve it through glmr_server.asgi."""
 
 from __future__ import annotations
 

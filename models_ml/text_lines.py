@@ -46,10 +46,15 @@ def split_lines(stream: Readable, max_bytes: int) -> Iterator[tuple[int, bytes]]
         n_held = 0 if not chunk.endswith(b"\r") else 2 if chunk.endswith(b"\r\r") else 1
         body, held_back = chunk[: len(chunk) - n_held], chunk[len(chunk) - n_held :]
         *complete, last = normalise_breaks(body).split(b"\n")
-        for part in complete:
-            line = b"".join((*rest, part)) if rest else part
-            rest, length, number = [], 0, number + 1
-            yield number, _cleaned(line, number, max_bytes)
+        if complete:
+            number += 1
+            yield number, _cleaned(b"".join((*rest, complete[0])), number, max_bytes)
+            rest, length = [], 0
+        # One search in the chunk costs less than one in each line.
+        is_clean = len(body) <= max_bytes and b"\0" not in body and codecs.BOM_UTF8 not in body
+        for line in complete[1:]:
+            number += 1
+            yield number, line if is_clean else _cleaned(line, number, max_bytes)
         if last:
             rest.append(last)
             length += len(last)

@@ -73,7 +73,7 @@ class ApiTokenAdmin(ModelAdmin):
     list_select_related = ("project", "user")
     search_fields = ("name", "prefix", "user__username")
     autocomplete_fields = ("project", "user")
-    actions = ("revoke_selected",)
+    actions = ("revoke_tokens",)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         # The list needs this permission for its action. A single token can only be read.
@@ -94,7 +94,7 @@ class ApiTokenAdmin(ModelAdmin):
         messages.warning(request, f"Copy the secret now; it is not shown again: {secret}")
 
     @admin.action(description="Revoke the selected tokens")
-    def revoke_selected(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+    def revoke_tokens(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         n = revoke(tokens)
         self.message_user(request, f"{n} tokens revoked. They no longer work.")
 

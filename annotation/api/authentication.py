@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from annotation.accounts import audit
 from annotation.accounts.models import ApiToken, AuditEvent
 from annotation.accounts.tokens import authenticate
+from annotation.api import shared_counts
 
 # How long an address that sent too many unusable tokens has to wait.
 TRY_AGAIN_S = 60
@@ -33,13 +30,11 @@ class BearerToken(BaseAuthentication):
             return None
         address = audit.client_address(request._request)
         failures = f"token-failures/{address}"
-        if cache.get(failures, 0) >= settings.GLMR_TOKEN_TRIES:
+        if shared_counts.value(failures) >= settings.GLMR_TOKEN_TRIES:
             raise Throttled(TRY_AGAIN_S, "Too many unusable tokens came from your address.")
         token = authenticate(secret.strip().decode("latin-1"))
         if token is None:
-            cache.add(failures, 0, TRY_AGAIN_S)
-            with contextlib.suppress(ValueError):  # the count expired in between
-                cache.incr(failures)
+            shared_counts.increase(failures, TRY_AGAIN_S)
             audit.record_once(AuditEvent.Kind.TOKEN_REFUSED, detail="An unknown, expired or revoked token.")
             raise AuthenticationFailed(
                 "The token is unknown, expired or revoked. Ask a manager of your project for a new one."
@@ -58,19 +53,3 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "glmr_<prefix>_<secret>"}
-
-
-class RatePerCaller(SimpleRateThrottle):
-    """Rate limit per minute for each token, or for each signed-in person (setting GLMR_API_RATE)."""
-
-    cache = cache
-    scope = "caller"
-
-    def get_rate(self) -> str:
-        return f"{settings.GLMR_API_RATE}/min"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        if isinstance(request.auth, ApiToken):
-            return f"api-rate/token/{request.auth.pk}"
-        # Permissions are checked before the rate, so the caller is never anonymous.
-        return f"api-rate/user/{request.user.pk}"

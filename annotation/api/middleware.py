@@ -11,7 +11,8 @@ from annotation.api.problems import CONTENT_TYPE, SERVER_ERROR, Problem, body
 
 PREFIX = "/api/"
 DETAILS = {
-    400: "The request is malformed, or its Host header is not in GLMR_ALLOWED_HOSTS.",
+    400: "The request is malformed, its query has control characters, or its Host header is not in "
+    "GLMR_ALLOWED_HOSTS.",
     403: "Choose a new password on the web pages first, at /account/password/.",
     404: "This address does not exist. GET /api/v1/schema lists all addresses.",
     500: SERVER_ERROR,

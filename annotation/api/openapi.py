@@ -61,6 +61,10 @@ REVIEW_PROBLEMS: dict[Any, Any] = {
     ),
     (428, MEDIA_TYPE): _problem("The If-Match header is missing."),
 }
+FILE_PROBLEMS: dict[Any, Any] = {
+    (409, MEDIA_TYPE): _problem("The file is not built yet. Retry-After states the seconds to wait."),
+    (410, MEDIA_TYPE): _problem("There is no file: the export failed, or its time is over."),
+}
 PAGE = [
     OpenApiParameter("cursor", str, description="Taken from `next` or `previous` of another page."),
     OpenApiParameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import IO, Any
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 from annotation.api.problems import Problem
+
+# Empty lists cost the most time and memory for each byte: two million take a quarter of a second.
+MOST_CONTAINERS = 2_000_000
 
 
 class BoundedJSON(JSONParser):
@@ -32,8 +36,12 @@ class BoundedJSON(JSONParser):
                 f"The JSON has {length:,} bytes; the limit is {limit:,}. Send the spectra in several jobs, "
                 "or as a file (multipart/form-data).",
             )
+        content = stream.read()
+        if content.count(b"[") + content.count(b"{") > MOST_CONTAINERS:
+            most = f"{MOST_CONTAINERS:,} lists and objects"
+            raise Problem(413, f"The JSON has more than {most}. Send the spectra in several jobs.")
         try:
-            return super().parse(stream, media_type, parser_context)
+            return super().parse(BytesIO(content), media_type, parser_context)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
 

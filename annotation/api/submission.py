@@ -27,7 +27,7 @@ from annotation.jobs import actions, preflight, selection
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
-from annotation.spectra import ingest, readers
+from annotation.spectra import ingest, readers, removal
 from annotation.spectra.issues import IssueLine
 from annotation.spectra.models import SpectrumIssue, Upload
 from models_ml.outcomes import AnnotateParams
@@ -116,7 +116,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             submission.sample,
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
-        raise unusable(request, upload, submission.params)
+        raise unusable(request, removal.earlier_refusal(upload), submission.params)
     with refusals_as_problems():
         job = actions.submit(
             project=selected.project,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.api.views import catalogue, documents, jobs, results, status
+from annotation.api.views import catalogue, documents, exports, jobs, results, status
 
 app_name = "api"
 
@@ -16,8 +16,12 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/items", jobs.ItemsView.as_view(), name="job-items"),
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
     path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
+    path("jobs/<uuid:job_id>/exports", exports.JobExportsView.as_view(), name="job-exports"),
+    path("exports/<uuid:export_id>", exports.ExportView.as_view(), name="export"),
+    path("exports/<uuid:export_id>/file", exports.ExportFileView.as_view(), name="export-file"),
     path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
+    path("uploads", catalogue.UploadsView.as_view(), name="uploads"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
     path("uploads/<int:pk>/features", catalogue.UploadFeaturesView.as_view(), name="upload-features"),
     path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),

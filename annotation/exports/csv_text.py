@@ -18,7 +18,17 @@ CHUNK_CHARACTERS = 64 * 1024
 
 
 def csv_cell(value: object) -> str:
-    """The text of a cell: empty for None, ISO 8601 for times, JSON for a dict, and never a formula."""
+    """The text of a cell as `plain_cell`, and never a formula."""
+    text = plain_cell(value)
+    is_number = isinstance(value, int | float)
+    return f"'{text}" if FORMULA.match(text) and not is_number else text
+
+
+def plain_cell(value: object) -> str:
+    """A value as text: empty for None, ISO 8601 for times, JSON for a dict.
+
+    Only for formats that no spreadsheet program opens, or that mark a cell as text.
+    """
     match value:
         case None:
             return ""
@@ -29,12 +39,11 @@ def csv_cell(value: object) -> str:
         case datetime():
             return value.isoformat(timespec="seconds")
         case tuple():
-            return csv_cell(" ".join(value))
+            return " ".join(value)
         case dict():
-            return csv_cell(json.dumps(value, sort_keys=True)) if value else ""
+            return json.dumps(value, sort_keys=True) if value else ""
         case _:
-            text = str(value)
-            return f"'{text}" if FORMULA.match(text) else text
+            return str(value)
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from django.db.models import Q
 from django.http import StreamingHttpResponse
 
 from annotation.exports.columns import (
@@ -29,16 +30,26 @@ from annotation.results.load import items_with_results
 from annotation.results.view import JobView, ResultView
 from annotation.results.view_fields import from_row
 from annotation.review.reviewed_results import reviewed_results
+from annotation.tables.filter_form import EVERYTHING, ResultFilter
+from annotation.tables.matching import condition
 
 # Spectra for each round of five queries: enough that queries cost little, few enough that memory stays flat.
 SPECTRA_PER_ROUND = 500
 
 
-def results(job: Job, *, top: int = 1) -> Iterator[ResultView]:
-    """In the order of submission. Five queries for every 500 spectra; memory does not grow with the job."""
+def results(job: Job, *, top: int = 1, chosen: ResultFilter = EVERYTHING) -> Iterator[ResultView]:
+    """The features that the filter matches, in the order of submission.
+
+    Five queries for every 500 of them; memory does not grow with the job. Raises InvalidFilter before the
+    first row.
+    """
+    return _results(job, top, condition(chosen, job))
+
+
+def _results(job: Job, top: int, matching: Q) -> Iterator[ResultView]:
     position = -1
     while True:
-        rows = items_with_results(job).filter(position__gt=position).order_by("position")
+        rows = items_with_results(job).filter(matching, position__gt=position).order_by("position")
         items = list(rows[:SPECTRA_PER_ROUND])
         yield from reviewed_results(job, items, top=top)
         if len(items) < SPECTRA_PER_ROUND:
@@ -46,26 +57,29 @@ def results(job: Job, *, top: int = 1) -> Iterator[ResultView]:
         position = items[-1].position
 
 
-def rows(job: Job, *, top: int = 1) -> Iterator[dict[str, Cell]]:
+def rows(job: Job, *, top: int = 1, chosen: ResultFilter = EVERYTHING) -> Iterator[dict[str, Cell]]:
     """The rows of the table by column name: one for each candidate, in the order of the ranks."""
-    for result in results(job, top=top):
-        yield from _rows(result)
+    return (row for result in results(job, top=top, chosen=chosen) for row in result_cells(result))
 
 
-def stream_csv(job: Job, *, top: int = 1) -> Iterator[str]:
-    """The table as CSV text, header first, in chunks of many lines."""
-    return csv_lines(COLUMNS, map(_in_order, rows(job, top=top)))
+def stream_csv(job: Job, *, top: int = 1, chosen: ResultFilter = EVERYTHING) -> Iterator[str]:
+    """The table as CSV text, header first, in chunks of many lines. Raises InvalidFilter at once."""
+    return csv_lines(COLUMNS, map(_in_order, rows(job, top=top, chosen=chosen)))
 
 
-def csv_download(job: Job, *, top: int = 1) -> StreamingHttpResponse:
-    """The table as a download, the same for the web pages and REST."""
-    return csv_attachment(csv_name(job), stream_csv(job, top=top))
+def csv_download(job: Job, *, top: int = 1, chosen: ResultFilter = EVERYTHING) -> StreamingHttpResponse:
+    """The table as a download, the same for the web pages and REST. Raises InvalidFilter."""
+    return csv_attachment(csv_name(job), stream_csv(job, top=top, chosen=chosen))
 
 
 def csv_name(job: Job) -> str:
-    """A file name that identifies the job, valid on any file system."""
+    return f"{file_stem(job)}.csv"
+
+
+def file_stem(job: Job) -> str:
+    """A file name without its ending, which identifies the job and is valid on any file system."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", job.name).strip("-.")[:60]
-    return f"{words or 'job'}-{job.public_id.hex[:8]}.csv"
+    return f"{words or 'job'}-{job.public_id.hex[:8]}"
 
 
 def write_csv(job: Job, path: Path, *, top: int = 1) -> int:
@@ -76,7 +90,7 @@ def write_csv(job: Job, path: Path, *, top: int = 1) -> int:
         nonlocal n_spectra
         for result in results(job, top=top):
             n_spectra += 1
-            yield from map(_in_order, _rows(result))
+            yield from map(_in_order, result_cells(result))
 
     with _complete_or_absent(path) as stream:
         stream.writelines(csv_lines(COLUMNS, table()))
@@ -106,7 +120,8 @@ def write_json(job: Job, path: Path, *, top: int = 1) -> int:
     return n_spectra
 
 
-def _rows(result: ResultView) -> Iterator[dict[str, Cell]]:
+def result_cells(result: ResultView) -> Iterator[dict[str, Cell]]:
+    """The rows of one feature by column name: one for each candidate, or one without."""
     shared = _cells(result, SPECTRUM_COLUMNS) | _cells(result.job, JOB_COLUMNS)
     candidates = result.annotation.candidates if result.annotation else ()
     for candidate in candidates or (None,):

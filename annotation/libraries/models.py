@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -10,6 +13,12 @@ from pgvector.django import VectorField
 
 from annotation.accounts.visibility import SharedQuerySet
 from annotation.libraries.versions import VersionQuerySet, VersionState
+from models_ml.molecules.substructure import PATTERN_BITS
+
+if TYPE_CHECKING:
+    _TextField = models.Field[str, str]
+else:
+    _TextField = models.Field
 
 
 class LibraryQuerySet(SharedQuerySet["Library"]):
@@ -95,6 +104,39 @@ class Molecule(models.Model):
 
     def __str__(self) -> str:
         return self.inchikey_first_block
+
+
+class BitsField(_TextField):
+    """A fixed number of bits as text of 0 and 1, stored as PostgreSQL's bit type, which screens in SQL."""
+
+    def __init__(self, *args: Any, n_bits: int, **kwargs: Any) -> None:
+        self.n_bits = n_bits
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "n_bits": self.n_bits}
+
+    def db_type(self, connection: Any) -> str:
+        return f"bit({self.n_bits})"
+
+
+class MoleculePattern(models.Model):
+    """What a substructure search needs of a molecule. Only molecules that were rank 1 have a row.
+
+    It speeds the search up and never decides it: molecules without a row are read from their SMILES.
+    """
+
+    molecule = models.OneToOneField(
+        Molecule, primary_key=True, on_delete=models.CASCADE, related_name="pattern"
+    )
+    bits = BitsField(
+        n_bits=PATTERN_BITS, help_text="RDKit pattern fingerprint: a substructure has a subset of the bits."
+    )
+    structure = models.BinaryField(help_text="RDKit's binary form, which is read faster than SMILES.")
+
+    def __str__(self) -> str:
+        return f"pattern of {self.molecule_id}"
 
 
 class LibraryEntry(models.Model):

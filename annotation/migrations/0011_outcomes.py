@@ -6,8 +6,8 @@ from django.db import migrations, models
 # Until now one state, `failed`, had three meanings. The code tells them apart: all other codes are technical.
 INPUT_CODES = "'no_precursor', 'no_adduct', 'no_peaks', 'unsupported_adduct', 'impossible_mass'"
 TELL_APART = f"""
-UPDATE annotation_jobitem SET state = 'no_match' WHERE state = 'failed' AND error_code = 'no_candidates';
-UPDATE annotation_jobitem SET state = 'unusable' WHERE state = 'failed' AND error_code IN ({INPUT_CODES});
+UPDATE annotation_jobitem SET state = CASE error_code WHEN 'no_candidates' THEN 'no_match' ELSE 'unusable' END
+WHERE state = 'failed' AND error_code IN ('no_candidates', {INPUT_CODES});
 """
 TOGETHER = "UPDATE annotation_jobitem SET state = 'failed' WHERE state IN ('no_match', 'unusable');"
 

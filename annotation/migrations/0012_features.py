@@ -1,6 +1,7 @@
 """Features: the unit that a job annotates. Every stored spectrum gets a feature with itself as the only member.
 
-The statements work on whole tables, without a loop over rows.
+The statements work on whole tables, without a loop over rows. The tables are filled before their foreign keys
+and unique constraints exist: PostgreSQL then checks each with one query instead of once for each row.
 """
 
 import django.db.models.deletion
@@ -25,7 +26,8 @@ SELECT setval(
 INSERT INTO annotation_featuremember (feature_id, spectrum_id, is_outlier)
 SELECT id, id, false FROM annotation_spectrum ORDER BY id;
 UPDATE annotation_upload SET n_features = n_usable;
-UPDATE annotation_jobitem SET feature_id = spectrum_id;
+-- This rewrites the table and builds its indexes once. An UPDATE would leave a dead copy of each row.
+ALTER TABLE annotation_jobitem ALTER COLUMN feature_id TYPE bigint USING spectrum_id;
 -- Foreign keys are checked at the end of the transaction by default, and a table with open checks cannot be
 -- altered.
 SET CONSTRAINTS ALL IMMEDIATE;
@@ -185,7 +187,10 @@ class Migration(migrations.Migration):
             model_name="feature",
             name="project",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="features", to="annotation.project"
+                on_delete=django.db.models.deletion.PROTECT,
+                db_constraint=False,
+                related_name="features",
+                to="annotation.project",
             ),
         ),
         migrations.AddField(
@@ -194,6 +199,7 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 help_text="The member that stands for the feature in lists.",
                 on_delete=django.db.models.deletion.PROTECT,
+                db_constraint=False,
                 related_name="represented_features",
                 to="annotation.spectrum",
             ),
@@ -204,6 +210,7 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
+                db_constraint=False,
                 related_name="features",
                 to="annotation.upload",
             ),
@@ -212,10 +219,69 @@ class Migration(migrations.Migration):
             model_name="featuremember",
             name="feature",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="members", to="annotation.feature"
+                on_delete=django.db.models.deletion.PROTECT,
+                db_constraint=False,
+                related_name="members",
+                to="annotation.feature",
             ),
         ),
         migrations.AddField(
+            model_name="featuremember",
+            name="spectrum",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                db_constraint=False,
+                related_name="membership",
+                to="annotation.spectrum",
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobitem",
+            name="feature",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="job_items",
+                to="annotation.feature",
+            ),
+        ),
+        migrations.RunSQL(sql=FEATURES_OF_SPECTRA, reverse_sql=migrations.RunSQL.noop),
+        migrations.AlterField(
+            model_name="feature",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="features", to="annotation.project"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="feature",
+            name="representative",
+            field=models.ForeignKey(
+                help_text="The member that stands for the feature in lists.",
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="represented_features",
+                to="annotation.spectrum",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="feature",
+            name="upload",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="features",
+                to="annotation.upload",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="featuremember",
+            name="feature",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="members", to="annotation.feature"
+            ),
+        ),
+        migrations.AlterField(
             model_name="featuremember",
             name="spectrum",
             field=models.OneToOneField(
@@ -228,17 +294,6 @@ class Migration(migrations.Migration):
             model_name="feature",
             constraint=models.UniqueConstraint(fields=("upload", "number"), name="one_feature_per_number"),
         ),
-        migrations.AddField(
-            model_name="jobitem",
-            name="feature",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="job_items",
-                to="annotation.feature",
-            ),
-        ),
-        migrations.RunSQL(sql=FEATURES_OF_SPECTRA, reverse_sql=migrations.RunSQL.noop),
         migrations.AlterField(
             model_name="jobitem",
             name="feature",

@@ -21,7 +21,7 @@ DROP TRIGGER audit_append_only ON annotation_auditevent;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0012_features'),
+        ('annotation', '0013_import_notes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

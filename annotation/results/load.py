@@ -7,7 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from types import MappingProxyType
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.lookups import IsNull
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
@@ -44,17 +45,19 @@ def load_results(
     items: Sequence[JobItem],
     *,
     top: int | None = None,
+    with_ties: bool = False,
     all_generated: bool = False,
     verdicts: Mapping[int, VerdictView] = NO_VERDICTS,
 ) -> list[ResultView]:
     """The results of these items, in their order. Four queries, if `items` come from `items_with_results`.
 
-    `top` limits the candidates of each feature. Without `all_generated`, only proposed molecules are loaded.
+    `top` limits the candidates of each feature; with `with_ties`, those with the same score as rank `top`
+    are included. Without `all_generated`, only proposed molecules are loaded.
     `verdicts` maps annotation ids to their latest verdict.
     """
     annotations = {item.pk: item.annotation for item in items if hasattr(item, "annotation")}
     ids = [annotation.pk for annotation in annotations.values()]
-    candidates = _candidates(job, ids, top)
+    candidates = _candidates(job, ids, top, with_ties)
     formulas = _formulas(ids)
     generated = _generated(ids, all_generated)
     job_view = from_row(JobView, job)
@@ -115,17 +118,38 @@ def annotation_view(
     )
 
 
-def _candidates(job: Job, ids: Sequence[int], top: int | None) -> dict[int, list[CandidateView]]:
+def _candidates(
+    job: Job, ids: Sequence[int], top: int | None, with_ties: bool
+) -> dict[int, list[CandidateView]]:
     """By annotation, in the order of their ranks. Two queries."""
     ranked = Candidate.objects.filter(annotation_id__in=ids).select_related("molecule")
     if top is not None:
-        ranked = ranked.filter(rank__lte=top)
+        within = Q(rank__lte=top)
+        ranked = ranked.filter(within | Q(Exists(_tied_last(top))) if with_ties else within)
     rows = list(ranked.defer("molecule__fingerprint").order_by("annotation_id", "rank"))
     names = compound_names(job.library_version_id, [row.molecule_id for row in rows])
     return {
         pk: [from_row(CandidateView, row, name=names.get(row.molecule_id, "")) for row in group]
         for pk, group in groupby(rows, key=attrgetter("annotation_id"))
     }
+
+
+def _tied_last(top: int) -> QuerySet[Candidate]:
+    """The candidate of rank `top` in the list of the outer candidate, if it has the same score.
+
+    The score is the probability; with `glmr` the generated similarity; else the embedding similarity.
+    """
+    probability, generated, embedding = (
+        OuterRef(name) for name in ("probability", "generated_similarity", "embedding_similarity")
+    )
+    neither = Q(probability=None) & Q(IsNull(probability, True))
+    nor = neither & Q(generated_similarity=None) & Q(IsNull(generated, True))
+    same = (
+        Q(probability=probability)
+        | (neither & Q(generated_similarity=generated))
+        | (nor & Q(embedding_similarity=embedding))
+    )
+    return Candidate.objects.filter(same, annotation=OuterRef("annotation"), rank=top)
 
 
 def _formulas(ids: Sequence[int]) -> dict[int, list[FormulaView]]:

@@ -51,6 +51,21 @@ class Annotation(models.Model):
     top_generated_similarity = models.FloatField(null=True)
     top_embedding_similarity = models.FloatField(null=True)
     margin = models.FloatField(null=True, help_text="Rank 1 minus rank 2 of the score that ranked.")
+    # The library match beside the model's answer. Null where no reference spectrum resembles the spectrum,
+    # and in results that are older than these columns.
+    best_reference = models.ForeignKey(
+        "annotation.ReferenceSpectrum",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The most similar reference spectrum with the precursor.",
+    )
+    reference_similarity = models.FloatField(null=True, help_text="Its similarity, from 0 to 1.")
+    reference_disagreement = models.FloatField(
+        null=True,
+        help_text="Similarity of the best reference spectrum of any other molecule minus that of the best "
+        "one of rank 1; 0 where there is none. Above 0, the references support another molecule.",
+    )
     # Provenance. Model, library, parameters, submitter and time of submission belong to the job.
     code_version = models.CharField(max_length=60)
     rdkit_version = models.CharField(max_length=20)
@@ -68,6 +83,11 @@ class Annotation(models.Model):
 
     class Meta:
         ordering = ["job", "item__position"]
+        indexes = [
+            # The orders by which people look for what to check. Without them, each page sorts the whole job.
+            models.Index(fields=["job", "p_right"], name="annotation_by_right"),
+            models.Index(fields=["job", "top_molecule"], name="annotation_by_molecule"),
+        ]
 
     def __str__(self) -> str:
         return f"annotation {self.public_id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
@@ -11,6 +11,8 @@ from django.db.models import Case, Value, When
 from annotation.jobs import ledger
 from annotation.jobs.ledger import Batch, ClaimedItem
 from annotation.jobs.models import JobItem
+from annotation.libraries.patterns import store_patterns
+from annotation.references.matches import Comparison, Question, compare_rank_1
 from annotation.results.members import finite, members_to_json
 from annotation.results.models import Annotation, Candidate, FormulaCandidate, GeneratedMolecule
 from models_ml.outcomes import Annotated, CannotAnnotate, NoMatch, Outcome, RankedCandidate
@@ -41,18 +43,20 @@ class Recorded:
 
 def finish(batch: Batch, outcomes: Sequence[Outcome], provenance: Provenance) -> Recorded:
     """Record the outcome of each item once. A second or late call writes nothing. One transaction."""
+    comparisons = _compare_with_references(batch, outcomes)
     with transaction.atomic():
         held = set(
             JobItem.objects.held(batch.items).select_for_update().order_by("pk").values_list("pk", flat=True)
         )
         current = [pair for pair in zip(batch.items, outcomes, strict=True) if pair[0].id in held]
         answers = [(item, outcome) for item, outcome in current if not isinstance(outcome, CannotAnnotate)]
-        _write(batch, answers, provenance)
+        _write(batch, answers, comparisons, provenance)
         annotated = [item for item, outcome in answers if isinstance(outcome, Annotated)]
         JobItem.objects.held(annotated).end(JobItem.State.DONE, error_code="", error="", isolated=False)
         _end(JobItem.State.NO_MATCH, [pair for pair in answers if isinstance(pair[1], NoMatch)])
         _end(JobItem.State.UNUSABLE, [pair for pair in current if isinstance(pair[1], CannotAnnotate)])
         ledger.close_finished({item.job_id for item, _ in current})
+    store_patterns({molecule.key for _, outcome in answers for molecule in _candidates(outcome)[:1]})
     return Recorded(
         done=len(annotated),
         no_match=len(answers) - len(annotated),
@@ -73,9 +77,36 @@ def _end(state: JobItem.State, ended: Sequence[tuple[ClaimedItem, Outcome]]) -> 
         )
 
 
-def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenance: Provenance) -> None:
+def _compare_with_references(batch: Batch, outcomes: Sequence[Outcome]) -> dict[int, Comparison]:
+    """What the references of the job say about each rank 1, by item. At most one query."""
+    if batch.reference_version_id is None:
+        return {}
+    pairs = [
+        (item, outcome)
+        for item, outcome in zip(batch.items, outcomes, strict=True)
+        if not isinstance(outcome, CannotAnnotate)
+    ]
+    questions = [
+        Question(
+            item.feature.members[item.feature.representative],
+            outcome.adduct,
+            next((candidate.key for candidate in _candidates(outcome)), None),
+        )
+        for item, outcome in pairs
+    ]
+    found = compare_rank_1(batch.reference_version_id, questions, batch.params.precursor_tolerance_ppm)
+    return {item.id: known for (item, _), known in zip(pairs, found, strict=True) if known is not None}
+
+
+def _write(
+    batch: Batch,
+    answers: Sequence[tuple[ClaimedItem, Answer]],
+    comparisons: Mapping[int, Comparison],
+    provenance: Provenance,
+) -> None:
     annotations = Annotation.objects.bulk_create(
-        _annotation(item, outcome, batch.params.method, provenance) for item, outcome in answers
+        _annotation(item, outcome, batch.params.method, comparisons.get(item.id), provenance)
+        for item, outcome in answers
     )
     written = list(zip(annotations, (outcome for _, outcome in answers), strict=True))
     Candidate.objects.bulk_create(
@@ -106,7 +137,11 @@ def _write(batch: Batch, answers: Sequence[tuple[ClaimedItem, Answer]], provenan
 
 
 def _annotation(
-    item: ClaimedItem, outcome: Answer, requested_method: str, provenance: Provenance
+    item: ClaimedItem,
+    outcome: Answer,
+    requested_method: str,
+    comparison: Comparison | None,
+    provenance: Provenance,
 ) -> Annotation:
     candidates = _candidates(outcome)
     best = candidates[0] if candidates else None
@@ -133,6 +168,9 @@ def _annotation(
         top_generated_similarity=best.generated_similarity if best else None,
         top_embedding_similarity=best.embedding_similarity if best else None,
         margin=_margin(candidates),
+        best_reference_id=comparison.best_reference_id if comparison else None,
+        reference_similarity=comparison.similarity if comparison else None,
+        reference_disagreement=comparison.disagreement if comparison else None,
         attempt=item.attempt,
         timings_s=dict(outcome.timings_s),
         **asdict(provenance),

@@ -28,6 +28,11 @@ from annotation.spectra.models import Feature
 IN_EXPORTS = Column()
 
 
+def next_number(position: int) -> int:
+    """People count from 1."""
+    return position + 1
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureView:
     """One ion of one run, whose spectra are annotated together. Most features have one spectrum."""
@@ -286,6 +291,18 @@ class AnnotationView:
     ]
     verdict: VerdictView | None  # the latest
     run: RunView
+    reference_similarity: Annotated[
+        float | None,
+        IN_EXPORTS,
+        "Similarity of the most similar reference spectrum with the precursor, 0 to 1. Null if none "
+        "resembles it, and in results of release 0.1.",
+    ]
+    reference_disagreement: Annotated[
+        float | None,
+        IN_EXPORTS,
+        "Similarity of the best reference spectrum of any other molecule minus that of the best one of "
+        "rank 1. Above 0, the references support another molecule.",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +317,9 @@ class ResultView:
     spectrum: SpectrumView
     annotation: AnnotationView | None
     job: JobView
+    number: Annotated[
+        int, IN_EXPORTS, Source("position", next_number), "The number that the pages show: position plus 1."
+    ]
     sample: Annotated[
         str,
         IN_EXPORTS,

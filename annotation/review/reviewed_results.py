@@ -11,14 +11,19 @@ from annotation.results.view_fields import from_row
 from annotation.review.models import Verdict
 
 
-def reviewed_results(job: Job, items: Sequence[JobItem], *, top: int | None = None) -> list[ResultView]:
+def reviewed_results(
+    job: Job, items: Sequence[JobItem], *, top: int | None = None, with_ties: bool = False
+) -> list[ResultView]:
     """The results of these items, with at most `top` candidates each. Four queries.
+
+    With `with_ties`, candidates whose score equals that of rank `top` are included.
 
     The items come from `items_with_results`, in any order; the results are in the same order.
     """
     ids = [item.annotation.pk for item in items if hasattr(item, "annotation")]
     latest = Verdict.objects.latest_of(ids)
-    return load_results(job, items, top=top, verdicts={pk: verdict_view(row) for pk, row in latest.items()})
+    verdicts = {pk: verdict_view(row) for pk, row in latest.items()}
+    return load_results(job, items, top=top, with_ties=with_ties, verdicts=verdicts)
 
 
 def verdict_view(verdict: Verdict) -> VerdictView:

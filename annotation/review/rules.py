@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
 from annotation.results.models import Annotation, Candidate
 from annotation.review.models import Verdict
 from models_ml.molecules.standardise import canonical_smiles
@@ -16,12 +17,12 @@ Level = Verdict.Level
 # Levels with evidence beyond computed ranks: good enough to compare other spectra with this one.
 REFERENCE_LEVELS = (Level.L1, Level.L2A, Level.L2B)
 NAMES_A_STRUCTURE = (Decision.ACCEPT, Decision.CHOOSE, Decision.PROPOSE)
-LONGEST_TEXT = 10_000
 # Computed ranks alone never give more than level 3 (Schymanski et al. 2014). A better level needs further
 # evidence, stated in the reason. These patterns check that it is stated, not that it is true.
 STANDARD = re.compile(r"\bstandards?\b", re.IGNORECASE)
 RETENTION_TIME = re.compile(r"\b(rt|retention)\b", re.IGNORECASE)
-REFERENCE_ID = re.compile(r"(?<![\w-])(?=[\w:.-]*\d)[A-Za-z][\w:.-]{4,}")
+_ID_RUN = re.compile(r"[\w:.-]{5,}")
+_ID_START = re.compile(r"(?<![\w-])[A-Za-z]")
 
 
 class InvalidVerdict(Exception):
@@ -50,8 +51,9 @@ def validate(proposal: Proposal, annotation: Annotation, candidates: Sequence[Ca
     if proposal.decision not in Decision.values:
         raise InvalidVerdict({"decision": f"Must be one of {', '.join(Decision.values)}."})
     proposal = _with_defaults(proposal, annotation, candidates)
+    if errors := _text_errors(proposal):
+        raise InvalidVerdict(errors)  # before anything searches the texts
     errors = {
-        **_text_errors(proposal),
         **_structure_errors(proposal, candidates),
         **_level_errors(proposal),
         **_reference_errors(proposal),
@@ -84,10 +86,11 @@ def _with_defaults(proposal: Proposal, annotation: Annotation, candidates: Seque
 
 def _text_errors(proposal: Proposal) -> dict[str, str]:
     errors = {}
-    for name in ("reason", "comment", "proposed_smiles"):
+    limits = {"reason": LONGEST_TEXT, "comment": LONGEST_TEXT, "proposed_smiles": LONGEST_SMILES}
+    for name, limit in limits.items():
         text = getattr(proposal, name)
-        if len(text) > LONGEST_TEXT:
-            errors[name] = f"At most {LONGEST_TEXT:,} characters; this has {len(text):,}."
+        if len(text) > limit:
+            errors[name] = f"At most {limit:,} characters; this has {len(text):,}."
         elif "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
             errors[name] = "Contains a character that is not text, such as NUL. Remove it."
     return errors
@@ -130,6 +133,20 @@ def _reference_errors(proposal: Proposal) -> dict[str, str]:
     return {}
 
 
+def names_reference(text: str) -> bool:
+    """Whether the text has the ID of a spectrum: five or more characters from a letter on, with a digit.
+
+    The first possible start in a run of characters gives the longest ID, so no other is tried: linear time.
+    """
+    for run in _ID_RUN.finditer(text):
+        start = _ID_START.search(run[0])
+        if start is not None:
+            name = run[0][start.start() :]
+            if len(name) >= 5 and any(character.isdecimal() for character in name):
+                return True
+    return False
+
+
 def _level_errors(proposal: Proposal) -> dict[str, str]:
     level, reason = proposal.level, proposal.reason
     if level and level not in Level.values:
@@ -144,7 +161,7 @@ def _level_errors(proposal: Proposal) -> dict[str, str]:
         return {
             "reason": "Level 1 needs a reference standard and its retention time. State both in the reason."
         }
-    if level == Level.L2A and not REFERENCE_ID.search(reason):
+    if level == Level.L2A and not names_reference(reason):
         return {
             "reason": "Level 2a needs a reference spectrum. State its ID (MSBNK-…) or SPLASH in the reason."
         }

@@ -19,7 +19,7 @@ from django.db import transaction
 
 from annotation.accounts.models import Project
 from annotation.plain_text import clean
-from annotation.spectra import readers, reading
+from annotation.spectra import readers, reading, removal
 from annotation.spectra.ions import Ion
 from annotation.spectra.issues import IssueLine, IssueLines
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
@@ -101,6 +101,7 @@ def store_upload(
         return _refuse(upload, str(refusal))
     upload.state = Upload.State.READY
     upload.save()
+    removal.expire()
     return upload
 
 

@@ -93,7 +93,7 @@ def append(partial: PartialUpload, at: int, stream: Readable) -> int:
 def finish(parts: Sequence[PartialUpload]) -> list[tuple[PartialUpload, Upload]]:
     """Read complete files as uploads and remove their parts. Raises WrongOffset if bytes are missing.
 
-    A quantification table among them belongs to its spectra file and gets no upload of its own.
+    A quantification table among them belongs to its spectra file and does not become an upload.
     """
     for partial in parts:
         if (end := offset(partial)) != partial.size_bytes:

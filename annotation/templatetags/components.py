@@ -20,6 +20,8 @@ from annotation.jobs.models import WorkerHeartbeat, WorkerStatus
 from annotation.jobs.progress import JobOutcome, Progress
 from annotation.libraries.models import Molecule
 from annotation.results.models import Annotation
+from annotation.results.probability_words import probability_words
+from annotation.tables.pages import Page as KeysetPage
 from annotation.templatetags.display import thousands
 from models_ml.spectra.formats.supported import SUPPORTED
 
@@ -143,6 +145,12 @@ def pager(page: Page[Any], noun: str) -> dict[str, object]:
     return {"page": page, "noun": noun}
 
 
+@register.inclusion_tag(f"{_FOLDER}/keyset_pager.html", takes_context=True)
+def keyset_pager(context: Context, page: KeysetPage, noun: str) -> dict[str, object]:
+    """Like `pager`, for a page that knows only the rows beside it. `noun` is a plural, such as "features"."""
+    return {"page": page, "noun": noun, "request": context["request"]}
+
+
 @register.inclusion_tag(f"{_FOLDER}/sort_heading.html", takes_context=True)
 def sort_heading(context: Context, key: str, label: str, css: str = "", title: str = "") -> dict[str, object]:
     """A column heading that sorts the table. The context holds the order in `sort`, such as "-key"."""
@@ -176,9 +184,9 @@ def structure_at(src: str, alt: str, *, large: bool = False) -> dict[str, object
 
 
 @register.inclusion_tag(f"{_FOLDER}/rank_1_probability.html")
-def rank_1_probability(annotation: Annotation) -> dict[str, Annotation]:
-    """The probability of rank 1 with what qualifies it, for a table cell."""
-    return {"annotation": annotation}
+def rank_1_probability(annotation: Annotation) -> dict[str, object]:
+    """The probability of rank 1 in number and words, for a table cell."""
+    return {"annotation": annotation, "words": probability_words(annotation)}
 
 
 @register.inclusion_tag(f"{_FOLDER}/sha256.html")

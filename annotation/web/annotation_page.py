@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEntry
@@ -154,15 +153,6 @@ def isotope_rows(feature: Feature) -> list[tuple[float, float]]:
         return []
     pairs = zip(feature.isotope_mz, feature.isotope_intensity, strict=True)
     return [(mz, intensity / strongest) for mz, intensity in pairs]
-
-
-def job_neighbours(annotation: Annotation) -> tuple[UUID | None, UUID | None]:
-    """The annotated spectra before and after this one in its job. Two queries."""
-    annotations = Annotation.objects.filter(job_id=annotation.job_id).values_list("public_id", flat=True)
-    position = annotation.item.position
-    previous = annotations.filter(item__position__lt=position).order_by("-item__position").first()
-    following = annotations.filter(item__position__gt=position).order_by("item__position").first()
-    return previous, following
 
 
 def _candidates(annotation: Annotation) -> list[Candidate]:

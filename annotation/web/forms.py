@@ -13,14 +13,14 @@ from django.template.defaultfilters import filesizeformat
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions
-from annotation.jobs.models import Job, JobItem
+from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
+from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
 from annotation.references.accessions import accession_of, find_reference
 from annotation.references.models import ReferenceSpectrum, ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.spectra import pasted
 from annotation.web import scope
-from annotation.web.certainty import CERTAINTY_FILTERS
 from models_ml.outcomes import ADDUCT_POLICIES, METHODS, AnnotateParams
 from models_ml.spectra import adducts
 from models_ml.spectra.formats.supported import SUPPORTED
@@ -38,11 +38,6 @@ METHOD_LABELS = {
     "fused": "fused: all evidence, with probabilities",
     "glmr": "glmr: the published method, without probabilities",
 }
-VERDICT_FILTERS = [
-    ("", "All spectra"),
-    ("none", "Without a verdict"),
-    ("any", "With a verdict"),
-]
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -255,24 +250,6 @@ class RunForm(forms.Form):
         )
 
 
-class SpectraFilter(forms.Form):
-    """Which spectra of a job the table shows. Invalid values filter nothing; the form marks them."""
-
-    q = forms.CharField(required=False, max_length=200, label="Title or external ID")
-    state = forms.ChoiceField(
-        choices=[("", "Any state"), *JobItem.State.choices], required=False, label="State"
-    )
-    review = forms.ChoiceField(
-        choices=[*VERDICT_FILTERS, *Verdict.Decision.choices], required=False, label="Verdict"
-    )
-    sure = forms.ChoiceField(choices=CERTAINTY_FILTERS, required=False, label="Probability of rank 1")
-
-    def values(self) -> dict[str, str]:
-        """The valid values by name; an empty string where there is none."""
-        self.is_valid()
-        return {name: str(self.cleaned_data.get(name) or "") for name in self.fields}
-
-
 class VerdictForm(forms.Form):
     """A verdict as the page sends it. `annotation.review` checks whether it is allowed."""
 
@@ -280,7 +257,9 @@ class VerdictForm(forms.Form):
         choices=Verdict.Decision.choices, error_messages={"required": "Choose a decision."}
     )
     candidate = forms.IntegerField(required=False, label="Candidate (rank)")
-    proposed_smiles = forms.CharField(required=False, label="Own structure (SMILES)")
+    proposed_smiles = forms.CharField(
+        required=False, max_length=LONGEST_SMILES, label="Own structure (SMILES)"
+    )
     level = forms.ChoiceField(
         choices=[("", "As proposed"), *Verdict.Level.choices], required=False, label="Confidence level"
     )
@@ -289,6 +268,10 @@ class VerdictForm(forms.Form):
         label="Use this spectrum as a reference spectrum",
         help_text="For levels 1, 2a and 2b. It can then support candidates for other spectra.",
     )
-    reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label="Reason")
-    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Comment")
+    reason = forms.CharField(
+        required=False, max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), label="Reason"
+    )
+    comment = forms.CharField(
+        required=False, max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 2}), label="Comment"
+    )
     seen_verdict_id = forms.IntegerField(required=False, widget=forms.HiddenInput)

@@ -9,13 +9,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 
 from annotation.accounts.models import Role
+from annotation.jobs.models import Job
 from annotation.results.models import Annotation
 from annotation.review.models import Verdict
+from annotation.tables.certainty import certainty_condition, queue_order
 from annotation.web import scope
-from annotation.web.certainty import filter_by_certainty, queue_order
+from annotation.web.spectra_table import LIST, listed_items
 
 # Query parameters that one sitting keeps from page to page.
-FILTERS = ("project", "job", "q", "sure", "order")
+FILTERS = ("project", "job", "q", "sure", "order", LIST)
 # Nobody skips further than this in one sitting. Beyond it, "next" starts again at the first.
 MAX_LOOKAHEAD = 2000
 
@@ -37,9 +39,12 @@ def review_queue(user: User, query: QueryDict) -> QuerySet[Annotation]:
         waiting = waiting.filter(job__project__slug=project)
     if job := requested_job_id(query):
         waiting = waiting.filter(job__public_id=job)
+        if listed := query.get(LIST):
+            row = Job.objects.in_projects(projects).filter(public_id=job).first()
+            waiting = waiting.filter(item__in=listed_items(row, listed)) if row else waiting.none()
     if text := query.get("q", "").strip():
         waiting = waiting.filter(spectrum__title__icontains=text)
-    waiting = filter_by_certainty(waiting, query.get("sure", ""))
+    waiting = waiting.filter(certainty_condition(query.get("sure", "")))
     return waiting.order_by(*queue_order(query.get("order", "")))
 
 

@@ -1,50 +1,40 @@
-"""The table of a job's spectra. The database filters, sorts and pages it."""
+"""The table of a job's features. The database filters, sorts and pages it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.core.paginator import Page, Paginator
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.expressions import OrderBy
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import QueryDict
+from django.utils.http import urlencode
 
 from annotation.jobs.models import Job, JobItem
 from annotation.results.compound_names import compound_names
 from annotation.results.models import FormulaCandidate
 from annotation.review.models import Verdict
-from annotation.web.certainty import filter_by_certainty
-from annotation.web.forms import SpectraFilter
-
-ROWS_PER_PAGE = 50
-# Sort keys of the page, and the columns that the database sorts by.
-SORTS = {
-    "position": "position",
-    "precursor": "spectrum__precursor_mz",
-    "time": "feature__retention_time_s",
-    "spectra": "feature__n_members",
-    "right": "annotation__p_right",
-    "margin": "annotation__margin",
-    "similarity": "annotation__top_generated_similarity",
-    "embedding": "annotation__top_embedding_similarity",
-}
-# Choices of the order. A narrow screen has no column headings to sort by.
-ORDERS = (
-    ("position", "As submitted"),
-    ("precursor", "Lowest precursor m/z first"),
-    ("time", "Earliest retention time first"),
-    ("-spectra", "Most spectra first"),
-    ("-right", "Highest probability first"),
-    ("right", "Lowest probability first"),
-    ("-margin", "Largest margin first"),
-    ("margin", "Smallest margin first"),
+from annotation.tables.filter_form import (
+    InvalidFilter,
+    ResultFilter,
+    ResultFilterForm,
+    read_filter,
+    valid_part,
 )
+from annotation.tables.matching import matching_items
+from annotation.tables.order import ORDERS, Order, read_order
+from annotation.tables.pages import Neighbours, Page, Place, load_page, neighbours, place_in_list
+
+# The name under which the address of a feature, and of the review queue, carries the list that it is part of.
+LIST = "list"
+MAX_QUERY = 8000  # characters; a longer one is no address
+# Filters behind the fold of the form, which opens if one of them is set.
+MORE_FILTERS = frozenset(ResultFilterForm.base_fields) - {"q", "state", "sure", "references", "review"}
 
 
-@dataclass(frozen=True)
-class SpectrumRow:
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
     item: JobItem
     name: str  # of rank 1 in the job's library; empty if the library has no name for it
+    reference_name: str  # of the molecule of the best reference spectrum
     verdict: Verdict.Decision | None
     level: str
     formula: FormulaCandidate | None  # the most likely one, if there is no match
@@ -54,13 +44,31 @@ class SpectrumRow:
         return f"level {self.level}" if self.level else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SpectraTable:
-    page: Page[JobItem]
-    rows: list[SpectrumRow]
-    sort: str
-    filter: SpectraFilter
-    is_filtered: bool
+    page: Page
+    rows: list[FeatureRow]
+    order: Order
+    form: ResultFilterForm  # as it was sent, with the errors
+    chosen: ResultFilter  # what of it applies
+
+    @property
+    def sort(self) -> str:
+        return self.order.key
+
+    @property
+    def query(self) -> str:
+        """Filter and order as a query string without a page."""
+        return list_query(self.chosen, self.order)
+
+    @property
+    def carried(self) -> str:
+        """The same as one parameter, for the address of a feature."""
+        return carried_list(self.query)
+
+    @property
+    def shows_more_filters(self) -> bool:
+        return not MORE_FILTERS.isdisjoint({*self.chosen.values, *self.form.errors})
 
     @property
     def orders(self) -> list[tuple[str, str]]:
@@ -74,46 +82,102 @@ class SpectraTable:
 def spectra_table(job: Job, parameters: QueryDict) -> SpectraTable:
     """The page of the table that the URL's query parameters select.
 
-    Four queries: the count, the rows with everything that they show, the names of their molecules, and the
-    formulas of those without a match.
+    Six queries at most: three of the page, the rows with everything that they show, the names of their
+    molecules, and the formulas of those without a match. A substructure needs those of its search.
     """
-    form = SpectraFilter(parameters)
-    chosen = form.values()
-    sort = parameters.get("sort", "position")
-    if sort.lstrip("-") not in SORTS:
-        sort = "position"
-    rows = _filtered(items(job), chosen).order_by(*_order(sort))
-    page = Paginator(rows, ROWS_PER_PAGE).get_page(parameters.get("page"))
-    return SpectraTable(page, _rows(job, page), sort, form, any(chosen.values()))
+    form = ResultFilterForm(parameters)
+    chosen = valid_part(form)
+    order = read_order(parameters.get("sort"))
+    after, before = _position(parameters.get("after")), _position(parameters.get("before"))
+    try:
+        page = load_page(job, chosen, order, after=after, before=before)
+    except InvalidFilter as invalid:  # only the search for a substructure finds out that it is none
+        for name, texts in invalid.errors.items():
+            form.add_error(name, texts)
+        chosen = valid_part(form)
+        page = load_page(job, chosen, order, after=after, before=before)
+    return SpectraTable(page, _rows(job, page), order, form, chosen)
 
 
-def _rows(job: Job, page: Page[JobItem]) -> list[SpectrumRow]:
-    molecules = {item.pk: item.annotation.top_molecule_id for item in page if hasattr(item, "annotation")}
-    names = compound_names(job.library_version_id, [pk for pk in molecules.values() if pk is not None])
-    formulas = _best_formulas(page)
-    rows = []
-    for item in page:
-        decision, level = getattr(item, "verdict", None), getattr(item, "verdict_level", None)
-        name = names.get(molecules.get(item.pk) or 0, "")
-        verdict = Verdict.Decision(decision) if decision else None
-        rows.append(SpectrumRow(item, name, verdict, level or "", formulas.get(item.pk)))
-    return rows
+def list_query(chosen: ResultFilter, order: Order) -> str:
+    """Filter and order as a query string; empty for the list as submitted."""
+    sort = urlencode({"sort": order.key}) if order != Order() else ""
+    return "&".join(part for part in (chosen.query, sort) if part)
 
 
-def _best_formulas(page: Page[JobItem]) -> dict[int, FormulaCandidate]:
+def carried_list(query: str) -> str:
+    return urlencode({LIST: query}) if query else ""
+
+
+def listed_items(job: Job, query: str) -> QuerySet[JobItem]:
+    """The items of the list that the query string selects. A filter that is wrong leaves out nothing."""
+    try:
+        return matching_items(job, read_filter(query[:MAX_QUERY]))
+    except InvalidFilter:
+        return JobItem.objects.filter(job=job)
+
+
+def list_neighbours(job: Job, item: JobItem, query: str) -> tuple[Neighbours, Place | None]:
+    """Of a feature in the list of its job that the query string selects. Five queries at most.
+
+    The place is None for the list as submitted, which has the feature's own number.
+    """
+    parameters = QueryDict(query[:MAX_QUERY])
+    chosen, order = valid_part(ResultFilterForm(parameters)), read_order(parameters.get("sort"))
+    try:
+        found = neighbours(job, item, chosen, order)
+    except InvalidFilter:
+        chosen = ResultFilter()
+        found = neighbours(job, item, chosen, order)
+    return found, place_in_list(job, item, chosen, order) if query else None
+
+
+def _rows(job: Job, page: Page) -> list[FeatureRow]:
+    items = {item.pk: item for item in shown_items(job, page.ids)}
+    ordered = [items[pk] for pk in page.ids if pk in items]
+    names = compound_names(job.library_version_id, _molecules(ordered))
+    formulas = _best_formulas(ordered)
+    return [_row(item, names, formulas.get(item.pk)) for item in ordered]
+
+
+def _row(item: JobItem, names: dict[int, str], formula: FormulaCandidate | None) -> FeatureRow:
+    annotation = getattr(item, "annotation", None)
+    reference = annotation.best_reference if annotation else None
+    decision, level = getattr(item, "verdict", None), getattr(item, "verdict_level", None)
+    return FeatureRow(
+        item=item,
+        name=names.get(annotation.top_molecule_id or 0, "") if annotation else "",
+        reference_name=names.get(reference.molecule_id) or reference.title if reference else "",
+        verdict=Verdict.Decision(decision) if decision else None,
+        level=level or "",
+        formula=formula,
+    )
+
+
+def _molecules(items: list[JobItem]) -> list[int]:
+    """Ids of the molecules of rank 1 and of the references."""
+    annotations = [item.annotation for item in items if hasattr(item, "annotation")]
+    top = [annotation.top_molecule_id for annotation in annotations]
+    references = [row.best_reference.molecule_id for row in annotations if row.best_reference]
+    return [pk for pk in (*top, *references) if pk is not None]
+
+
+def _best_formulas(items: list[JobItem]) -> dict[int, FormulaCandidate]:
     """The most likely formula of each item without a match, by item. At most one query."""
-    unmatched = [item.pk for item in page if item.state == JobItem.State.NO_MATCH]
+    unmatched = [item.pk for item in items if item.state == JobItem.State.NO_MATCH]
     if not unmatched:
         return {}
     rows = FormulaCandidate.objects.filter(annotation__item__in=unmatched, rank=1)
     return {row.annotation.item_id: row for row in rows.select_related("annotation")}
 
 
-def items(job: Job) -> QuerySet[JobItem]:
-    """The job's items with everything that a row shows. Raw peaks stay in the database."""
+def shown_items(job: Job, ids: list[int]) -> QuerySet[JobItem]:
+    """These items with everything that a row shows. Raw peaks stay in the database."""
     return (
-        JobItem.objects.filter(job=job)
-        .select_related("feature", "spectrum", "annotation__top_molecule")
+        JobItem.objects.filter(job=job, pk__in=ids)
+        .select_related(
+            "feature", "spectrum", "annotation__top_molecule", "annotation__best_reference__molecule"
+        )
         .defer(
             "spectrum__mz_bytes",
             "spectrum__intensity_bytes",
@@ -121,6 +185,9 @@ def items(job: Job) -> QuerySet[JobItem]:
             "annotation__members",
             "feature__quantities",
             "annotation__top_molecule__fingerprint",
+            "annotation__best_reference__mz_bytes",
+            "annotation__best_reference__intensity_bytes",
+            "annotation__best_reference__molecule__fingerprint",
         )
         .annotate(verdict=_latest_verdict("decision"), verdict_level=_latest_verdict("level"))
     )
@@ -131,27 +198,6 @@ def _latest_verdict(field: str) -> Subquery:
     return Subquery(latest.values(field)[:1])
 
 
-def _filtered(rows: QuerySet[JobItem], chosen: dict[str, str]) -> QuerySet[JobItem]:
-    if text := chosen["q"]:
-        rows = rows.filter(Q(spectrum__title__icontains=text) | Q(spectrum__external_id__icontains=text))
-    if state := chosen["state"]:
-        rows = rows.filter(state=state)
-    rows = filter_by_certainty(rows, chosen["sure"], "annotation__")
-    # In Q, because the type checker does not know the query's annotation as a field.
-    match chosen["review"]:
-        case "":
-            return rows
-        case "none":
-            return rows.filter(Q(("verdict", None)), annotation__isnull=False)
-        case "any":
-            return rows.exclude(Q(("verdict", None)))
-        case decision:
-            return rows.filter(Q(("verdict", decision)))
-
-
-def _order(sort: str) -> list[OrderBy | F]:
-    column = F(SORTS[sort.lstrip("-")])
-    descending = sort.startswith("-")
-    first = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
-    # The position decides ties. Otherwise a row could appear on two pages.
-    return [first, F("position")]
+def _position(text: str | None) -> int | None:
+    """Anything but a position is no position."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None

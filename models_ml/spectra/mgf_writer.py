@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TextIO
 
 from models_ml.spectra.spectrum import Spectrum
 
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
-def write_mgf(spectra: Iterable[Spectrum], stream: TextIO) -> int:
-    """Write each spectrum as a BEGIN IONS block, with full precision. Returns the number of spectra."""
+
+def write_mgf(spectra: Iterable[Spectrum], stream: TextIO, further: Mapping[str, str] = NO_FIELDS) -> int:
+    """Write each spectrum as a BEGIN IONS block, with full precision. Returns the number of spectra.
+
+    `further` holds more fields for each block; empty values are left out.
+    """
     count = 0
     for spectrum in spectra:
         stream.write("BEGIN IONS\n")
-        for name, value in _fields(spectrum):
+        for name, value in (*_fields(spectrum), *further.items()):
             if value:
                 stream.write(f"{name}={_one_line(value)}\n")
         for mz, intensity in zip(spectrum.mz.tolist(), spectrum.intensity.tolist(), strict=True):

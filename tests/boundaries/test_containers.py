@@ -62,7 +62,7 @@ def test_only_the_worker_has_torch() -> None:
 
 
 def test_long_running_services_wait_for_the_tables_and_are_watched() -> None:
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "exporter", "beat"):
         service = COMPOSE["services"][name]
         assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
         assert service["restart"] == "unless-stopped"

@@ -57,7 +57,7 @@ def test_start_recovery_stop_and_second_start(data_dir: Path) -> None:
         assert second.returncode == 2
         assert f"in use by process {process.pid}, serving {address}" in second.stdout
 
-        web = next(pid for pid in children(process.pid) if "gunicorn" in command(pid))
+        web = next(pid for pid in children(process.pid) if "glmr_server.asgi" in command(pid))
         os.kill(web, signal.SIGKILL)
         assert eventually(lambda: not running(web))
         assert eventually(lambda: answers(address), within_s=60)

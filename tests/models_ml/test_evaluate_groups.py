@@ -22,7 +22,7 @@ from models_ml.inference.annotate import annotate
 from models_ml.inference.checkpoint import load_checkpoint
 from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.outcomes import Annotated, AnnotateParams
-from models_ml.ranking.pool import pool_embeddings, pool_probabilities
+from models_ml.ranking.pool import agreement_of, pool_embeddings, pool_probabilities
 from tests.models_ml.test_evaluate import make_cases, make_library, write_spectra
 from tests.models_ml.test_fused import ISOMERS, SHIPPED
 
@@ -82,6 +82,23 @@ def test_equal_members_keep_their_probabilities_and_certain_ones_do_not_exclude(
     assert pooled[0] == pytest.approx(pooled[1])
 
 
+def test_members_that_disagree_are_sharpened_without_changing_the_order() -> None:
+    rng = np.random.default_rng(1)
+    for n_members in (2, 5):
+        members = list(rng.dirichlet(np.ones(6), n_members))
+        flat, pooled = pool_probabilities(members, sharpening=0.0), pool_probabilities(members)
+        assert np.argsort(flat[:-1]).tolist() == np.argsort(pooled[:-1]).tolist()
+        assert pooled[:-1].max() > flat[:-1].max()
+        assert pooled[-1] == pytest.approx(flat[-1])
+
+
+def test_agreement() -> None:
+    first, second = np.array([0.5, 0.5]), np.array([0.9, 0.1])
+    assert agreement_of(np.log(first)) == pytest.approx(1)
+    expected = np.sqrt(first * second).sum()
+    assert agreement_of((np.log(first) + np.log(second)) / 2) == pytest.approx(expected)
+
+
 def test_groups_and_single_spectra_rank_as_annotate_does(tmp_path: Path) -> None:
     """The evaluation collects evidence once and pools it later. The server does both at once."""
     model, library = load_checkpoint(SHIPPED), make_library(*ISOMERS)
@@ -127,7 +144,10 @@ def test_the_commands_report_groups_beside_single_spectra(
     assert report["differences"]["fused"]["all"]["difference"] == pytest.approx(grouped - single, abs=2e-4)
     assert "by number of members" in (tmp_path / "out.md").read_text()
     main(["pooling", *shared])
-    assert "| exponent 1 |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| exponent 1 |" in printed
+    assert "| fitted: " in printed
+    assert "unions" in printed
 
 
 @pytest.mark.parametrize("option", [["--method", "retrieval"], ["--val", "val.mgf"]])

@@ -34,6 +34,7 @@ LINKS = {
     "results_csv": "api:job-csv",
     "cancel": "api:job-cancel",
     "retry": "api:job-retry",
+    "exports": "api:job-exports",
 }
 
 
@@ -315,6 +316,7 @@ class JobLinksSerializer(serializers.Serializer[Any]):
     results_csv = serializers.URLField()
     cancel = serializers.URLField()
     retry = serializers.URLField()
+    exports = serializers.URLField()
 
 
 class JobSerializer(ReadOnlyModelSerializer[Job]):
@@ -413,7 +415,7 @@ class ItemFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=JobItem.State.choices, required=False)
 
 
-class ResultFilters(ItemFilters):
+class ResultFilters(serializers.Serializer[Any]):
     top = serializers.IntegerField(
         required=False, min_value=1, max_value=200, default=1, help_text="Candidates for each feature."
     )

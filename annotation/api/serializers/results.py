@@ -15,6 +15,7 @@ from rest_framework import serializers
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer, ViewSerializer
 from annotation.jobs.models import JobItem
+from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
 from annotation.references.matches import Match
 from annotation.results.view import (
     AnnotationView,
@@ -240,12 +241,16 @@ class VerdictInputSerializer(serializers.Serializer[Any]):
         help_text="Needed for `choose`.",
     )
     proposed_smiles = serializers.CharField(
-        required=False, allow_blank=True, default="", help_text="Needed for `propose`, refused otherwise."
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=LONGEST_SMILES,
+        help_text="Needed for `propose`, refused otherwise.",
     )
     as_reference = serializers.BooleanField(
         required=False,
         default=False,
         help_text="The spectrum may serve as a reference for this structure. Needs level 1, 2a or 2b.",
     )
-    reason = serializers.CharField(required=False, allow_blank=True, default="")
-    comment = serializers.CharField(required=False, allow_blank=True, default="")
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_TEXT)
+    comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_TEXT)

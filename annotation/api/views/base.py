@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import Throttled
 from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -21,9 +22,10 @@ from rest_framework.views import APIView
 from annotation.accounts.models import ApiToken
 from annotation.api import problems
 from annotation.api.access import HasScope, caller
-from annotation.api.authentication import BearerToken, RatePerCaller
+from annotation.api.authentication import BearerToken
 from annotation.api.parsers import BoundedJSON
 from annotation.api.problems import Problem
+from annotation.api.rate import Allowance, count_request
 from annotation.integration.idempotency import (
     LONGEST_KEY,
     KeyReused,
@@ -44,10 +46,23 @@ class View(APIView):
 
     authentication_classes = (BearerToken, SessionAuthentication)
     permission_classes = (HasScope,)
-    throttle_classes = (RatePerCaller,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parser_classes = (BoundedJSON, MultiPartParser)
     write_scope = ApiToken.Scope.SUBMIT
+    allowance: Allowance | None = None
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the request for its token, or for its signed-in person. Permissions were checked before."""
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        self.allowance = count_request(f"token/{token.pk}" if token else f"user/{request.user.pk}")
+        if self.allowance.exceeded:
+            raise Throttled(self.allowance.reset_s)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in (self.allowance.headers() if self.allowance else {}).items():
+            final.headers[name] = value
+        return final
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         return problems.handle

@@ -8,9 +8,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotation.accounts.models import ApiToken
 from annotation.api import openapi
-from annotation.api.access import collections, libraries, projects
+from annotation.api.access import collections, libraries, projects, require
 from annotation.api.pagination import Pages
+from annotation.api.problems import Problem
 from annotation.api.serializers.catalogue import (
     LibrarySerializer,
     LibraryVersionDetailSerializer,
@@ -24,6 +26,7 @@ from annotation.api.views.base import View
 from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
+from annotation.spectra import removal
 from annotation.spectra.models import Feature, SpectrumIssue, Upload
 
 
@@ -97,6 +100,20 @@ class ModelsView(View):
         return pages.answer(ModelVersionSerializer(rows, many=True).data)
 
 
+class UploadsView(View):
+    @extend_schema(
+        operation_id="list_uploads",
+        parameters=openapi.PAGE,
+        responses={200: openapi.page_of(UploadSerializer), **openapi.PROBLEMS},
+    )
+    def get(self, request: Request) -> Response:
+        """List the uploads of your projects, newest first."""
+        pages = Pages(("-id",))
+        uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
+        rows = pages.rows(uploads, request)
+        return pages.answer(UploadSerializer(rows, many=True, context={"request": request}).data)
+
+
 class UploadView(View):
     @extend_schema(operation_id="get_upload", responses={200: UploadSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, pk: int) -> Response:
@@ -104,6 +121,19 @@ class UploadView(View):
         uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
         upload = get_object_or_404(uploads, pk=pk)
         return Response(UploadSerializer(upload, context={"request": request}).data)
+
+    @extend_schema(operation_id="delete_upload", responses={204: None, **openapi.PROBLEMS})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Delete an upload with its spectra and its file, if no job uses it."""
+        uploads = Upload.objects.in_projects(projects(request)).select_related("project")
+        upload = get_object_or_404(uploads, pk=pk)
+        require(request, upload.project, ApiToken.Scope.SUBMIT)
+        try:
+            removal.remove(upload)
+        except removal.UploadInUse:
+            detail = "A job uses spectra of this upload, so it cannot be deleted: results depend on them."
+            raise Problem(409, detail, code="upload-in-use") from None
+        return Response(status=204)
 
 
 class UploadFeaturesView(View):

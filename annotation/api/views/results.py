@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +19,7 @@ from annotation.api import openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.pagination import Pages
 from annotation.api.problems import Problem
+from annotation.api.result_filter import FILTER_PARAMETERS, refused, requested_filter
 from annotation.api.serializers.jobs import CsvFilters, ResultFilters
 from annotation.api.serializers.results import (
     AnnotationDetail,
@@ -33,6 +34,7 @@ from annotation.api.serializers.results import (
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
 from annotation.exports.table import csv_download
+from annotation.jobs.models import Job
 from annotation.results.load import items_with_results, load_results
 from annotation.results.members import load_members
 from annotation.results.models import Annotation, Candidate
@@ -42,22 +44,25 @@ from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.reviewed_results import reviewed_results, verdict_view
 from annotation.spectra.models import Spectrum
+from annotation.tables.filter_form import InvalidFilter
+from annotation.tables.matching import condition
 
 
 class ResultsView(View):
     @extend_schema(
         operation_id="list_results",
-        parameters=[ResultFilters, *openapi.PAGE],
+        parameters=[ResultFilters, *FILTER_PARAMETERS, *openapi.PAGE],
         responses={200: openapi.page_of(ResultSerializer), **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        """List every feature of a job, each with its best candidates or the reason why it has none."""
+        """List the features of a job, each with its best candidates or the reason why it has none.
+
+        The filter has the parameters of the job's page.
+        """
         filters = ResultFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         job = job_or_404(request, job_id)
-        items = items_with_results(job)
-        if "state" in filters.validated_data:
-            items = items.filter(state=filters.validated_data["state"])
+        items = items_with_results(job).filter(_condition(request, job))
         pages = Pages(("position",))
         rows = reviewed_results(job, pages.rows(items, request), top=filters.validated_data["top"])
         return pages.answer(ResultSerializer(rows, many=True, context={"request": request}).data)
@@ -75,17 +80,30 @@ class CsvView(View):
 
     @extend_schema(
         operation_id="get_results_csv",
-        parameters=[CsvFilters, OpenApiParameter("format", exclude=True)],
+        parameters=[CsvFilters, *FILTER_PARAMETERS, OpenApiParameter("format", exclude=True)],
         responses={(200, "text/csv"): OpenApiTypes.STR, **openapi.PROBLEMS},
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
-        """Download a job as CSV, with a row for each feature and rank.
+        """Download a job as CSV, with a row for each feature and rank. The filter is that of the job's page.
 
         Failed features have a row with the reason.
         """
         filters = CsvFilters(data=request.query_params)
         filters.is_valid(raise_exception=True)
-        return csv_download(job_or_404(request, job_id), top=filters.validated_data["top"])
+        job, chosen = job_or_404(request, job_id), requested_filter(request)
+        try:
+            return csv_download(job, top=filters.validated_data["top"], chosen=chosen)
+        except InvalidFilter as invalid:
+            raise refused(invalid) from None
+
+
+def _condition(request: Request, job: Job) -> Q:
+    """The filter of the address. Raises ValidationError (422)."""
+    chosen = requested_filter(request)
+    try:
+        return condition(chosen, job)
+    except InvalidFilter as invalid:
+        raise refused(invalid) from None
 
 
 def visible_annotations(request: Request) -> QuerySet[Annotation]:

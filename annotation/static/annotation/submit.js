@@ -59,7 +59,7 @@ class ChosenFile {
     this.sent = await this.guarded(() => upload(this.file, start, project, (bytes) => this.show(bytes)));
   }
 
-  // What the server found. A quantification table has no upload of its own.
+  // What the server found. A quantification table is not an upload.
   found(stored) {
     this.progress.hidden = true;
     this.stored = stored ? [stored.upload] : [];

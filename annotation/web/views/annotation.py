@@ -23,7 +23,6 @@ from annotation.web import scope
 from annotation.web.annotation_page import (
     AnnotationPage,
     isotope_rows,
-    job_neighbours,
     load_page,
     load_panel,
 )
@@ -31,6 +30,7 @@ from annotation.web.demonstration import is_computed
 from annotation.web.forms import VerdictForm
 from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
 from annotation.web.scope import SignedInRequest
+from annotation.web.spectra_table import LIST, carried_list, list_neighbours
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ def _decide(annotation: Annotation, request: SignedInRequest, form: VerdictForm)
 def _after_verdict(request: SignedInRequest, annotation: Annotation) -> HttpResponseRedirect:
     """On to the next of the queue in a review sitting, else back to this page."""
     if not _is_in_queue(request):
-        return redirect("annotation-detail", annotation.public_id)
+        url = reverse("annotation-detail", args=[annotation.public_id])
+        carried = carried_list(request.GET.get(LIST, ""))
+        return redirect(f"{url}?{carried}" if carried else url)
     following = review_queue(request.user, request.GET).first()
     if following is None:
         return redirect(f"{reverse('review-queue')}?{_queue_query(request)}")
@@ -143,16 +145,23 @@ def _page(
 
 def _navigation(request: SignedInRequest, annotation: Annotation) -> dict[str, Any]:
     """The annotations before and after this one: of the queue in a review sitting, else of the job."""
-    is_in_queue = _is_in_queue(request)
-    if is_in_queue:
+    listed = request.GET.get(LIST, "")
+    if _is_in_queue(request):
         previous, following = queue_neighbours(request.user, request.GET, annotation.public_id)
-    else:
-        previous, following = job_neighbours(annotation)
+        return {
+            "previous": previous,
+            "following": following,
+            "is_in_queue": True,
+            "queue_query": _queue_query(request),
+        }
+    found, place = list_neighbours(annotation.job, annotation.item, listed)
     return {
-        "previous": previous,
-        "following": following,
-        "is_in_queue": is_in_queue,
-        "queue_query": _queue_query(request) if is_in_queue else "",
+        "previous": found.previous,
+        "following": found.following,
+        "is_in_queue": False,
+        "queue_query": carried_list(listed),
+        "listed": listed,
+        "place": place,
     }
 
 

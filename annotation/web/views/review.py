@@ -13,8 +13,8 @@ from django.utils.http import urlencode
 from annotation.accounts.models import Role
 from annotation.results.compound_names import names_of_rank_1
 from annotation.results.models import Annotation
+from annotation.tables.certainty import CERTAINTY_FILTERS, QUEUE_ORDERS
 from annotation.web import scope
-from annotation.web.certainty import CERTAINTY_FILTERS, QUEUE_ORDERS
 from annotation.web.review_queue import active_filters, requested_job_id, review_queue
 from annotation.web.scope import SignedInRequest
 

@@ -20,13 +20,15 @@ def main(arguments: Sequence[str]) -> None:
     try:
         model = load_formula_model(args.parameters)
         cases = read_cases(args.spectra, limit=args.limit, seed=args.seed)
+        val = read_cases(args.val, limit=args.val_limit, seed=args.seed) if args.val else []
         report = {
             "spectra": args.spectra.name,
             "spectra_sha256": file_sha256(args.spectra),
             "parameters_sha256": file_sha256(args.parameters),
             "limit": args.limit,
+            "val": args.val.name if args.val else None,
             "seed": args.seed,
-        } | formula_report(cases, model, tolerance_ppm=args.tolerance_ppm, seed=args.seed)
+        } | formula_report(cases, model, tolerance_ppm=args.tolerance_ppm, seed=args.seed, val=val)
     except (BrokenFormulaParameters, ValueError, OSError) as error:
         raise SystemExit(f"The evaluation failed: {error}") from error
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--parameters", type=Path, default=PARAMETERS_FILE, help="of `training formulas`, JSON"
     )
+    parser.add_argument(
+        "--val",
+        type=Path,
+        help="spectra of other compounds: also report the calibration error after a fit on them",
+    )
+    parser.add_argument("--val-limit", type=int, default=1000, help="maximum number of validation spectra")
     parser.add_argument("--tolerance-ppm", type=float, default=10.0, help="of the precursor")
     parser.add_argument(
         "--limit", type=int, help="maximum number of spectra, drawn evenly over compounds; by default all"

@@ -31,8 +31,20 @@ def group_rankings(
     pool: Pool = pool_probabilities,
 ) -> list[Ranking]:
     """One ranking for each group, by all members. `without`: a channel to leave out."""
+    by_member = member_probabilities([one.together for one in evidence], context, without)
+    return pooled_rankings(groups, evidence, by_member, context, pool)
+
+
+def pooled_rankings(
+    groups: Sequence[Group],
+    evidence: Sequence[GroupEvidence],
+    by_member: Sequence[Sequence[Probabilities]],
+    context: MethodContext,
+    pool: Pool,
+) -> list[Ranking]:
+    """As `group_rankings`, with the result of `member_probabilities`, so that rules share it."""
     cases = [replace(group.cases[group.representative], keys=group.keys) for group in groups]
-    return _ranked([one.together for one in evidence], cases, context, without, pool)
+    return _ranked([one.together for one in evidence], cases, by_member, context, pool)
 
 
 def single_rankings(
@@ -41,7 +53,7 @@ def single_rankings(
     """One ranking for each spectrum alone, group by group."""
     lists = [alone for one in evidence for alone in one.alone]
     cases = [case for group in groups for case in group.cases]
-    return _ranked(lists, cases, context, without, pool_probabilities)
+    return _ranked(lists, cases, member_probabilities(lists, context, without), context, pool_probabilities)
 
 
 def member_probabilities(
@@ -79,9 +91,12 @@ def mean_by_group(values: Floats, groups: Sequence[Group]) -> Floats:
 
 
 def _ranked(
-    lists: Sequence[EvidenceList], cases: Sequence[Case], context: MethodContext, without: str, pool: Pool
+    lists: Sequence[EvidenceList],
+    cases: Sequence[Case],
+    by_member: Sequence[Sequence[Probabilities]],
+    context: MethodContext,
+    pool: Pool,
 ) -> list[Ranking]:
-    by_member = member_probabilities(lists, context, without)
     return [
         _ranking(case, each.keys.tolist(), pool(members).round(DECIMALS), context)
         for case, each, members in zip(cases, lists, by_member, strict=True)

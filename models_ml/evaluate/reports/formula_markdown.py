@@ -19,17 +19,24 @@ def formula_markdown(report: Mapping[str, Any]) -> str:
         f"{report['milliseconds_per_spectrum']['median']:.1f} ms per spectrum (median). "
         f"The right formula is not listed for {report['not_listed']['all']:.1%} of the spectra."
     )
+    errors = (
+        {"ece": "ECE", "ece_val": "ECE, calibrated on --val"} if report["n_val_spectra"] else {"ece": "ECE"}
+    )
     rows = [
         [
             name,
             f"{row['hit@1']:.1%} ({row['ci95']['hit@1'][0]:.1%} to {row['ci95']['hit@1'][1]:.1%})",
             f"{row['hit@3']:.1%}",
             f"{row['hit@10']:.1%}",
-            f"{row['ece']:.3f}" if "ece" in row else "",
+            *(f"{row[column]:.3f}" if column in row else "" for column in errors),
         ]
         for name, row in report["methods"].items()
     ]
-    parts = ["# Molecular formulas", head, table(["Method", "hit@1", "hit@3", "hit@10", "ECE"], rows)]
+    parts = [
+        "# Molecular formulas",
+        head,
+        table(["Method", "hit@1", "hit@3", "hit@10", *errors.values()], rows),
+    ]
     for property_name, strata in report["strata"].items():
         names = [name for name in next(iter(strata.values())) if not name.startswith("n_")]
         body = [

@@ -46,7 +46,7 @@ from models_ml.training.formulas.measurement import (
     with_foreign_peaks,
     with_precursor_error,
 )
-from models_ml.training.formulas.stage import ListWithTruth, truth_row
+from models_ml.training.formulas.stage import ListWithTruth, fit_calibrations, truth_row
 
 HITS = (1, 3, 10)
 MASS = "mass error"
@@ -57,21 +57,23 @@ TIMED = 300  # spectra whose whole ranking is timed
 
 
 def formula_report(
-    cases: Sequence[Case], model: FormulaModel, *, tolerance_ppm: float, seed: int
+    cases: Sequence[Case],
+    model: FormulaModel,
+    *,
+    tolerance_ppm: float,
+    seed: int,
+    val: Sequence[Case] = (),
 ) -> dict[str, Any]:
     """Rows by method, why truths are not listed, strata of the main rows, and the time per spectrum.
 
+    With `val`, rows also have the calibration error that a calibration fitted on these spectra would give.
     Raises ValueError if no spectrum has a precursor and an adduct that is understood.
     """
-    known = [known_spectrum(case.spectrum, case.truth) for case in cases if _is_usable(case)]
-    if not known:
-        raise ValueError("no spectrum has a structure, a precursor m/z and an adduct that is understood.")
+    known = _known(cases, "spectrum")
     measured = [with_precursor_error(spectrum) for spectrum in known]
     lists = _lists(measured, model, tolerance_ppm, "formulas")
     outcomes = {
-        PEAKS: score_by_peaks(lists, model),
-        **score_with_isotopes(lists, model, seed),
-        BLIND: score_blind(lists, model),
+        **_calibrated(lists, model, seed),
         MASS: score_by_mass(lists),
         "random": score_at_random(lists),
     }
@@ -96,9 +98,15 @@ def formula_report(
     outcomes[f"{MASS}, {STATED}"] = score_by_mass(stated)
     resampling = Resampling([spectrum.compound for spectrum in known], seed=seed)
     rows = {name: _row(found, resampling) for name, found in outcomes.items()}
+    if val:
+        for name, found in _calibrated(lists, _recalibrated(val, model, tolerance_ppm, seed), seed).items():
+            refitted = _row(found, resampling)
+            if "ece" in refitted:
+                rows[name]["ece_val"] = refitted["ece"]
     return {
         "n_spectra": len(known),
         "n_compounds": resampling.n_compounds,
+        "n_val_spectra": len(val),
         "tolerance_ppm": tolerance_ppm,
         "precursor_error_ppm": PRECURSOR_ERROR_PPM,
         "methods": rows,
@@ -114,6 +122,31 @@ def formula_report(
         ),
         "milliseconds_per_spectrum": _timing(measured, model, tolerance_ppm, seed),
     }
+
+
+def _known(cases: Sequence[Case], name: str) -> list[KnownSpectrum]:
+    known = [known_spectrum(case.spectrum, case.truth) for case in cases if _is_usable(case)]
+    if not known:
+        raise ValueError(f"no {name} has a structure, a precursor m/z and an adduct that is understood.")
+    return known
+
+
+def _calibrated(
+    lists: Sequence[ListWithTruth | None], model: FormulaModel, seed: int
+) -> dict[str, list[Outcome]]:
+    """The ways of ranking that state probabilities, and the isotope pattern without peaks."""
+    return {
+        PEAKS: score_by_peaks(lists, model),
+        **score_with_isotopes(lists, model, seed),
+        BLIND: score_blind(lists, model),
+    }
+
+
+def _recalibrated(val: Sequence[Case], model: FormulaModel, tolerance_ppm: float, seed: int) -> FormulaModel:
+    """The model with calibrations that are fitted on `val`, as its training does."""
+    measured = [with_precursor_error(spectrum) for spectrum in _known(val, "spectrum of --val")]
+    lists = [found for found in _lists(measured, model, tolerance_ppm, "validation") if found]
+    return replace(model, calibrations=fit_calibrations(lists, model, np.random.default_rng(seed)))
 
 
 def _is_usable(case: Case) -> bool:

@@ -39,7 +39,11 @@ def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
         if is_null(value) and not (key in ION_MODE and value.strip() == "-"):
             continue
         if key in _COMPARED:
-            value = "\n".join(line.strip().strip("\"'") for line in value.strip().split("\n"))
+            value = value.strip()
+            if "\n" in value:
+                value = "\n".join(line.strip().strip("\"'") for line in value.split("\n"))
+            else:  # nearly all; a third of the time
+                value = value.strip("\"'")
             if key in values:
                 value = f"{values[key]}\n{value}"
             values[key] = _without_repeats(value)
@@ -50,8 +54,11 @@ def index_fields(fields: Mapping[str, str]) -> dict[str, str]:
 
 def all_values(values: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
     """The distinct values of all these field keys, in order."""
-    lines = (line for name in names for line in values.get(name, "").split("\n"))
-    return list(dict.fromkeys(line for line in lines if line and (line == "-" or not is_null(line))))
+    found = [values[name] for name in names if name in values]
+    if not found:
+        return []
+    lines = dict.fromkeys("\n".join(found).split("\n")) if len(found) > 1 or "\n" in found[0] else found
+    return [line for line in lines if line == "-" or not is_null(line)]
 
 
 def is_null(value: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models_ml.spectra.formats.centroid import add_up_repeats, to_centroids
 from models_ml.spectra.formats.claimed_structure import Claims, read_claims
@@ -256,22 +257,25 @@ def _peaks(record: RawRecord, limits: ReadLimits) -> tuple[FloatArray, FloatArra
         )
     if mz.size > limits.max_peaks_per_spectrum:
         raise too_many_peaks(limits)
-    for array, name, bad in (
-        (mz, "m/z", ~(np.isfinite(mz) & (mz > 0))),
-        (intensity, "intensity", ~(np.isfinite(intensity) & (intensity >= 0))),
-    ):
-        if bad.any():
-            first = int(np.argmax(bad))
-            raise UnusableRecord(
-                "bad_peak",
-                f"Peak {first + 1} of {mz.size} has {name} {array[first]:g}.",
-                "m/z must be above 0 and intensity at least 0, both finite. Correct or remove this peak.",
-            )
-    if not intensity.any():
+    # Comparisons with NaN are false, so a NaN fails too.
+    if not 0 < mz.min() <= mz.max() < math.inf:
+        raise _bad_peak("m/z", mz, ~(np.isfinite(mz) & (mz > 0)))
+    if not 0 <= intensity.min() <= (highest := intensity.max()) < math.inf:
+        raise _bad_peak("intensity", intensity, ~(np.isfinite(intensity) & (intensity >= 0)))
+    if highest == 0:
         raise UnusableRecord(
             "no_peaks", "All peaks have intensity 0.", "Remove the spectrum, or export it again."
         )
     return mz, intensity
+
+
+def _bad_peak(name: str, values: FloatArray, is_bad: NDArray[np.bool_]) -> UnusableRecord:
+    first = int(np.argmax(is_bad))
+    return UnusableRecord(
+        "bad_peak",
+        f"Peak {first + 1} of {values.size} has {name} {values[first]:g}.",
+        "m/z must be above 0 and intensity at least 0, both finite. Correct or remove this peak.",
+    )
 
 
 def too_many_peaks(limits: ReadLimits) -> UnusableRecord:

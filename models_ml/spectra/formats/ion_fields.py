@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from models_ml.spectra import adducts
 from models_ml.spectra.formats.field_names import ADDUCT, CHARGE, ION_MODE, all_values
@@ -96,6 +97,7 @@ def _agreed_ion_mode(values: Mapping[str, str], repairs: list[Fault]) -> IonMode
     return next(iter(modes), None)
 
 
+@lru_cache(maxsize=128)
 def _read_ion_mode(text: str) -> IonMode | None:
     """The ion mode of "Positive", "neg.", "ESI+", "LC-ESI-NEG", "négatif" and "-1"."""
     word = text.strip().lower().translate(_MINUS_SIGNS)
@@ -147,6 +149,7 @@ def _charge_of_pepmass(pepmass: str) -> str:
     return words[2]
 
 
+@lru_cache(maxsize=128)
 def _parse_charge(text: str) -> tuple[int, int] | None:
     """(magnitude, sign) of "2", "2+", "-1", "-1-", "(1+)", "1.0" and "++"; None for other text."""
     text = re.sub(r"[ ()]", "", text).translate(_MINUS_SIGNS)

@@ -13,7 +13,6 @@ from models_ml.spectra.formats.peak_text import (
     check_count,
     is_too_much_to_share,
     put_field,
-    put_peak_line,
     put_peaks,
     unfinished,
 )
@@ -34,12 +33,14 @@ def read_mgf(source: Source) -> Iterator[RawRecord | SpectrumIssue]:
     record: RawRecord | None = None
     peaks: PeakLines = []
     limits = source.limits
+    max_lines = limits.max_peaks_per_spectrum + 1  # one more than the limit is enough to reject the spectrum
     for number, line in source.lines():
         if not line:
             continue
         first = line[0]
         if record is not None and first in _DIGITS and (b"=" not in line or _starts_with_number(line)):
-            put_peak_line(peaks, number, line, limits)
+            if len(peaks) < max_lines:
+                peaks.append((number, line))
             continue
         marker = line[:10].upper()
         if marker == b"BEGIN IONS":

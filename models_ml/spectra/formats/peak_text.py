@@ -46,26 +46,22 @@ def put_peaks(record: RawRecord, lines: PeakLines, *, has_third_column: bool = F
     """
     if record.fault:
         return
-    mz: list[float] = []
-    intensity: list[float] = []
-    has_more = False
+    if not lines:
+        record.mz, record.intensity = [], []
+        return
+    words = [line.split(None, 2) for _, line in lines]
     try:
-        for _, line in lines:
-            if b"_" in line:  # float reads "1_0" as 10
-                raise ValueError
-            parts = line.split(None, 2)
-            mz.append(float(parts[0]))
-            intensity.append(float(parts[1]))
-            has_more = has_more or len(parts) > 2
+        if b"_" in b"".join(line for _, line in lines):  # float reads "1_0" as 10
+            raise ValueError
+        mz = [float(of_line[0]) for of_line in words]
+        intensity = [float(of_line[1]) for of_line in words]
     except (ValueError, IndexError):
         _put_unusual_peaks(record, lines)
         return
     record.mz, record.intensity = mz, intensity
-    if not mz:
-        return
     if min(mz) < _LOWEST_USUAL_MZ:
         _refuse_blank_groups(record, lines)
-    if has_more and not has_third_column and max(intensity) < _GROUPED_BELOW:
+    if not has_third_column and max(intensity) < _GROUPED_BELOW and max(map(len, words)) > 2:
         _refuse_blank_groups_of_intensity(record, lines)
     _refuse_rounded(record, lines)
 

@@ -90,7 +90,7 @@ def train_formulas(settings: FormulasSettings) -> None:
     model = replace(model, weights=_fit_weights(lists, rng))
     model = replace(model, isotope_weight=_fit_isotopes(lists, model, rng))
     val_lists = list(_lists(val, model, tolerance, "calibration"))
-    model = replace(model, calibrations=_fit_calibrations(val_lists, model, rng))
+    model = replace(model, calibrations=fit_calibrations(val_lists, model, rng))
     settings.out.write_text(json.dumps(model.to_json(), indent=1) + "\n", encoding="utf-8")
     print(f"wrote {settings.out}")
 
@@ -230,9 +230,10 @@ def simulated_isotopes(found: ListWithTruth, rng: np.random.Generator) -> Floats
     return pattern_log_likelihood(measured, ion_patterns(found.formulas.counts, found.known.adduct))
 
 
-def _fit_calibrations(
+def fit_calibrations(
     lists: Sequence[ListWithTruth], model: FormulaModel, rng: np.random.Generator
 ) -> dict[str, Calibration]:
+    """The calibration of each way of ranking. `lists`: of spectra that the weights never saw."""
     truths = [found.truth for found in lists]
     peaks = [found.formulas.features @ model.weights for found in lists]
     isotopes = [

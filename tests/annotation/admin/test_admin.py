@@ -94,7 +94,7 @@ def test_a_token_shows_its_secret_once_and_can_be_revoked(root: Client, job: Job
     later = root.get(reverse("admin:annotation_apitoken_change", args=[token.pk])).content.decode()
     assert f"glmr_{token.prefix}_" not in later
     assert token.secret_sha256 not in later
-    action = {"action": "revoke", "_selected_action": [token.pk]}
+    action = {"action": "revoke_tokens", "_selected_action": [token.pk]}
     root.post(reverse("admin:annotation_apitoken_changelist"), action)
     token.refresh_from_db()
     assert not token.is_usable()

@@ -10,7 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
-from annotation.models import Annotation, JobItem
+from annotation.models import Annotation, Export, JobItem
 from tests.annotation.api.world import ASPIRIN, World
 from tests.annotation.builders import make_annotation, make_job
 
@@ -43,6 +43,8 @@ GETS = (
     "/api/v1/jobs/{job_id}",
     "/api/v1/jobs/{job_id}/items",
     "/api/v1/jobs/{job_id}/results",
+    "/api/v1/jobs/{job_id}/exports",
+    "/api/v1/exports/{export_id}",
     "/api/v1/annotations/{public_id}",
     "/api/v1/uploads/{id}",
     "/api/v1/uploads/{id}/issues",
@@ -65,6 +67,7 @@ def test_reading(
         id=annotation.spectrum.upload_id,
         name=world.version.library.name,
         number=world.version.number,
+        export_id=Export.objects.create(job=annotation.job, requested_by=world.user, format="csv").public_id,
     )
     answer = client.get(address)
     assert answer.status_code == 200

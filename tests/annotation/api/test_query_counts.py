@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from annotation.models import Job
+from annotation.models import Export, Job
 from annotation.review.actions import decide
 from tests.annotation.api.world import World
 from tests.annotation.builders import make_annotation, make_job, make_library_version
@@ -20,6 +20,7 @@ def make(world: World, n_spectra: int) -> Job:
     for item in job.items.all():
         annotation = make_annotation(item)
         decide(annotation=annotation, user=world.user, decision="accept", seen_verdict_id=None)
+        Export.objects.create(job=job, requested_by=world.user, format="csv")
     return job
 
 
@@ -31,6 +32,7 @@ def make(world: World, n_spectra: int) -> Job:
         ("/api/v1/jobs/{job}/items", 3),
         ("/api/v1/jobs/{job}/results?top=3", 8),
         ("/api/v1/jobs/{job}/results.csv", 8),
+        ("/api/v1/jobs/{job}/exports", 3),
         ("/api/v1/annotations/{annotation}", 9),
         ("/api/v1/uploads/{upload}/features", 3),
         ("/api/v1/libraries", 3),

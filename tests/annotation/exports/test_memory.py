@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import resource
 import tracemalloc
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
+from annotation.exports import contents
+from annotation.exports.formats.registry import WRITERS
 from annotation.exports.table import rows
-from annotation.models import Annotation, Candidate, Feature, Job, JobItem, Spectrum
+from annotation.models import Annotation, Candidate, Export, Feature, Job, JobItem, Spectrum
 from tests.annotation.builders import make_job, make_library_version, make_spectrum
 
 N_SPECTRA = 3_000
@@ -39,7 +43,31 @@ def n_rows(table: Iterable[object]) -> int:
     return n
 
 
-def large_job() -> Job:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.django_db
+@pytest.mark.usefixtures("within_test_transaction")
+def test_ten_thousand_rows_are_exported_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the memory of the process: tracing each allocation of 650,000 cells would take minutes."""
+    monkeypatch.setattr(contents, "FEATURES_PER_ROUND", 50)
+    job = large_job(500, n_candidates=20)
+    for format in ("xlsx", "mztab"):
+        used: list[int] = []
+
+        def note(used: list[int] = used) -> None:
+            gc.collect()
+            used.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
+
+        export = Export(job=job, requested_by=job.submitted_by, format=format, top=20)
+        assert WRITERS[format].write(contents.contents_of(export, note), tmp_path / format) == 10_000
+        assert len(used) == 10
+        # The cells of the table alone would be more than 60 MB.
+        assert max(used[3:]) - used[2] < 25e6, (format, used)
+
+
+def large_job(n_spectra: int = N_SPECTRA, n_candidates: int = 1) -> Job:
     """All spectra annotated, written straight into the tables."""
     first = make_spectrum()
     version = make_library_version()
@@ -50,7 +78,7 @@ def large_job() -> Job:
         if field.attname not in ("id", "source_index")
     }
     spectra = Spectrum.objects.bulk_create(
-        [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + N_SPECTRA - 1)],
+        [Spectrum(**fields, source_index=number) for number in range(10_000, 10_000 + n_spectra - 1)],
         batch_size=2000,
     )
     features = Feature.objects.bulk_create(
@@ -95,9 +123,10 @@ def large_job() -> Job:
     Candidate.objects.bulk_create(
         [
             Candidate(
-                annotation=annotation, rank=1, retrieval_rank=1, molecule_id=entry.molecule_id, **scores
+                annotation=annotation, rank=rank, retrieval_rank=rank, molecule_id=entry.molecule_id, **scores
             )
             for annotation in annotations
+            for rank in range(1, n_candidates + 1)
         ],
         batch_size=5000,
     )

@@ -21,6 +21,7 @@ def project_pages(world: World) -> list[str]:
         reverse("job-progress", args=job),
         reverse("job-spectra", args=job),
         reverse("job-csv", args=job),
+        reverse("job-exports", args=job),
         reverse("annotation-detail", args=annotation),
         reverse("annotation-spectrum", args=annotation),
         reverse("generated-svg", args=[*annotation, 1]),
@@ -75,7 +76,8 @@ def test_only_curators_record_verdicts(person: str, status: int, world: World) -
 def test_viewers_see_no_buttons_that_they_may_not_use(world: World) -> None:
     def changes(person: str, name: str, key: object) -> list[str]:
         dom = Dom(world.client(person).get(reverse(name, args=[key])))
-        return [url for url in dom.values("form[method=post]", "action") if url != reverse("logout")]
+        everyone = (reverse("logout"), reverse("export-add", args=[world.job.public_id]))
+        return [url for url in dom.values("form[method=post]", "action") if url not in everyone]
 
     job, annotation = world.job.public_id, world.annotation.public_id
     assert changes("submitter", "job-detail", job) == [

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Abs
-
-Row = TypeVar("Row", bound=Model)
 
 CERTAINTY_FILTERS = (
     ("", "Any probability"),
@@ -28,22 +26,22 @@ QUEUE_ORDERS = (
 )
 
 
-def filter_by_certainty(rows: QuerySet[Row], choice: str, prefix: str = "") -> QuerySet[Row]:
-    """The rows that match one of `CERTAINTY_FILTERS`; all rows for an unknown choice.
+def certainty_condition(choice: str, prefix: str = "") -> Q:
+    """The condition of one of `CERTAINTY_FILTERS`; always true for an unknown choice.
 
     `prefix` is the lookup path from a row to its annotation, as in "annotation__".
     """
     match choice:
         case "90" | "75" | "50":
-            return rows.filter(Q((f"{prefix}p_right__gte", int(choice) / 100)))
+            return Q((f"{prefix}p_right__gte", int(choice) / 100))
         case "below":
-            return rows.filter(Q((f"{prefix}p_right__lt", 0.5)))
+            return Q((f"{prefix}p_right__lt", 0.5))
         case "none":
-            return rows.filter(Q((f"{prefix}abstains", True)))
+            return Q((f"{prefix}abstains", True))
         case "missing":
-            return rows.filter(Q((f"{prefix}pk__isnull", False)), Q((f"{prefix}p_right", None)))
+            return Q((f"{prefix}pk__isnull", False), (f"{prefix}p_right", None))
         case _:
-            return rows
+            return Q()
 
 
 def queue_order(choice: str) -> list[Any]:
