@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0013_import_notes'),
+        ('annotation', '0017_exports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
