@@ -12,7 +12,7 @@ from annotation.accounts.models import (
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
 from annotation.integration.models import IdempotencyKey
-from annotation.jobs.models import EndNotice, Job, JobItem, JobWindow, WorkerHeartbeat
+from annotation.jobs.models import EndNotice, Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
     LibraryEmbedding,
@@ -31,7 +31,7 @@ from annotation.references.models import (
 )
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
-from annotation.spectra.models import Feature, FeatureMember, Spectrum, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, FeatureMember, PartialUpload, Spectrum, SpectrumIssue, Upload
 
 __all__ = [
     "Account",
@@ -48,6 +48,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobItem",
+    "JobPreset",
     "JobWindow",
     "Library",
     "LibraryEmbedding",
@@ -59,6 +60,7 @@ __all__ = [
     "Molecule",
     "MoleculeEmbedding",
     "MoleculePattern",
+    "PartialUpload",
     "Project",
     "ReferenceCollection",
     "ReferenceIssue",

@@ -331,6 +331,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # Components of requests end in "Request". Every enum has a name here, so that none gets a generated one.
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AdductPolicy": "models_ml.outcomes.ADDUCT_POLICIES",
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
         "ExportFormat": "annotation.exports.models.Export.Format",
         "ExportState": "annotation.exports.models.Export.State",
@@ -339,6 +340,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "IonMode": "annotation.api.serializers.jobs.ION_MODES",
         "JobItemState": "annotation.jobs.models.JobItem.State",
         "JobOutcome": "annotation.api.serializers.jobs.JOB_OUTCOMES",
+        "JobPriority": "annotation.api.serializers.jobs.PRIORITIES",
         "JobState": "annotation.jobs.models.Job.State",
         "JobWaiting": "annotation.api.serializers.jobs.JOB_WAITING",
         "RankingMethod": "models_ml.outcomes.METHODS",

@@ -15,6 +15,9 @@ Embedding = NDArray[np.float32]
 
 # How candidates are ranked: `glmr` as the paper describes, `fused` by all evidence channels together.
 METHODS = ("fused", "glmr")
+# Which adduct counts. `detected`: the one that the file states, else the one that MS1 suggests, if accepted.
+# `fallback`: the detected one, else the one to assume. `enforced`: always the one to assume.
+ADDUCT_POLICIES = ("fallback", "detected", "enforced")
 # How `glmr` sorts its candidates: `generated` as in the paper, `blend` by retrieval and generation.
 RERANKS = ("blend", "generated")
 
@@ -42,12 +45,18 @@ class AnnotateParams:
     mass_constraint: float = 0.1
     rerank: str = "blend"  # one of RERANKS
     rerank_weight: float = 0.15  # of the generated similarity in `blend`; best on validation spectra
-    # Adduct to assume for a spectrum without one, by ion mode. Without an entry such a spectrum fails with
-    # a reason. The result states that the adduct was assumed.
+    # Adduct to assume by ion mode, where `adduct_policy` needs one. Without an entry such a spectrum fails
+    # with a reason. The result states that the adduct was assumed.
     assumed_adducts: Mapping[str, str] = field(default_factory=dict)  # {"positive": "[M+H]+"}
     # Use the adduct that MS1 suggests for a feature whose file states none. The caller of `annotate` does it,
     # because spectra do not hold proposals.
     accept_proposed_adducts: bool = False
+    adduct_policy: str = "fallback"  # one of ADDUCT_POLICIES
+
+    @property
+    def uses_proposed_adducts(self) -> bool:
+        """Whether an adduct that MS1 suggests counts where the file states none."""
+        return self.accept_proposed_adducts and self.adduct_policy != "enforced"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.files import File
 from django.core.files.base import ContentFile
@@ -22,7 +23,7 @@ from annotation.api.problems import Problem
 from annotation.api.serializers.jobs import JobFileInputSerializer, JobInputSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.checkpoints.models import ModelVersion
-from annotation.jobs import actions, selection
+from annotation.jobs import actions, preflight, selection
 from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.references.models import ReferenceVersion
@@ -78,6 +79,9 @@ class Submission:
     model: str
     params: AnnotateParams
     source: File[Any]
+    sample: str
+    priority: Job.Priority
+    repeats: UUID | None
     quantities: File[Any] | None = None
 
     @property
@@ -93,6 +97,7 @@ class Selected:
     library_version: LibraryVersion
     reference_version: ReferenceVersion | None
     model_version: ModelVersion
+    repeats: Job | None
 
 
 def submit(request: Request) -> tuple[Job, Upload]:
@@ -108,9 +113,10 @@ def submit(request: Request) -> tuple[Job, Upload]:
             submission.file_name,
             submission.grouping,
             submission.quantities,
+            submission.sample,
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
-        raise unusable(request, removal.earlier_refusal(upload))
+        raise unusable(request, removal.earlier_refusal(upload), submission.params)
     with refusals_as_problems():
         job = actions.submit(
             project=selected.project,
@@ -122,6 +128,8 @@ def submit(request: Request) -> tuple[Job, Upload]:
             reference_version=selected.reference_version,
             params=submission.params,
             external_id=submission.external_id,
+            priority=submission.priority,
+            repeats=selected.repeats,
         )
     return job, upload
 
@@ -136,15 +144,18 @@ def dry_run(request: Request) -> dict[str, Any]:
         raise fault("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
-    return dict(ReportSerializer({"format": found.format, "issues": issues[:MAX_ISSUES], **counts}).data)
+    summary = preflight.of_report(found, submission.params)
+    report = {"format": found.format, "issues": issues[:MAX_ISSUES], "preflight": summary, **counts}
+    return dict(ReportSerializer(report).data)
 
 
-def report_of(upload: Upload) -> dict[str, Any]:
-    """The report of a stored upload, as `dry_run` gives it."""
+def report_of(upload: Upload, params: AnnotateParams) -> dict[str, Any]:
+    """The report of a stored upload for a job with these parameters, as `dry_run` gives it. Two queries."""
     counts = {f"n_{name}": getattr(upload, f"n_{name}") for name in (*ingest.COUNTS, "features")}
     rows = upload.issues.order_by("source_index", "pk")[:MAX_ISSUES]
     issues = pointed(((issue.source_index, issue) for issue in rows), upload.format)
-    return {"format": upload.format, "issues": issues, **counts}
+    summary = preflight.of_uploads([upload], upload.features.all(), params)
+    return {"format": upload.format, "issues": issues, "preflight": summary, **counts}
 
 
 def parse(request: Request) -> Submission:
@@ -156,7 +167,8 @@ def parse(request: Request) -> Submission:
     params = AnnotateParams(**data.pop("params"))
     source = data.pop("file") if multipart else _as_file(data.pop("spectra"))
     grouping = Upload.Grouping(data.pop("grouping"))
-    return Submission(source=source, params=params, grouping=grouping, **data)
+    priority = Job.Priority[data.pop("priority").upper()]
+    return Submission(source=source, params=params, grouping=grouping, priority=priority, **data)
 
 
 def _as_file(spectra: list[Any]) -> File[Any]:
@@ -176,7 +188,17 @@ def select(request: Request, submission: Submission) -> Selected:
                 project, submission.references, submission.references_version
             ),
             model_version=selection.select_model_version(submission.model),
+            repeats=_job_to_repeat(project, submission.repeats),
         )
+
+
+def _job_to_repeat(project: Project, job_id: UUID | None) -> Job | None:
+    if job_id is None:
+        return None
+    job = Job.objects.in_projects(project).filter(public_id=job_id).first()
+    if job is None:
+        raise fault("repeats", f"Project {project} has no job {job_id}. GET /api/v1/jobs lists all.")
+    return job
 
 
 @contextmanager
@@ -202,14 +224,14 @@ def turn_to_read(request: Request) -> Iterator[None]:
         raise Problem(status, str(busy), code=code, headers=headers) from None
 
 
-def unusable(request: Request, upload: Upload) -> NothingUsable:
+def unusable(request: Request, upload: Upload, params: AnnotateParams) -> NothingUsable:
     detail = upload.refusal or "None of the spectra can be annotated. `errors` has the reason for each."
     errors = [
         {
             "pointer": issue["pointer"] or "/file",
             "detail": f"{issue['position']}: {issue['detail']} {issue['remedy']}",
         }
-        for issue in report_of(upload)["issues"]
+        for issue in report_of(upload, params)["issues"]
     ]
     extra = {"upload": address(request, "api:upload", upload.pk)}
     return NothingUsable(422, detail, code="nothing-usable", errors=errors, extra=extra)

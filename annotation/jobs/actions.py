@@ -25,6 +25,7 @@ from models_ml.outcomes import AnnotateParams
 log = logging.getLogger(__name__)
 
 ITEMS_PER_INSERT = 2000
+MAX_INTERACTIVE_FEATURES = 500
 
 
 class CannotSubmit(Exception):
@@ -50,6 +51,8 @@ def submit(
     params: AnnotateParams,
     external_id: str = "",
     reference_version: ReferenceVersion | None = None,
+    priority: Job.Priority = Job.Priority.BATCH,
+    repeats: Job | None = None,
 ) -> Job:
     """Create a job for the features (ids or rows), in their order, and tell the workers after the commit.
 
@@ -62,6 +65,12 @@ def submit(
     except selection.NotSelectable as refusal:
         raise CannotSubmit(refusal.field, refusal.reason) from None
     representatives = _representatives(project, features)
+    if priority == Job.Priority.INTERACTIVE and len(representatives) > MAX_INTERACTIVE_FEATURES:
+        raise CannotSubmit(
+            "priority",
+            f"The job has {len(representatives):,} features, and interactive jobs may have "
+            f"{MAX_INTERACTIVE_FEATURES:,}, because all other jobs wait for them. Choose the priority batch.",
+        )
     with transaction.atomic():
         job = Job.objects.create(
             project=project,
@@ -73,6 +82,8 @@ def submit(
             reference_version=reference_version,
             params=parameters.to_json(params),
             params_sha256=parameters.sha256(params),
+            priority=priority,
+            repeats=repeats,
         )
         _create_items(job, representatives)
         notices.follow_habit(job, user)

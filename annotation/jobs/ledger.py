@@ -20,15 +20,16 @@ from django.db.models.functions import Coalesce, Now
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEmbedding
-from annotation.spectra.models import FeatureMember, adduct_to_use
+from annotation.spectra.ions import adduct_to_use
+from annotation.spectra.models import FeatureMember
 from annotation.spectra.records import to_exchange, to_survey
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.feature import Feature as FeatureSpectra
 
 # A large job begins with batches of at most 4 and 16 spectra, so that its first results come at once.
 FIRST_BATCHES = (4, 16)
-# The turn of open jobs. A field that comes before these two is a priority.
-TURN = (F("last_claimed_at").asc(nulls_first=True), F("pk").asc())
+# The turn of open jobs: interactive ones first.
+TURN = (F("priority").desc(), F("last_claimed_at").asc(nulls_first=True), F("pk").asc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ def claim(
 
     A feature with more members than `limit` is claimed alone.
 
-    Open jobs are served in rotation: the job with the oldest claim gives the next batch, and a new job comes
-    first, so that three features never wait for fifty thousand. Other jobs with the same run configuration
-    fill the rest of the batch. The first batches of a job with more items than FIRST_BATCHES are small and
-    not filled. An isolated item is claimed alone. Jobs of the model versions in `without_models`, which the
-    worker cannot load, are skipped.
+    Interactive jobs come before batch jobs. Within a priority, open jobs are served in rotation: the job with
+    the oldest claim gives the next batch, and a new job comes first, so that three features never wait for
+    fifty thousand. Other jobs with the same run configuration fill the rest of the batch. The first batches
+    of a job with more items than FIRST_BATCHES are small and not filled. An isolated item is claimed alone.
+    Jobs of the model versions in `without_models`, which the worker cannot load, are skipped.
     """
     with transaction.atomic():
         rows = _lock_pending(limit, without_models)
@@ -137,9 +138,7 @@ def _claimed(rows: Sequence[JobItem], params: AnnotateParams) -> tuple[ClaimedIt
 def _claimed_item(row: JobItem, members: Sequence[FeatureMember], params: AnnotateParams) -> ClaimedItem:
     feature, ids = members[0].feature, [member.spectrum_id for member in members]
     spectra = [to_exchange(member.spectrum) for member in members]
-    adduct = adduct_to_use(
-        feature.adduct, feature.proposed_adduct, accept_proposed=params.accept_proposed_adducts
-    )
+    adduct = adduct_to_use(feature.adduct, feature.proposed_adduct, params)
     if is_proposed := adduct != feature.adduct:
         spectra = [replace(spectrum, adduct=adduct) for spectrum in spectra]
     representative = ids.index(row.spectrum_id)

@@ -40,6 +40,10 @@ class JobQuerySet(OwnedQuerySet["Job"]):
         return self.filter(conditions[state])
 
 
+class JobPresetQuerySet(OwnedQuerySet["JobPreset"]):
+    pass
+
+
 class Job(models.Model):
     """A batch run: its spectra, library version, model version, reference version and parameters."""
 
@@ -50,6 +54,12 @@ class Job(models.Model):
         RUNNING = "running", "Running"
         DONE = "done", "Done"  # every item has an outcome
         CANCELLED = "cancelled", "Cancelled"
+
+    class Priority(models.IntegerChoices):
+        """Which job workers serve first. Within a priority they serve jobs in rotation."""
+
+        BATCH = 0, "Batch"
+        INTERACTIVE = 10, "Interactive: before batch jobs"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="jobs")
@@ -89,6 +99,17 @@ class Job(models.Model):
     windows_embedded_at = models.DateTimeField(null=True, blank=True)
     # Set only by the statement that ends the last item.
     finished_at = models.DateTimeField(null=True, blank=True)
+    priority = models.SmallIntegerField(
+        choices=Priority.choices, default=Priority.BATCH, db_default=Priority.BATCH
+    )
+    repeats = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="repeated_by",
+        help_text="The job that the submitter ran again with other settings.",
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -127,6 +148,25 @@ class EndNotice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} about {self.job}"
+
+
+class JobPreset(models.Model):
+    """Settings of a job that a project keeps under a name, for the submit form."""
+
+    project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="presets")
+    name = models.CharField(max_length=80)
+    values = models.JSONField(help_text="The fields of the form, as text.")
+    saved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    saved_at = models.DateTimeField(default=timezone.now)
+
+    objects = JobPresetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_preset_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class JobWindow(models.Model):

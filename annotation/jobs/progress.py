@@ -102,7 +102,7 @@ class Progress:
     last_heartbeat: datetime | None  # of any worker
     rate_per_s: float | None  # features per second over whole batches; None until it means something
     time_left: TimeLeft | None  # None until it means something, and while the job waits
-    ahead_in_queue: int  # open features of jobs that were submitted earlier
+    ahead_in_queue: int  # open features of jobs with a higher priority, or submitted earlier with the same
     queue_position: int | None  # 1: a worker takes the next batch from this job. None: nothing to take.
     n_in_queue: int  # jobs that a worker could take a batch from
     none_of_these: int = 0  # of `done`: the better answer is "none of these". Not counted for lists.
@@ -218,15 +218,15 @@ def _places() -> dict[int, _Place]:
             in_queue=Exists(ledger.claimable().filter(pk=OuterRef("pk"))),
         )
         .order_by(*ledger.TURN)
-        .values_list("pk", "n_open", "in_queue")
+        .values_list("pk", "priority", "n_open", "in_queue")
     )
-    in_turn = [pk for pk, _, in_queue in jobs if in_queue]
+    in_turn = [pk for pk, _, _, in_queue in jobs if in_queue]
     positions = {pk: position for position, pk in enumerate(in_turn, 1)}
-    by_age = sorted(jobs)
-    n_ahead = accumulate((n_open for _, n_open, _ in by_age), initial=0)
+    by_age = sorted(jobs, key=lambda job: (-job[1], job[0]))
+    n_ahead = accumulate((n_open for _, _, n_open, _ in by_age), initial=0)
     return {
         pk: _Place(positions.get(pk), len(in_turn), n)
-        for (pk, _, _), n in zip(by_age, n_ahead, strict=False)  # the last sum is that of all
+        for (pk, *_), n in zip(by_age, n_ahead, strict=False)  # the last sum is that of all
     }
 
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 from django.db.models.functions import Now
 
 from annotation.jobs.models import Job, JobWindow
-from annotation.spectra.models import Feature, adduct_to_use
+from annotation.spectra.ions import Ion
+from annotation.spectra.models import Feature
 from models_ml.outcomes import AnnotateParams
-from models_ml.spectra import spectrum as exchange
-from models_ml.spectra.precursor_window import PrecursorWindow, mass_window
+from models_ml.spectra.precursor_window import PrecursorWindow
 
-_NO_PEAKS = np.empty(0)
 # The columns that a window depends on. Peaks are not read.
-_COLUMNS = ("precursor_mz", "charge", "adduct", "ion_mode")
+_COLUMNS = ("precursor_mz", "charge", "adduct", "ion_mode", "proposed_adduct")
 
 
 def store_windows(job: Job, params: AnnotateParams) -> None:
     """Store the windows of a new job, in the transaction that creates it. A job without windows can start."""
     features = Feature.objects.filter(job_items__job=job)
-    rows = features.values_list("proposed_adduct", *_COLUMNS).iterator(chunk_size=10_000)
+    rows = features.values_list(*_COLUMNS).iterator(chunk_size=10_000)
     windows = list(merged(_windows(rows, params)))
     JobWindow.objects.bulk_create(
         (JobWindow(job=job, lowest=lowest, highest=highest) for lowest, highest in windows), batch_size=5_000
@@ -48,16 +46,8 @@ def merged(windows: Iterable[tuple[float, float]]) -> Iterator[tuple[float, floa
 
 def _windows(rows: Iterable[tuple[Any, ...]], params: AnnotateParams) -> Iterator[tuple[float, float]]:
     """The windows that `annotate` will search. A feature that it cannot search with has none."""
-    for proposed_adduct, *row in rows:
-        fields: dict[str, Any] = {name: value or None for name, value in zip(_COLUMNS, row, strict=True)}
-        fields["adduct"] = (
-            adduct_to_use(
-                fields["adduct"] or "", proposed_adduct, accept_proposed=params.accept_proposed_adducts
-            )
-            or None
-        )
-        spectrum = exchange.Spectrum(mz=_NO_PEAKS, intensity=_NO_PEAKS, **fields)
-        window = mass_window(spectrum, params)
+    for row in rows:
+        window = Ion(*row).window(params)
         if isinstance(window, PrecursorWindow):
             for mass in (window.neutral_mass, window.zwitterion_mass):
                 if mass is not None:

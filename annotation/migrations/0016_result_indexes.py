@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0012_features'),
+        ("annotation", "0015_submission"),
     ]
 
     operations = [

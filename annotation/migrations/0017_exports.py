@@ -10,9 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0013_import_notes'),
-        ('annotation', '0016_result_indexes'),
-        ('annotation', '0019_accounts'),
+        ("annotation", "0016_result_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

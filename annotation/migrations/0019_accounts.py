@@ -21,7 +21,7 @@ DROP TRIGGER audit_append_only ON annotation_auditevent;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0013_import_notes'),
+        ("annotation", "0017_exports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -134,7 +134,10 @@ class ReferenceSpectrum(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["version", "position"], name="one_reference_per_place")
         ]
-        indexes = [models.Index(fields=["version", "precursor_mz"], name="reference_precursor")]
+        indexes = [
+            models.Index(fields=["version", "precursor_mz"], name="reference_precursor"),
+            models.Index(fields=["title"], name="reference_title"),  # accessions
+        ]
         verbose_name_plural = "reference spectra"
 
     def __str__(self) -> str:

@@ -36,7 +36,7 @@ NO_VERDICTS: Mapping[int, VerdictView] = MappingProxyType({})
 
 def items_with_results(job: Job) -> QuerySet[JobItem]:
     """The items of a job, each with its feature, spectrum and annotation. Peaks stay in the database."""
-    items = JobItem.objects.filter(job=job).select_related("feature", "spectrum", "annotation")
+    items = JobItem.objects.filter(job=job).select_related("feature", "spectrum__upload", "annotation")
     return items.defer(*LEFT_OUT)
 
 

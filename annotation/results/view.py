@@ -320,3 +320,9 @@ class ResultView:
     number: Annotated[
         int, IN_EXPORTS, Source("position", next_number), "The number that the pages show: position plus 1."
     ]
+    sample: Annotated[
+        str,
+        IN_EXPORTS,
+        Source("spectrum.upload.sample"),
+        "Identifier of the measured sample, as the submitter stated it for the file.",
+    ]

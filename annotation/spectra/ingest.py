@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from django.db import transaction
 from annotation.accounts.models import Project
 from annotation.plain_text import clean
 from annotation.spectra import readers, reading, removal
+from annotation.spectra.ions import Ion
 from annotation.spectra.issues import IssueLine, IssueLines
 from annotation.spectra.models import Spectrum, SpectrumIssue, Upload
 from annotation.spectra.records import to_row
@@ -55,6 +57,7 @@ class PreflightReport:
     skipped: int
     features: int
     issues: tuple[IssueLine, ...]
+    ions: Counter[Ion]  # of the features, each as `Ion.coarse` gives it
     refusal: str = ""
 
 
@@ -65,6 +68,7 @@ def store_upload(
     file_name: str,
     grouping: Upload.Grouping = Upload.Grouping.AUTO,
     quantities: Source | None = None,
+    sample: str = "",
 ) -> Upload:
     """Store the file, its spectra, features and report. A refused file has an upload with the reason.
 
@@ -79,6 +83,7 @@ def store_upload(
         file_name=clean(Path(file_name).name, 255) or "unnamed",
         size_bytes=0,
         sha256="",
+        sample=clean(sample, 200),
     )
     with _opened(source) as content:
         if content.size > settings.GLMR_MAX_UPLOAD_BYTES:
@@ -100,11 +105,19 @@ def store_upload(
     return upload
 
 
+def regroup(upload: Upload, user: User, grouping: Upload.Grouping) -> Upload:
+    """Read the stored file again, as another upload with the grouping. The same upload if nothing changes."""
+    if upload.grouping == grouping or upload.state != Upload.State.READY:
+        return upload
+    path = Path(upload.file.path)
+    return store_upload(upload.project, user, path, upload.file_name, grouping, sample=upload.sample)
+
+
 def preflight(
     source: Source, grouping: Upload.Grouping = Upload.Grouping.AUTO, quantities: Source | None = None
 ) -> PreflightReport:
     """Read the whole file, with its quantification table, and store nothing."""
-    tally, issues, n_features, file_format, refusal = Tally(), IssueLines(), 0, "", ""
+    tally, issues, ions, file_format, refusal = Tally(), IssueLines(), Counter[Ion](), "", ""
     with ExitStack() as stack:
         path = stack.enter_context(_on_disk(source))
         try:
@@ -120,7 +133,7 @@ def preflight(
                         tally.add(item)
                         issues.add(item)
                     case FeatureGroup():
-                        n_features += 1
+                        ions[_ion(item).coarse()] += 1
             refusal = _no_spectra(tally.report, issues)
         except _Refusal as refused:
             refusal = str(refused)
@@ -128,10 +141,16 @@ def preflight(
     return PreflightReport(
         format=file_format,
         **{count: getattr(report, count) for count in COUNTS},
-        features=n_features,
+        features=ions.total(),
         issues=tuple(issues.kept),
+        ions=ions,
         refusal=refusal,
     )
+
+
+def _ion(group: FeatureGroup) -> Ion:
+    proposed = group.proposal.adduct if group.proposal else ""
+    return Ion(group.precursor_mz, group.charge, group.adduct or "", group.ion_mode or "", proposed)
 
 
 class _Refusal(Exception):

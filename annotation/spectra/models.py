@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
 import numpy as np
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from annotation.accounts.visibility import OwnedQuerySet
+from annotation.spectra.ions import Ion
 from models_ml.spectra import spectrum as exchange
 
 
 class UploadQuerySet(OwnedQuerySet["Upload"]):
-    pass
+    def earlier_copies(self, uploads: Sequence[Upload]) -> UploadQuerySet:
+        """Other uploads of this query set with the same bytes as one of `uploads`, newest first."""
+        hashes = {upload.sha256 for upload in uploads if upload.sha256}
+        copies = self.filter(sha256__in=hashes, state=Upload.State.READY)
+        return copies.exclude(pk__in=[upload.pk for upload in uploads]).order_by("-pk")
+
+
+class SpectrumIssueQuerySet(models.QuerySet["SpectrumIssue"]):
+    def by_kind(self) -> list[IssueKind]:
+        """The issues by severity and code, the most frequent first. Two queries."""
+        kinds = list(
+            self.order_by()
+            .values("severity", "code")
+            .annotate(
+                n=models.Sum("n"), n_files=models.Count("upload", distinct=True), first=models.Min("pk")
+            )
+            .order_by("-n", "first")
+        )
+        firsts = SpectrumIssue.objects.select_related("upload").in_bulk([kind["first"] for kind in kinds])
+        return [IssueKind(kind["n"], kind["n_files"], firsts[kind["first"]]) for kind in kinds]
 
 
 class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
@@ -20,6 +46,18 @@ class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
 
 
 class FeatureQuerySet(OwnedQuerySet["Feature"]):
+    def ions(self) -> Counter[Ion]:
+        """How many features have the same ion, coarse as `Ion.coarse` makes it. One query."""
+        heavy = models.When(precursor_mz__gt=Ion.HEAVY_FROM, then=Ion.HEAVY)
+        coarse = models.Case(heavy, default=models.F("precursor_mz"))
+        rows = (
+            self.order_by()
+            .annotate(coarse_mz=coarse)
+            .values_list("coarse_mz", "charge", "adduct", "ion_mode", "proposed_adduct")
+            .annotate(n=models.Count("pk"))
+        )
+        return Counter({Ion(*ion): n for *ion, n in rows})
+
     def summary(self) -> dict[str, int]:
         """How many features there are, by what made them one, and what MS1 shows. One query."""
 
@@ -44,6 +82,15 @@ class Upload(models.Model):
     class State(models.TextChoices):
         READING = "reading", "Reading"
         READY = "ready", "Ready"
+        REFUSED = "refused", "Refused"
+
+    class Condition(models.TextChoices):
+        """How much of the file can be used. Follows from the state and the counts."""
+
+        READING = "reading", "Reading"
+        READ = "read", "Read"
+        PARTIAL = "partial", "Read in part"
+        NOTHING = "nothing", "Nothing usable"
         REFUSED = "refused", "Refused"
 
     class Grouping(models.TextChoices):
@@ -72,11 +119,59 @@ class Upload(models.Model):
     n_features = models.PositiveIntegerField(default=0, help_text="Ions that the usable spectra belong to.")
     grouping = models.CharField(max_length=10, choices=Grouping.choices, default=Grouping.OFF)
     grouping_settings = models.JSONField(default=dict, blank=True)
+    sample = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Identifier of the sample that was measured, as the submitter states it.",
+    )
 
     objects = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["project", "sample"], name="upload_sample", condition=~models.Q(sample=""))
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def condition(self) -> Condition:
+        """What a person has to know about the file, worst first. No query."""
+        if self.state == self.State.REFUSED:
+            return self.Condition.REFUSED
+        if self.state == self.State.READING:
+            return self.Condition.READING
+        if not self.n_usable:
+            return self.Condition.NOTHING
+        return self.Condition.PARTIAL if self.n_rejected else self.Condition.READ
+
+
+class PartialUploadQuerySet(OwnedQuerySet["PartialUpload"]):
+    def abandoned(self) -> PartialUploadQuerySet:
+        """Those that nobody continued for a day. Their bytes are worth nothing any more."""
+        return self.filter(created_at__lt=timezone.now() - PartialUpload.KEPT_FOR)
+
+
+class PartialUpload(models.Model):
+    """A file that arrives in parts. The length of the stored file says how much of it has arrived."""
+
+    KEPT_FOR = timedelta(days=1)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    file_name = models.CharField(max_length=255)
+    size_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = PartialUploadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at"]
 
     def __str__(self) -> str:
         return self.file_name
@@ -98,11 +193,22 @@ class SpectrumIssue(models.Model):
     title = models.CharField(max_length=300, blank=True)
     n = models.PositiveIntegerField(default=1, help_text="Spectra that the row stands for.")
 
+    objects = SpectrumIssueQuerySet.as_manager()
+
     class Meta:
         ordering = ["upload", "source_index", "id"]
 
     def __str__(self) -> str:
         return f"{self.position}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class IssueKind:
+    """All issues with one severity and code."""
+
+    n: int  # spectra
+    n_files: int
+    first: SpectrumIssue  # an example
 
 
 class Spectrum(models.Model):
@@ -209,11 +315,6 @@ class Feature(models.Model):
     def n_used(self) -> int:
         """Members whose evidence counts."""
         return self.n_members - self.n_outliers
-
-
-def adduct_to_use(stated: str, proposed: str, *, accept_proposed: bool) -> str:
-    """The adduct of a feature: the stated one, else the one that MS1 suggests if the submitter accepts it."""
-    return stated or (proposed if accept_proposed else "")
 
 
 class FeatureMember(models.Model):

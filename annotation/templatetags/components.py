@@ -23,6 +23,7 @@ from annotation.results.models import Annotation
 from annotation.results.probability_words import probability_words
 from annotation.tables.pages import Page as KeysetPage
 from annotation.templatetags.display import thousands
+from models_ml.spectra.formats.supported import SUPPORTED
 
 register = template.Library()
 
@@ -225,6 +226,12 @@ def bar(value: float | None) -> SafeString:
         '<rect width="100" height="10" rx="4"/><rect width="{}" height="10" rx="4"/></svg>',
         f"{width:.0f}",
     )
+
+
+@register.simple_tag
+def supported_formats() -> str:
+    """The formats of spectra that the server reads."""
+    return SUPPORTED
 
 
 @register.simple_tag

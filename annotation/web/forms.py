@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -11,17 +12,28 @@ from django.template.defaultfilters import filesizeformat
 
 from annotation.accounts.models import Project, Role
 from annotation.checkpoints.models import ModelVersion
+from annotation.jobs import actions
+from annotation.jobs.models import Job
 from annotation.libraries.models import LibraryVersion
 from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
-from annotation.references.models import ReferenceVersion
+from annotation.references.accessions import accession_of, find_reference
+from annotation.references.models import ReferenceSpectrum, ReferenceVersion
 from annotation.review.models import Verdict
-from annotation.spectra.models import Upload
+from annotation.spectra import pasted
 from annotation.web import scope
-from models_ml.outcomes import METHODS, AnnotateParams
+from models_ml.outcomes import ADDUCT_POLICIES, METHODS, AnnotateParams
+from models_ml.spectra import adducts
+from models_ml.spectra.formats.supported import SUPPORTED
 
 NO_ADDUCT = ("", "None: these cannot be annotated")
 POSITIVE_ADDUCTS = ("[M+H]+", "[M+Na]+", "[M+NH4]+", "[M+K]+", "[M]+", "[M-H2O+H]+")
 NEGATIVE_ADDUCTS = ("[M-H]-", "[M+HCOO]-", "[M+CH3COO]-", "[M+Cl]-")
+DEFAULTS = AnnotateParams()
+POLICY_LABELS = {
+    "fallback": "The file’s adduct; where it states none, the ones below",
+    "detected": "Only the file’s adduct; nothing is assumed",
+    "enforced": "Always the ones below, whatever the file states",
+}
 METHOD_LABELS = {
     "fused": "fused: all evidence, with probabilities",
     "glmr": "glmr: the published method, without probabilities",
@@ -33,13 +45,104 @@ class MultipleFileInput(forms.ClearableFileInput):
 
 
 class MultipleFileField(forms.FileField):
-    """One or more files, each validated like a single one."""
+    """One or more files. An empty file passes: the report names it, and the other files are read."""
 
     widget = MultipleFileInput
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_empty_file=True, **kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list | tuple) else [data]
         return [super(MultipleFileField, self).clean(file, initial) for file in files or [None]]
+
+
+class ProjectForm(forms.Form):
+    """The project that gets the spectra."""
+
+    project = forms.ModelChoiceField(Project.objects.none(), label="Project", empty_label=None)
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = scope.projects(user, Role.SUBMITTER)
+
+
+class FilesForm(ProjectForm):
+    """The first step of a submission: only the files."""
+
+    spectra = MultipleFileField(label="Spectra")
+
+    def __init__(self, user: User, *args: Any, max_bytes: int, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields["spectra"].help_text = (
+            f"{SUPPORTED}. The server recognises the format from the content. "
+            f"Each file may have up to {filesizeformat(max_bytes)}. Only MS2 spectra are used. "
+            "An invalid spectrum or file does not affect the others. A quantification table (CSV) that "
+            "mzmine wrote beside an MGF can be dropped with it: its columns are kept with the features."
+        )
+
+
+class PeaksForm(ProjectForm):
+    """One spectrum, entered by hand instead of a file."""
+
+    precursor_mz = forms.FloatField(
+        min_value=1e-6,
+        max_value=100_000,
+        label="Precursor m/z",
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+    adduct = forms.CharField(
+        required=False, max_length=40, label="Adduct", help_text="Such as [M+H]+. Leave it empty if unknown."
+    )
+    title = forms.CharField(required=False, max_length=200, label="Title")
+    peaks = forms.CharField(
+        max_length=pasted.MAX_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        label="Peaks",
+        help_text="One in each line: the m/z, a blank and the intensity.",
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, auto_id="peaks_%s", **kwargs)
+
+    def clean_adduct(self) -> str:
+        text: str = self.cleaned_data["adduct"]
+        adduct = adducts.normalise(text) if text else ""
+        if adduct is None:
+            raise forms.ValidationError(f"{text!r} is not an adduct. Write it like [M+H]+ or [M-H]-.")
+        return adduct
+
+    def clean_peaks(self) -> list[tuple[float, float]]:
+        try:
+            return pasted.parse_peaks(self.cleaned_data["peaks"])
+        except pasted.BadPeaks as fault:
+            raise forms.ValidationError(str(fault)) from None
+
+
+class AccessionForm(ProjectForm):
+    """One reference spectrum of this installation, by its accession."""
+
+    accession = forms.CharField(
+        max_length=300,
+        label="Accession or USI",
+        help_text="Of a reference spectrum on this server: MSBNK-… or mzspec:MASSBANK::accession:MSBNK-…",
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, auto_id="accession_%s", **kwargs)
+        self._versions = scope.reference_versions(user).ready()
+
+    def clean_accession(self) -> ReferenceSpectrum:
+        text = self.cleaned_data["accession"]
+        found = find_reference(self._versions, text)
+        if found is None:
+            raise forms.ValidationError(
+                f"No reference spectrum on this server has the accession {accession_of(text)}. "
+                "The server does not ask other servers: download the spectrum and upload the file."
+            )
+        return found
 
 
 class RunForm(forms.Form):
@@ -68,7 +171,7 @@ class RunForm(forms.Form):
     method = forms.ChoiceField(
         choices=[(method, METHOD_LABELS.get(method, method)) for method in METHODS],
         required=False,
-        initial=AnnotateParams().method,
+        initial=DEFAULTS.method,
         label="Ranking method",
         help_text="A model without a fused ranking uses glmr. Each result names its method.",
         error_messages={
@@ -78,30 +181,37 @@ class RunForm(forms.Form):
     precursor_tolerance_ppm = forms.FloatField(
         min_value=0.1,
         max_value=1000,
-        initial=AnnotateParams().precursor_tolerance_ppm,
+        initial=DEFAULTS.precursor_tolerance_ppm,
         label="Precursor tolerance (± ppm)",
         help_text="Molecules whose mass differs more from the neutral mass are not candidates.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
-    positive_adduct = forms.ChoiceField(
-        choices=[NO_ADDUCT, *((adduct, adduct) for adduct in POSITIVE_ADDUCTS)],
+    adduct_policy = forms.ChoiceField(
+        choices=[(policy, POLICY_LABELS[policy]) for policy in ADDUCT_POLICIES],
         required=False,
-        label="Positive mode",
+        initial=DEFAULTS.adduct_policy,
+        label="Which adduct counts",
     )
-    negative_adduct = forms.ChoiceField(
-        choices=[NO_ADDUCT, *((adduct, adduct) for adduct in NEGATIVE_ADDUCTS)],
-        required=False,
-        label="Negative mode",
-    )
-
+    positive_adduct = forms.ChoiceField(required=False, label="Positive mode")
+    negative_adduct = forms.ChoiceField(required=False, label="Negative mode")
     accept_proposed_adducts = forms.BooleanField(
         required=False,
         label="Use the adducts that MS1 suggests",
         help_text="For features whose file states none. Results name the source of the adduct.",
     )
+    priority = forms.TypedChoiceField(
+        choices=Job.Priority.choices,
+        coerce=lambda value: Job.Priority(int(value)),
+        required=False,
+        initial=Job.Priority.BATCH,
+        label="Priority",
+        help_text=f"Interactive jobs may have up to {actions.MAX_INTERACTIVE_FEATURES} features.",
+    )
 
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, *args: Any, base: AnnotateParams | None = None, **kwargs: Any) -> None:
+        """`base` has the parameters that the form does not show, such as those of the job to run again."""
         super().__init__(*args, **kwargs)
+        self._base = base or DEFAULTS
         libraries = scope.library_versions(user).ready()
         self._set_choices(
             "library_version", libraries.select_related("library").order_by("library__name", "-number")
@@ -113,6 +223,11 @@ class RunForm(forms.Form):
             initial=references.default(),
         )
         self._set_choices("model_version", ModelVersion.objects.order_by("-is_default", "-registered_at"))
+        for mode, usual in (("positive", POSITIVE_ADDUCTS), ("negative", NEGATIVE_ADDUCTS)):
+            offered = dict.fromkeys((*usual, *filter(None, [self._base.assumed_adducts.get(mode)])))
+            field = self.fields[f"{mode}_adduct"]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [NO_ADDUCT, *((adduct, adduct) for adduct in offered)]
 
     def _set_choices(self, name: str, queryset: Any, initial: object = None) -> None:
         field = self.fields[name]
@@ -121,38 +236,17 @@ class RunForm(forms.Form):
         field.initial = initial
 
     def params(self) -> AnnotateParams:
-        """The job's parameters. The form must be valid."""
+        """The job's parameters. Fields that are invalid or that were not sent have the values of `base`."""
         values = self.cleaned_data
-        adducts = {"positive": values["positive_adduct"], "negative": values["negative_adduct"]}
-        return AnnotateParams(
-            method=values["method"] or AnnotateParams().method,
-            precursor_tolerance_ppm=values["precursor_tolerance_ppm"],
-            accept_proposed_adducts=values["accept_proposed_adducts"],
-            assumed_adducts={mode: adduct for mode, adduct in adducts.items() if adduct},
-        )
-
-
-class SubmitForm(RunForm):
-    """The first step of a submission: the files and their project, with the settings of the job."""
-
-    project = forms.ModelChoiceField(Project.objects.none(), label="Project", empty_label=None)
-    spectra = MultipleFileField(label="Spectra")
-    grouping = forms.ChoiceField(
-        choices=Upload.Grouping.choices,
-        initial=Upload.Grouping.AUTO,
-        required=False,
-        label="Spectra of one ion",
-        help_text="Spectra that belong to one ion are one feature and get one answer.",
-    )
-
-    def __init__(self, user: User, *args: Any, max_bytes: int, **kwargs: Any) -> None:
-        super().__init__(user, *args, **kwargs)
-        self._set_choices("project", scope.projects(user, Role.SUBMITTER))
-        self.fields["spectra"].help_text = (
-            "MGF, MSP (NIST and RIKEN), MassBank, mzML or mzXML, also as gzip, zip or tar. "
-            "The server recognises the format from the content. "
-            f"Up to {filesizeformat(max_bytes)} together. Only MS2 spectra are used. "
-            "An invalid spectrum or file does not affect the others."
+        assumed = {"positive": values.get("positive_adduct"), "negative": values.get("negative_adduct")}
+        return replace(
+            self._base,
+            method=values.get("method") or self._base.method,
+            precursor_tolerance_ppm=values.get("precursor_tolerance_ppm")
+            or self._base.precursor_tolerance_ppm,
+            accept_proposed_adducts=bool(values.get("accept_proposed_adducts")),
+            assumed_adducts={mode: adduct for mode, adduct in assumed.items() if adduct},
+            adduct_policy=values.get("adduct_policy") or self._base.adduct_policy,
         )
 
 

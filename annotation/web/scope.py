@@ -63,6 +63,7 @@ def job_or_404(user: User, public_id: UUID) -> Job:
         "model_version",
         "library_version__library__project",
         "reference_version__collection",
+        "repeats",
     )
     return get_object_or_404(rows, public_id=public_id)
 

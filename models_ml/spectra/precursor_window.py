@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models_ml.outcomes import AnnotateParams, CannotAnnotate, Embedding, Query
@@ -19,6 +18,11 @@ NO_ADDUCT = CannotAnnotate(
     "no_adduct",
     "The spectrum has no adduct, so the mass of its molecule is unknown. Add it to the record "
     "(ADDUCT, Precursor_type), or choose an adduct to assume when submitting.",
+)
+NOT_ENFORCED = CannotAnnotate(
+    "no_adduct",
+    "The job enforces its own adducts and has none for the ion mode of this spectrum, or the spectrum states "
+    "no ion mode. Choose an adduct for both modes, or another adduct policy, and submit again.",
 )
 NO_PEAKS = CannotAnnotate(
     "no_peaks", "The spectrum has no peak with a positive m/z and intensity. Export it again with its peaks."
@@ -63,9 +67,9 @@ def mass_window(spectrum: Spectrum, params: AnnotateParams) -> PrecursorWindow |
     precursor_mz = spectrum.precursor_mz
     if precursor_mz is None or not 0 < precursor_mz < float("inf"):
         return NO_PRECURSOR
-    adduct, assumed = _adduct(spectrum, params.assumed_adducts)
+    adduct, assumed = _adduct(spectrum, params)
     if not adduct:
-        return NO_ADDUCT
+        return NOT_ENFORCED if params.adduct_policy == "enforced" else NO_ADDUCT
     try:
         ion = adducts.parse(adduct)
     except ValueError as error:
@@ -108,17 +112,23 @@ def no_candidates(window: PrecursorWindow, params: AnnotateParams) -> str:
     )
 
 
-def _adduct(spectrum: Spectrum, assumed: Mapping[str, str]) -> tuple[str, bool]:
-    """The spectrum's adduct, else the one to assume for its ion mode, and whether it is assumed.
-
-    Empty if there is neither.
-    """
-    if spectrum.adduct:
+def _adduct(spectrum: Spectrum, params: AnnotateParams) -> tuple[str, bool]:
+    """The adduct that counts by the policy, and whether it is assumed. Empty if there is none."""
+    if spectrum.adduct and params.adduct_policy != "enforced":
         return spectrum.adduct, False
-    mode = spectrum.ion_mode or ""
-    if not mode and spectrum.charge:
-        mode = "positive" if spectrum.charge > 0 else "negative"
-    return assumed.get(mode, ""), True
+    if params.adduct_policy == "detected":
+        return "", False
+    return params.assumed_adducts.get(_ion_mode(spectrum), ""), True
+
+
+def _ion_mode(spectrum: Spectrum) -> str:
+    """As stated, else by the charge, else by the sign of the adduct. Empty if nothing tells it."""
+    if spectrum.ion_mode:
+        return spectrum.ion_mode
+    if spectrum.charge:
+        return "positive" if spectrum.charge > 0 else "negative"
+    sign = (spectrum.adduct or "")[-1:]
+    return {"+": "positive", "-": "negative"}.get(sign, "")
 
 
 def _agrees(spectrum: Spectrum, ion: adducts.Adduct) -> bool:
@@ -132,7 +142,7 @@ def _unsuitable_assumption(spectrum: Spectrum, ion: adducts.Adduct) -> CannotAnn
     stated = f"charge {spectrum.charge:+d}" if spectrum.charge else f"ion mode {spectrum.ion_mode}"
     return CannotAnnotate(
         "no_adduct",
-        f"The spectrum has no adduct, and the assumed adduct {ion.notation} (charge {ion.charge:+d}) "
-        f"does not fit its {stated}. Add the adduct to the record, such as [M+2H]2+ for charge +2, or choose "
-        "another adduct to assume when submitting.",
+        f"The adduct to assume, {ion.notation} (charge {ion.charge:+d}), does not fit the {stated} of the "
+        "spectrum. Add the adduct to the record, such as [M+2H]2+ for charge +2, or choose another adduct to "
+        "assume when submitting.",
     )

@@ -48,9 +48,9 @@ def count(page: Page, name: str) -> int:
 def submit(page: Page, batch: Path, n: int) -> None:
     page.locator('main a[href="/submit/"]').first.click()
     page.locator("input[type=file]").set_input_files(batch)
-    page.locator("input[name=name]").fill("First batch")
-    page.locator("main form button[type=submit]").click()
+    page.locator("form[data-files] button[type=submit]").click()
     page.locator("tr[data-issue-code]").wait_for()
+    page.locator("input[name=name]").fill("First batch")
     page.locator(f'button[data-usable="{n}"]').click()
     page.wait_for_url("**/jobs/*/")
 

@@ -11,16 +11,18 @@ from rest_framework import serializers
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.api.serializers.uploads import ReportSerializer
+from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.progress import JobOutcome, Progress
 from annotation.jobs.waiting import Waiting
 from annotation.spectra.models import Upload
-from models_ml.outcomes import METHODS, AnnotateParams
+from models_ml.outcomes import ADDUCT_POLICIES, METHODS, AnnotateParams
 from models_ml.spectra import adducts
 
 DEFAULTS = AnnotateParams()
 JOB_OUTCOMES = [(outcome.value, outcome.value) for outcome in JobOutcome]
 JOB_WAITING = [(reason.value, reason.value) for reason in Waiting]
+PRIORITIES = [priority.name.lower() for priority in Job.Priority]
 ION_MODES = ("positive", "negative")
 METHOD_HELP = (
     "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
@@ -86,6 +88,14 @@ class ParametersSerializer(serializers.Serializer[Any]):
         default=DEFAULTS.accept_proposed_adducts,
         help_text="Use the adduct that MS1 suggests for a feature whose file states none. It goes before "
         "`assumed_adducts`. Results name it as `adduct_source` `ms1`.",
+    )
+
+    adduct_policy = serializers.ChoiceField(
+        choices=ADDUCT_POLICIES,
+        default=DEFAULTS.adduct_policy,
+        help_text="Which adduct counts. `fallback`: the one of the file, else that of MS1 if accepted, else "
+        "the one of `assumed_adducts`. `detected`: without `assumed_adducts`. `enforced`: always the one of "
+        "`assumed_adducts`, whatever the file states; results then have `adduct_assumed`.",
     )
 
     def validate_precursor_tolerance_ppm(self, value: float) -> float:
@@ -179,6 +189,26 @@ class SubmissionSerializer(serializers.Serializer[Any]):
         help_text="Which spectra are annotated together, as one feature. `auto`: those with the same "
         "FEATURE_ID in the file; in mzML and mzXML runs those of the same ion. `off`: each spectrum alone.",
     )
+    sample = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        default="",
+        help_text="Your identifier of the measured sample. Results and exports carry it.",
+    )
+    priority = serializers.ChoiceField(
+        choices=PRIORITIES,
+        required=False,
+        default="batch",
+        help_text="Workers serve `interactive` jobs before `batch` jobs. An interactive job may have up to "
+        f"{actions.MAX_INTERACTIVE_FEATURES} features.",
+    )
+    repeats = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="The job of the same project that this one runs again with other settings. Only stored.",
+    )
 
 
 @extend_schema_serializer(component_name="Job")  # as a request: JobRequest
@@ -206,7 +236,7 @@ class JobInputSerializer(SubmissionSerializer):
 
 @extend_schema_serializer(component_name="JobFile")  # as a request: JobFileRequest
 class JobFileInputSerializer(SubmissionSerializer):
-    """A new job with its spectra in a file: MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed.
+    """A new job with its spectra in a file: MGF, MSP, MassBank, mzML, mzXML, SIRIUS or JSON, also compressed.
 
     The format is recognised by the content of the file.
     """
@@ -327,6 +357,13 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
     params = serializers.DictField()
     submitted_by = serializers.CharField(source="submitted_by.username")
     links = serializers.SerializerMethodField()
+    priority = serializers.SerializerMethodField()
+    repeats = serializers.UUIDField(
+        source="repeats.public_id",
+        allow_null=True,
+        default=None,
+        help_text="The job that this one runs again.",
+    )
 
     class Meta:
         model = Job
@@ -348,11 +385,17 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
             "cancel_requested_at",
             "finished_at",
             "links",
+            "priority",
+            "repeats",
         )
 
     @extend_schema_field(JobProgressSerializer)
     def get_progress(self, job: Job) -> dict[str, Any]:
         return dict(JobProgressSerializer(self.context["progress"][job.pk]).data)
+
+    @extend_schema_field(serializers.ChoiceField(choices=PRIORITIES))
+    def get_priority(self, job: Job) -> str:
+        return Job.Priority(job.priority).name.lower()
 
     @extend_schema_field(JobLinksSerializer)
     def get_links(self, job: Job) -> dict[str, str]:
@@ -374,8 +417,7 @@ class SubmittedJobSerializer(JobSerializer):
 
     @extend_schema_field(ReportSerializer)
     def get_report(self, job: Job) -> dict[str, Any]:
-        report: dict[str, Any] = self.context["report"]
-        return report
+        return dict(ReportSerializer(self.context["report"]).data)
 
 
 class JobRetrySerializer(serializers.Serializer[Any]):

@@ -57,6 +57,7 @@ class AnnotationDetail(AnnotationView):
     spectrum: SpectrumDetail
     reference_matches: tuple[Match, ...]
     verdicts: tuple[VerdictDetail, ...]
+    sample: str
 
 
 class FeatureSerializer(ViewSerializer):
@@ -179,6 +180,7 @@ class AnnotationDetailSerializer(AnnotationSerializer):
     )
     provenance = ProvenanceSerializer(source="*")
     verdicts = VerdictDetailSerializer(many=True, help_text="Oldest first. The last one is current.")
+    sample = serializers.CharField(help_text="The measured sample, as the submitter stated it for the file.")
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_job(self, detail: AnnotationDetail) -> str:

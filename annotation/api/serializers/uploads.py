@@ -60,6 +60,7 @@ class UploadSerializer(ReadOnlyModelSerializer[Upload]):
             "n_skipped",
             "n_features",
             "grouping",
+            "sample",
         )
 
 
@@ -80,6 +81,30 @@ class ReportIssueSerializer(serializers.Serializer[Any]):
     )
 
 
+class ObstacleSerializer(serializers.Serializer[Any]):
+    """Features that cannot be annotated for one reason."""
+
+    code = serializers.CharField(
+        help_text="`no_adduct`, `no_enforced_adduct`, `unsuitable_adduct`, `no_precursor`, "
+        "`unsupported_adduct` or `impossible_mass`."
+    )
+    n_features = serializers.IntegerField()
+    text = serializers.CharField(help_text="Such as `65 lack an adduct`.")
+    detail = serializers.CharField(help_text="What is wrong with the first of them, and how to fix it.")
+
+
+class PreflightSerializer(serializers.Serializer[Any]):
+    """What a job with these parameters would do with the features. The page of the report shows the same."""
+
+    n_ready = serializers.IntegerField(help_text="Features that can be annotated.")
+    n_no_adduct = serializers.IntegerField(help_text="Features whose file states no adduct.")
+    n_proposed = serializers.IntegerField(help_text="Of these, features for which MS1 suggests one.")
+    n_assumed = serializers.IntegerField(help_text="Ready features with an adduct of `assumed_adducts`.")
+    n_from_ms1 = serializers.IntegerField(help_text="Ready features with the adduct that MS1 suggests.")
+    obstacles = ObstacleSerializer(many=True, help_text="Why the other features cannot be annotated.")
+    action = serializers.CharField(help_text="The summary in one line.")
+
+
 class ReportSerializer(serializers.Serializer[Any]):
     """The pre-flight report: what was found, and each spectrum that was rejected, repaired or skipped."""
 
@@ -92,3 +117,4 @@ class ReportSerializer(serializers.Serializer[Any]):
     n_skipped = serializers.IntegerField()
     n_features = serializers.IntegerField(help_text="Features of the usable spectra.")
     issues = ReportIssueSerializer(many=True, help_text="The first thousand. The upload lists all.")
+    preflight = PreflightSerializer()

@@ -31,6 +31,7 @@ from annotation.api.serializers.uploads import ReportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem, JobQuerySet
+from annotation.jobs.parameters import from_json
 from annotation.jobs.progress import Progress, progress, with_progress
 
 ITEM_COLUMNS = (
@@ -56,6 +57,7 @@ def visible_jobs(request: Request) -> JobQuerySet:
         "model_version",
         "library_version__library",
         "reference_version__collection",
+        "repeats",
     )
 
 
@@ -130,7 +132,7 @@ class JobsView(View):
             "request": request,
             "progress": {job.pk: known},
             "upload": upload,
-            "report": submission.report_of(upload),
+            "report": submission.report_of(upload, from_json(job.params)),
         }
         headers = {
             "Location": address(request, "api:job", job.public_id),

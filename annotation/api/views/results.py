@@ -110,7 +110,7 @@ def _condition(request: Request, job: Job) -> Q:
 def visible_annotations(request: Request) -> QuerySet[Annotation]:
     return Annotation.objects.in_projects(projects(request)).select_related(
         "item__feature",
-        "spectrum",
+        "spectrum__upload",
         "job__project",
         "job__submitted_by",
         "job__model_version",
@@ -160,6 +160,7 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
         spectrum=from_row(SpectrumDetail, spectrum, peaks=_peaks(spectrum)),
         reference_matches=tuple(matches_of(annotation)),
         verdicts=tuple(from_row(VerdictDetail, verdict) for verdict in verdicts),
+        sample=result.sample,
     )
 
 

@@ -18,6 +18,7 @@ from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
 from models_ml.outcomes import METHODS, AnnotateParams
 from models_ml.spectra import adducts
+from models_ml.spectra.formats.supported import SUPPORTED
 
 DEFAULTS = AnnotateParams()
 ION_MODES = ("positive", "negative")
@@ -27,7 +28,7 @@ class Command(BaseCommand):
     help = "Annotate the spectra of a file with a library. Write the results as JSON (--out) or CSV (--csv)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed")
+        parser.add_argument("file", help=SUPPORTED)
         parser.add_argument("--library", required=True, metavar="NAME")
         parser.add_argument(
             "--library-version", type=int, metavar="N", help="default: the newest ready version"

@@ -11,6 +11,7 @@ from annotation.management import lookups
 from annotation.management.grouping import add_grouping
 from annotation.spectra.ingest import COUNTS, preflight, store_upload
 from annotation.spectra.models import Upload
+from models_ml.spectra.formats.supported import SUPPORTED
 
 SHOWN = {**COUNTS, "features": "features"}
 
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     help = "Store the spectra of a file. Each rejected spectrum is listed with its position and a remedy."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", help="MGF, MSP, MassBank, mzML, mzXML or JSON, also compressed")
+        parser.add_argument("path", help=SUPPORTED)
         parser.add_argument("--project", metavar="SLUG", help="default: the only project")
         parser.add_argument("--user", metavar="NAME", help="the person who uploads; default: a superuser")
         add_grouping(parser)

@@ -1,38 +1,5 @@
-// Conveniences of single pages: the drop zone, filters that apply themselves, and the keyboard in review.
+// Conveniences of single pages: filters that apply themselves, and the keyboard in review.
 // Each of them stands on a plain form or link that works without scripts.
-
-function dropZone(zone) {
-  const input = zone.querySelector("input[type=file]");
-  const list = zone.querySelector("[data-file-list]");
-  const maxBytes = Number(zone.dataset.maxBytes);
-  const showFiles = () => {
-    const files = [...input.files];
-    list.replaceChildren(...files.map((file) => {
-      const item = document.createElement("li");
-      item.textContent = `${file.name} (${(file.size / 2 ** 20).toFixed(2)} MiB)`;
-      return item;
-    }));
-    const total = files.reduce((sum, file) => sum + file.size, 0);
-    const limit = `${Math.floor(maxBytes / 2 ** 20)} MiB`;
-    const problem = `The files are larger than ${limit} together. Send fewer files at once, or compress them with gzip.`;
-    input.setCustomValidity(total > maxBytes ? problem : "");
-    input.reportValidity();
-  };
-  input.addEventListener("change", showFiles);
-  zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
-  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    zone.classList.remove("over");
-    input.files = event.dataTransfer.files;
-    showFiles();
-  });
-  input.form.addEventListener("submit", () => {
-    const button = input.form.querySelector("button[type=submit]");
-    button.disabled = true;
-    button.textContent = "Reading files…";
-  });
-}
 
 const ENTERING = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
 
@@ -163,7 +130,6 @@ document.addEventListener("htmx:load", (event) => {
   });
 });
 
-document.querySelectorAll("[data-drop]").forEach(dropZone);
 document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
 document.querySelector("[data-review] [aria-invalid=true]")?.focus();
 if (document.querySelector("[data-review]")) {

@@ -1,174 +1,136 @@
-"""Submission in two steps: upload files, check the report on them, then start the job."""
+"""The first step of a submission: only the files. The report of `views.report` is the second."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.db.models import Count, Q, Sum
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.core.files import File
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from annotation.accounts.models import Role
 from annotation.exports.csv_text import csv_response
-from annotation.jobs import actions
-from annotation.jobs.models import Job, JobItem
-from annotation.jobs.progress import with_progress
-from annotation.spectra import readers
+from annotation.references import accessions
+from annotation.spectra import pasted, readers
 from annotation.spectra.ingest import store_upload
-from annotation.spectra.models import Feature, SpectrumIssue, Upload
+from annotation.spectra.models import Upload
 from annotation.spectra.quantification import pair_tables
-from annotation.web import scope
-from annotation.web.forms import RunForm, SubmitForm
+from annotation.web import report_page, run_settings, scope
+from annotation.web.forms import AccessionForm, FilesForm, PeaksForm
 from annotation.web.scope import SignedInRequest
+from annotation.web.sessions import form_login_required
 
-ISSUES_PER_PAGE = 50
-MAX_PROPOSALS = 50
-# Fields of the first step that the report's URL carries to the second.
-CARRIED_FIELDS = (
-    "name",
-    "library_version",
-    "model_version",
-    "reference_version",
-    "method",
-    "precursor_tolerance_ppm",
-    "positive_adduct",
-    "negative_adduct",
-)
+AnyForm = FilesForm | PeaksForm | AccessionForm
 ISSUE_COLUMNS = ("file", "position", "title", "severity", "code", "reason", "remedy", "n")
 
 
-@login_required
+@form_login_required
 @require_http_methods(["GET", "POST"])
 def submit(request: SignedInRequest) -> HttpResponse:
+    """Files, pasted peaks or an accession, whichever form was sent: all of them become uploads."""
     if not scope.projects(request.user, Role.SUBMITTER).exists():
         return render(request, "annotation/submit_forbidden.html", status=403)
-    if request.method == "GET":
-        form = SubmitForm(request.user, initial=request.GET.dict(), max_bytes=settings.GLMR_MAX_UPLOAD_BYTES)
-        return _submit_page(request, form, 200)
-    form = SubmitForm(request.user, request.POST, request.FILES, max_bytes=settings.GLMR_MAX_UPLOAD_BYTES)
-    if not form.is_valid():
-        return _submit_page(request, form, 422)
+    kept = _kept_uploads(request)
+    forms = _Forms.of(request, kept)
+    sent = forms.sent
+    if sent is None:
+        return _page(request, forms, kept, 200)
+    if not sent.is_valid():
+        return _page(request, forms, kept, 422)
     try:
-        with readers.turn(readers.person(request.user)):
-            uploads = [
-                store_upload(
-                    form.cleaned_data["project"],
-                    request.user,
-                    file,
-                    file.name or "unnamed",
-                    Upload.Grouping(form.cleaned_data["grouping"] or Upload.Grouping.AUTO),
-                    table,
-                )
-                for file, table in pair_tables(form.cleaned_data["spectra"])
-            ]
+        uploads = _store(request, sent)
     except readers.Busy as busy:
-        form.add_error("spectra", str(busy))
-        response = _submit_page(request, form, 429 if busy.own else 503)
+        sent.add_error(None, str(busy))
+        response = _page(request, forms, kept, 429 if busy.own else 503)
         response.headers["Retry-After"] = str(readers.RETRY_AFTER_S)
         return response
-    if all(upload.state == Upload.State.REFUSED for upload in uploads):
-        for upload in uploads:
-            form.add_error("spectra", f"{upload.file_name}: {upload.refusal}")
-        return _submit_page(request, form, 422)
-    carried = [(name, request.POST.get(name, "")) for name in CARRIED_FIELDS]
-    parameters = urlencode([*(("upload", str(upload.pk)) for upload in uploads), *carried])
-    return redirect(f"{reverse('upload-report')}?{parameters}")
+    return redirect(to_report(request, [*kept, *uploads]))
 
 
-def _submit_page(request: SignedInRequest, form: SubmitForm, status: int) -> HttpResponse:
-    context = {"form": form, "max_bytes": settings.GLMR_MAX_UPLOAD_BYTES}
-    return render(request, "annotation/submit.html", context, status=status)
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """The three forms of the page. At most one of them was sent."""
+
+    files: FilesForm
+    peaks: PeaksForm
+    accession: AccessionForm
+    sent: AnyForm | None
+
+    @classmethod
+    def of(cls, request: SignedInRequest, kept: list[Upload]) -> _Forms:
+        """New files go to the project of the kept ones."""
+        data = request.POST.copy()
+        if kept:
+            data["project"] = str(kept[0].project_id)
+        kind = data.get("kind", "files") if request.method == "POST" else ""
+
+        def bound(name: str) -> QueryDict | None:
+            return data if kind == name else None
+
+        files = FilesForm(
+            request.user,
+            bound("files"),
+            request.FILES if kind == "files" else None,
+            max_bytes=settings.GLMR_MAX_UPLOAD_BYTES,
+        )
+        peaks = PeaksForm(request.user, bound("peaks"))
+        accession = AccessionForm(request.user, bound("accession"))
+        by_kind: dict[str, AnyForm] = {"files": files, "peaks": peaks, "accession": accession}
+        return cls(files, peaks, accession, by_kind.get(kind))
 
 
-@login_required
-@require_http_methods(["GET", "POST"])
-def report(request: SignedInRequest) -> HttpResponse:
-    """What the uploads contain. Submitters start the job here."""
-    uploads = _uploads(request)
-    may_submit = scope.holds(request.user, uploads[0].project_id, Role.SUBMITTER)
-    if request.method == "POST":
-        scope.require(request.user, uploads[0].project_id, Role.SUBMITTER)
-        form = RunForm(request.user, request.POST)
-        if form.is_valid():
-            try:
-                return redirect("job-detail", _start(request, uploads, form).public_id)
-            except actions.CannotSubmit as refusal:
-                form.add_error(None, str(refusal))
-    else:
-        carried = {name: request.GET[name] for name in CARRIED_FIELDS if request.GET.get(name)}
-        if "reference_version" in request.GET:  # an empty value means none, not the default
-            carried["reference_version"] = request.GET["reference_version"]
-        form = RunForm(request.user, initial={"name": _default_name(uploads)} | carried)
-    context = _report(request, uploads, form, may_submit)
-    return render(request, "annotation/report.html", context, status=422 if form.errors else 200)
+def to_report(request: SignedInRequest, uploads: list[Upload]) -> str:
+    """The address of the report of the uploads, with all else that the query of the first step carries."""
+    pairs = [("upload", str(upload.pk)) for upload in uploads]
+    carried = {name: request.GET[name] for name in ("again", "only", "preset") if name in request.GET}
+    return report_page.address([*pairs, *carried.items(), *run_settings.sent(request.GET).items()])
 
 
-def _uploads(request: SignedInRequest) -> list[Upload]:
-    """The uploads that the URL names. All must exist and belong to one project of the person, else 404."""
-    keys = [int(pk) for pk in request.GET.getlist("upload") if pk.isdecimal() and len(pk) < 19]
-    uploads = list(scope.uploads(request.user).filter(pk__in=keys).select_related("project").order_by("pk"))
-    if not uploads or len(uploads) != len(set(keys)) or len({upload.project_id for upload in uploads}) > 1:
-        raise Http404("Your projects have no such upload.")
-    return uploads
+def _kept_uploads(request: SignedInRequest) -> list[Upload]:
+    """Files of the selection that this step adds to. Those of other people or projects are left out."""
+    mine = scope.uploads(request.user, Role.SUBMITTER).filter(pk__in=report_page.upload_ids(request.GET))
+    uploads = list(mine.select_related("project").order_by("pk"))
+    return [upload for upload in uploads if upload.project_id == uploads[0].project_id]
 
 
-def _start(request: SignedInRequest, uploads: list[Upload], form: RunForm) -> Job:
-    features = Feature.objects.filter(upload__in=uploads).order_by("upload_id", "number")
-    return actions.submit(
-        project=uploads[0].project,
-        user=request.user,
-        name=form.cleaned_data["name"] or _default_name(uploads),
-        features=features,
-        library_version=form.cleaned_data["library_version"],
-        model_version=form.cleaned_data["model_version"],
-        reference_version=form.cleaned_data["reference_version"],
-        params=form.params(),
-    )
+def _store(request: SignedInRequest, form: AnyForm) -> list[Upload]:
+    """All files, the refused ones too. Raises readers.Busy, and then nothing is stored."""
+    project = form.cleaned_data["project"]
+    with readers.turn(readers.person(request.user)):
+        return [
+            store_upload(project, request.user, file, file.name or "unnamed", quantities=table)
+            for file, table in pair_tables(_files(form))
+        ]
 
 
-def _default_name(uploads: list[Upload]) -> str:
-    others = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
-    return f"{uploads[0].file_name[:180]}{others}"
+def _files(form: AnyForm) -> list[File[Any]]:
+    values = form.cleaned_data
+    match form:
+        case FilesForm():
+            return list(values["spectra"])
+        case PeaksForm():
+            fields = {name: values[name] for name in ("precursor_mz", "adduct", "title")}
+            return [pasted.as_file(values["peaks"], fields, f"{values['title'] or 'Pasted peaks'}.json")]
+        case AccessionForm():
+            return [accessions.as_file(values["accession"])]
 
 
-def _report(
-    request: SignedInRequest, uploads: list[Upload], form: RunForm, may_submit: bool
-) -> dict[str, object]:
-    issues = SpectrumIssue.objects.filter(upload__in=uploads).select_related("upload")
-    page = Paginator(issues, ISSUES_PER_PAGE).get_page(request.GET.get("page"))
-    n_counted = sum(upload.n_rejected + upload.n_repaired + upload.n_skipped for upload in uploads)
-    features = Feature.objects.filter(upload__in=uploads)
-    proposed = Q(adduct="") & ~Q(proposed_adduct="")
-    missing = features.aggregate(
-        usable=Count("id"),
-        proposed=Count("id", filter=proposed),
-        no_adduct=Count("id", filter=Q(adduct="")),
-        no_mode=Count("id", filter=Q(adduct="", ion_mode="")),
-        no_precursor=Count("id", filter=Q(precursor_mz=None)),
-    )
-    return {
-        "uploads": uploads,
-        "project": uploads[0].project,
-        "issues": page,
-        "n_unlisted": max(0, n_counted - (issues.aggregate(n=Sum("n"))["n"] or 0)),
-        "n_spectra": sum(upload.n_usable for upload in uploads),
-        "grouped": features.summary(),
-        "proposals": features.filter(proposed).order_by("upload_id", "number")[:MAX_PROPOSALS],
-        "missing": missing,
-        "form": form,
-        "may_submit": may_submit,
-        "jobs": with_progress(
-            scope.jobs(request.user)
-            .filter(pk__in=JobItem.objects.filter(spectrum__upload__in=uploads).values("job_id"))
-            .select_related("library_version")
-            .order_by("-created_at")[:10]
-        ),
+def _page(request: SignedInRequest, forms: _Forms, kept: list[Upload], status: int) -> HttpResponse:
+    context = {
+        "form": forms.files,
+        "peaks_form": forms.peaks,
+        "accession_form": forms.accession,
+        "invalid": forms.sent is not None and bool(forms.sent.errors),
+        "kept": kept,
+        "report_address": to_report(request, kept),
+        "max_bytes": settings.GLMR_MAX_UPLOAD_BYTES,
+        "has_library": scope.library_versions(request.user).ready().exists(),
     }
+    return render(request, "annotation/submit.html", context, status=status)
 
 
 @login_required

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
+from models_ml.spectra.formats.supported import FORMATS, SUPPORTED, listed
 from models_ml.unreadable import UnreadableFile
 
-_SUPPORTED = (
-    "Supported formats: MGF, MSP, MassBank records, mzML, mzXML, SIRIUS and JSON, also in gz, zip or tar."
-)
+_SUPPORTED = f"Supported formats: {SUPPORTED}."
 
 _MAGIC = (
     (b"BZh", "a bzip2 archive", "Unpack it, or compress it as gz or zip."),
@@ -33,7 +32,7 @@ _REFUSED = (
     (re.compile(rb"^MTD\tmzTab-version", re.M), "an mzTab results table",
      "Upload the spectra that it refers to."),
     (re.compile(rb"^(?:\$\$\$\$|M  END|.{30,40}V[23]000)\s*$", re.M), "an SDF file of structures",
-     "Import it as a library. Upload spectra as MGF, MSP, MassBank or mzML."),
+     f"Import it as a library. Upload spectra as {listed(FORMATS)}."),
     (re.compile(rb"<mzData[\s>]"), "an mzData file", "Convert it to mzML with ProteoWizard msConvert."),
     (re.compile(rb"<(?:!DOCTYPE )?html", re.I), "a web page",
      "Download the file itself, not the page that links to it."),

@@ -28,6 +28,7 @@ from models_ml.spectra.formats.mzml import read_mzml
 from models_ml.spectra.formats.mzxml import read_mzxml
 from models_ml.spectra.formats.sirius_ms import read_sirius_ms
 from models_ml.spectra.formats.source import Budget, Source, gunzip_if_needed
+from models_ml.spectra.formats.supported import FORMATS, listed
 from models_ml.spectra.spectrum import Spectrum
 from models_ml.spectra.survey import Document
 from models_ml.text_lines import Readable
@@ -151,7 +152,7 @@ def _archive_items(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator
     if not readable:
         raise UnreadableFile(
             f"The {kind} archive holds no spectrum file", "",
-            "Add MGF, MSP, MassBank, mzML, mzXML or JSON files to it, without archives inside.",
+            f"Add {listed(FORMATS)} files to it, without archives inside.",
         )  # fmt: skip
 
 

@@ -115,3 +115,24 @@ def test_a_dry_run_of_an_unreadable_file_is_422(world: World, client: APIClient)
     answer = post(client, world, b"", query="?dry_run=true")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/file"
+
+
+def test_sample_priority_and_the_repeated_job(world: World, client: APIClient) -> None:
+    first = post(client, world, name="first", sample="S-17", priority="interactive").json()
+    assert (first["priority"], first["repeats"]) == ("interactive", None)
+    assert client.get(first["upload"]).json()["sample"] == "S-17"
+    (result,) = client.get(first["links"]["results"]).json()["results"]
+    assert result["sample"] == "S-17"
+    second = post(client, world, name="second", repeats=first["id"]).json()
+    assert (second["priority"], second["repeats"]) == ("batch", first["id"])
+    unknown = post(client, world, name="third", repeats="00000000-0000-0000-0000-000000000000")
+    assert unknown.status_code == 422
+    assert unknown.json()["errors"][0]["pointer"] == "/repeats"
+
+
+def test_a_dry_run_has_the_summary_of_the_report(world: World, client: APIClient) -> None:
+    dry = post(client, world, query="?dry_run=1", params='{"adduct_policy": "enforced"}').json()
+    assert dry["preflight"]["action"] == "Nothing can be annotated yet (1 has no adduct for its ion mode)"
+    assert [obstacle["code"] for obstacle in dry["preflight"]["obstacles"]] == ["no_enforced_adduct"]
+    report = post(client, world, name="stored", params='{"adduct_policy": "enforced"}').json()["report"]
+    assert report["preflight"] == dry["preflight"]

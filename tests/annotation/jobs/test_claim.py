@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from annotation.jobs import ledger
-from annotation.models import JobItem, LibraryEmbedding
+from annotation.models import Job, JobItem, LibraryEmbedding
 from tests.annotation.builders import (
     make_feature,
     make_job,
@@ -36,6 +36,16 @@ def test_claimed_items_run_under_a_lease_with_a_new_fence() -> None:
     job.refresh_from_db()
     assert job.state == "running"
     assert ledger.claim(limit=10, worker="w2") is None
+
+
+@pytest.mark.django_db
+def test_interactive_jobs_come_first() -> None:
+    make_job(n_spectra=2)
+    interactive = make_job(n_spectra=4, priority=Job.Priority.INTERACTIVE)
+    for _ in range(2):
+        batch = ledger.claim(limit=2, worker="w")
+        assert batch is not None
+        assert {item.job_id for item in batch.items} == {interactive.pk}
 
 
 @pytest.mark.django_db

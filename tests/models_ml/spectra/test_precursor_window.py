@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,3 +59,24 @@ def test_the_adduct_of_the_record_counts_as_before() -> None:
     window = mass_window(make_spectrum(adduct="[M+2H]2+", charge=2), ASSUMED)
     assert not isinstance(window, CannotAnnotate)
     assert not window.adduct_assumed
+
+
+@pytest.mark.parametrize(
+    ("policy", "adduct", "assumed"),
+    [("fallback", "[M+Na]+", False), ("detected", "[M+Na]+", False), ("enforced", "[M+H]+", True)],
+)
+def test_the_policy_decides_whether_the_adduct_of_the_record_counts(
+    policy: str, adduct: str, assumed: bool
+) -> None:
+    params = replace(ASSUMED, adduct_policy=policy)
+    window = mass_window(make_spectrum(adduct="[M+Na]+", charge=None, ion_mode=None), params)
+    assert not isinstance(window, CannotAnnotate)
+    assert (window.adduct, window.adduct_assumed) == (adduct, assumed)
+
+
+@pytest.mark.parametrize(("policy", "charge"), [("detected", 1), ("enforced", 2)])
+def test_no_policy_overrules_the_charge_or_assumes_against_it(policy: str, charge: int) -> None:
+    params = replace(ASSUMED, adduct_policy=policy)
+    result = mass_window(make_spectrum(adduct=None, charge=charge), params)
+    assert isinstance(result, CannotAnnotate)
+    assert result.code == "no_adduct"
