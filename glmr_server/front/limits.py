@@ -21,7 +21,9 @@ class Limits:
     header_s: float = 10.0
     body_s: float = 30.0  # for a body without any bytes; each received byte adds to it
     body_bytes_per_s: int = 4096
-    idle_s: float = 5.0  # between two requests on a connection
+    # Between two requests on a connection. Longer than clients and proxies keep theirs (5 s in httpx, 60 s in
+    # nginx): otherwise both sides may act at the same time, and the request is lost.
+    idle_s: float = 75.0
     stall_s: float = 30.0  # without progress while the client reads a response
     queue_s: float = 30.0  # until a thread is free
     queue_length: int = 256

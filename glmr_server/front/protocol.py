@@ -57,6 +57,8 @@ class BoundedHTTP(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if not self._received and self._header_timer is not None:
+            self._wait_for_header(self.limits.header_s)  # it was idle until now
         self._received = True
         super().data_received(data)
 
@@ -73,7 +75,7 @@ class BoundedHTTP(H11Protocol):
         else:
             self.table.waits(self)
             self._received = False
-            self._wait_for_header(self.limits.idle_s + self.limits.header_s)
+            self._wait_for_header(self.limits.idle_s)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -89,7 +91,7 @@ class BoundedHTTP(H11Protocol):
         self.transport.abort()
 
     def _wait_for_header(self, seconds: float) -> None:
-        """Bytes do not extend this deadline, so a header that comes byte by byte ends as well."""
+        """Only the first byte changes this deadline, so a header that comes byte by byte ends as well."""
         self._stop(self._header_timer)
         self._header_timer = self.loop.call_later(seconds, self._header_is_late)
 
