@@ -97,6 +97,7 @@ def _accepted_spectra(verdict: Verdict) -> Iterator[Spectrum]:
 
 def _row(position: int, verdict: Verdict, spectrum: Spectrum) -> ReferenceSpectrum:
     annotation = verdict.annotation
+    assert spectrum.precursor_mz is not None  # `_members` leaves others out
     return ReferenceSpectrum(
         position=position,
         title=spectrum.title,

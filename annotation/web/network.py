@@ -70,7 +70,7 @@ def draw_network(neighbourhood: Neighbourhood) -> Network | None:
         return None
     spectra = [neighbourhood.own]
     nodes = [Node("own", "this feature", "", "", WIDTH / 2, HEIGHT / 2)]
-    found = [*neighbourhood.features, *neighbourhood.references]
+    found: list[SimilarFeature | Match] = [*neighbourhood.features, *neighbourhood.references]
     for number, row in enumerate(found):
         x, y = _position(number, len(found), row.similarity)
         node, spectrum = _feature(row, x, y) if isinstance(row, SimilarFeature) else _reference(row, x, y)

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -92,7 +93,7 @@ def make_batch(user: User) -> Job:
     item.delete()
     molecules = store_molecules()
     store_patterns(molecules)
-    values = {
+    values: dict[str, Any] = {
         "upload": upload, "project": project, "job": job.pk, "n": N_FEATURES, "molecules": molecules,
         "n_molecules": len(molecules),
     }  # fmt: skip

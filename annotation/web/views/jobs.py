@@ -75,6 +75,7 @@ def job_progress(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 async def job_events(request: SignedInRequest, public_id: UUID) -> StreamingHttpResponse:
     """Server-sent events: the job changed. Only an ASGI server can send them; else the page polls."""
     user = await request.auser()
+    assert isinstance(user, User)
     if not isinstance(request, ASGIRequest):
         await sync_to_async(scope.job_or_404)(user, public_id)
         return _event_stream(iter([ASK_AGAIN_LATER]))

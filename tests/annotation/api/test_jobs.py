@@ -114,8 +114,8 @@ def test_progress_states_why_a_job_does_not_move(world: World, client: APIClient
     known = client.get(address).json()["progress"]
     assert (known["stalled"], known["waiting"], known["eta_s"]) == (True, "no_worker", None)
     assert (known["queue_position"], known["jobs_in_queue"]) == (1, 1)
-    fields = {"worker": "w", "device": "cpu", "problem": "Gone.", "cannot_load": (job.model_version_id,)}
-    heartbeat.beat(Heartbeat(**fields))
+    cannot_load = (job.model_version_id,)
+    heartbeat.beat(Heartbeat(worker="w", device="cpu", problem="Gone.", cannot_load=cannot_load))
     for known in (client.get(address).json(), client.get("/api/v1/jobs").json()["results"][0]):
         assert (known["progress"]["stalled"], known["progress"]["waiting"]) == (False, "no_worker_for_model")
 

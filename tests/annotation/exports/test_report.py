@@ -65,7 +65,7 @@ def test_what_is_left_out_is_said(job: Job, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(report, "MAX_PAGES", 1)
     monkeypatch.setattr(report, "MAX_LINES", 2)
     page = html.fromstring(built(job, "html")[1].read_text())
-    notes = ["".join(element.itertext()) for element in page.cssselect(".note")]
+    notes = ["".join(str(text) for text in element.itertext()) for element in page.cssselect(".note")]
     assert any("1 of 2 features" in note for note in notes)
     assert any("first 2 of 5" in note for note in notes)
 

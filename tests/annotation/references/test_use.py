@@ -36,7 +36,7 @@ from tests.annotation.web.world import World, make_world
 
 pytestmark = pytest.mark.django_db
 
-STANDARD = {"level": "1", "reason": "Matches the standard, retention time 4.2 min."}
+STANDARD: dict[str, Any] = {"level": "1", "reason": "Matches the standard, retention time 4.2 min."}
 
 
 @pytest.fixture

@@ -61,9 +61,10 @@ def test_the_comparison_is_recorded(version: ReferenceVersion) -> None:
     record.finish(batch, [annotated(0.9, 0.8)], PROVENANCE)
     row = Annotation.objects.get()
     first = nearest(version.pk, to_exchange(row.spectrum), row.adduct, 10.0)[0]
-    assert (row.best_reference, row.reference_similarity) == (
-        first.reference, pytest.approx(first.similarity)
-    )  # fmt: skip
+    assert row.best_reference == first.reference
+    assert row.best_reference is not None
+    assert row.reference_similarity == pytest.approx(first.similarity)
+    assert row.reference_similarity is not None
     assert row.best_reference.molecule == make_molecule(SMILES[1])
     # Rank 1 is aspirin, whose reference has another spectrum.
     assert row.reference_disagreement is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,7 +20,7 @@ from tests.annotation.tables.batch import make_batch
 from tests.annotation.web.dom import Dom, text
 
 # The filter, and the numbers of the features that it matches.
-FILTERS: list[tuple[dict[str, object], set[int]]] = [
+FILTERS: list[tuple[dict[str, Any], set[int]]] = [
     ({}, {1, 2, 3, 4, 5, 6, 7}),
     ({"state": "failed"}, {6}),
     ({"state": "pending"}, {7}),
@@ -138,7 +139,7 @@ def test_review_stays_in_the_filtered_list(signed_in: tuple[Client, Job]) -> Non
 def test_a_list_of_many_masses_is_one_search(signed_in: tuple[Client, Job]) -> None:
     _, job = signed_in
     masses = " ".join(str(100 + n / 5) for n in range(1000))
-    chosen = read_filter(urlencode({"mz": masses, "mz_ppm": 20}))
+    chosen = read_filter(urlencode({"mz": masses, "mz_ppm": "20"}))
     assert sorted(matching_items(job, chosen).values_list("position", flat=True)) == []
     with pytest.raises(InvalidFilter, match="1001 m/z are too many"):
         read_filter(urlencode({"mz": masses + " 5"}))
@@ -157,7 +158,12 @@ def test_a_substructure_is_searched_once(
     _, job = signed_in
     searched: list[str] = []
     search: Callable[[str, Job], list[int]] = substructure._search
-    monkeypatch.setattr(substructure, "_search", lambda s, j: (searched.append(s), search(s, j))[1])
+
+    def count(smarts: str, in_job: Job) -> list[int]:
+        searched.append(smarts)
+        return search(smarts, in_job)
+
+    monkeypatch.setattr(substructure, "_search", count)
     chosen = read_filter("smarts=n")
     assert matching_items(job, chosen).count() == matching_items(job, chosen).count() == 2
     assert searched == ["n"]

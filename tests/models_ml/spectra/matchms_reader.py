@@ -4,14 +4,17 @@ Runs in a separate environment with matchms, which `test_matchms` starts: matchm
 than this project. Imports nothing of the project.
 """
 
+from __future__ import annotations
+
 import json
 import sys
+from typing import Any
 
 from matchms.importing import load_spectra
 from matchms.logging_functions import set_matchms_logger_level
 
 
-def read(path):
+def read(path: str) -> str | list[dict[str, Any]]:
     try:
         spectra = [spectrum for spectrum in load_spectra(path) if spectrum is not None]
     except Exception as error:  # any error is the answer of matchms to this file
