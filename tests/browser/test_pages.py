@@ -11,7 +11,7 @@ from tests.annotation.builders import make_annotation, make_job
 from tests.annotation.web.world import World, make_world
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Dialog, Page
 
     from tests.browser.conftest import OpenAs
 
@@ -120,8 +120,16 @@ def test_keys_move_along_the_queue(world: World, open_as: OpenAs) -> None:
     page.get_by_label("Comment").focus()
     page.keyboard.type("n")  # text: the page stays
     page.keyboard.press("Escape")  # leaves the field, so that letters are keys again
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
     page.keyboard.press("n")
     page.wait_for_url(f"**/{second.public_id}/?queue=1")
+    assert asked == ["beforeunload"]  # the comment was not saved
     page.keyboard.press("b")
     page.wait_for_url(f"**/{first.public_id}/?queue=1")
 

@@ -130,7 +130,16 @@ document.addEventListener("htmx:load", (event) => {
   });
 });
 
-document.querySelectorAll("[data-review]").forEach((form) => new ReviewKeys(form));
+// A verdict that was begun is not lost by a slip: the browser asks before it leaves the page.
+function askBeforeLeaving(form) {
+  const isBegun = () => [...form.elements].some((field) =>
+    field.matches("textarea, input[type=text]") && field.value.trim() !== "");
+  let isSent = false;
+  form.addEventListener("submit", () => { isSent = true; });
+  window.addEventListener("beforeunload", (event) => { if (!isSent && isBegun()) event.preventDefault(); });
+}
+
+document.querySelectorAll("[data-review]").forEach((form) => { new ReviewKeys(form); askBeforeLeaving(form); });
 document.querySelector("[data-review] [aria-invalid=true]")?.focus();
 if (document.querySelector("[data-review]")) {
   document.querySelectorAll("[data-propose], [data-cite]").forEach((button) => { button.hidden = false; });

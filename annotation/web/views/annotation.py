@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
@@ -89,8 +90,22 @@ def add_verdict(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         for field, message in invalid.errors.items():
             form.add_error(field if field in form.fields else None, message)
         return _page(request, annotation, form, status=422)
-    messages.success(request, f"Recorded: {verdict.get_decision_display().lower()}.")
+    messages.success(request, _recorded(annotation, verdict))
     return _after_verdict(request, annotation)
+
+
+def _recorded(annotation: Annotation, verdict: Verdict) -> str:
+    """The confirmation, with a link back: after a review the next feature is on the screen."""
+    spectrum = annotation.spectrum
+    feature = spectrum.title or (
+        f"m/z {spectrum.precursor_mz:.4f}" if spectrum.precursor_mz else "the feature"
+    )
+    return format_html(
+        'Recorded for <a href="{}">{}</a>: {}.',
+        reverse("annotation-detail", args=[annotation.public_id]),
+        feature,
+        verdict.get_decision_display().lower(),
+    )
 
 
 def _decide(annotation: Annotation, request: SignedInRequest, form: VerdictForm) -> Verdict:

@@ -254,6 +254,15 @@ def test_an_invalid_verdict_keeps_what_was_entered(data: dict[str, str], field: 
     assert not Verdict.objects.exists()
 
 
+def test_the_confirmation_names_the_feature_and_leads_back_to_it(world: World) -> None:
+    client = world.client("curator")
+    address = f"/annotations/{world.annotation.public_id}/"
+    assert client.post(f"{address}verdicts/", {"decision": "accept"}).status_code == 302
+    link = Dom(client.get("/review/")).get("[data-message] a")
+    assert link.get("href") == address
+    assert link.text_content()
+
+
 def test_a_verdict_on_an_outdated_page_is_refused_and_shows_the_newer_verdict(world: World) -> None:
     decide(
         annotation=world.annotation,
