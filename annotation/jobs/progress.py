@@ -52,12 +52,12 @@ WHERE (n_read < %(limit)s OR started_at > oldest) AND NOT EXISTS (
 
 
 class JobOutcome(StrEnum):
-    """How a job ended. A spectrum without a match counts as success: the search worked."""
+    """How a job ended. A feature without a match counts as success: the search worked."""
 
     OPEN = "open"
     SUCCEEDED = "succeeded"
-    PARTIAL = "partial"  # some spectra failed, cannot be annotated, or stayed cancelled after a retry
-    FAILED = "failed"  # all spectra failed or cannot be annotated
+    PARTIAL = "partial"  # some features failed, cannot be annotated, or stayed cancelled after a retry
+    FAILED = "failed"  # all features failed or cannot be annotated
     CANCELLED = "cancelled"
 
     @property
@@ -69,7 +69,7 @@ class JobOutcome(StrEnum):
 _LABELS = {
     JobOutcome.OPEN: "Open",
     JobOutcome.SUCCEEDED: "Done",
-    JobOutcome.PARTIAL: "Done with failures",
+    JobOutcome.PARTIAL: "Done, some without result",
     JobOutcome.FAILED: "Failed",
     JobOutcome.CANCELLED: "Cancelled",
 }
@@ -113,7 +113,7 @@ class Progress:
 
     @property
     def percent(self) -> float:
-        """Rounded down to a tenth, so that 100 means that every spectrum is finished."""
+        """Rounded down to a tenth, so that 100 means that every feature is finished."""
         return int(1000 * self.finished / self.total) / 10 if self.total else 100.0
 
     @property

@@ -51,7 +51,7 @@ class MassListField(forms.CharField):
 
 
 class FormulaField(forms.CharField):
-    """A molecular formula, in Hill order as the server stores it."""
+    """The atoms of a molecular formula, in Hill order as the server stores it. A charge is ignored."""
 
     def to_python(self, value: Any) -> Any:
         text = (super().to_python(value) or "").replace(" ", "")

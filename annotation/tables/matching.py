@@ -13,6 +13,9 @@ from annotation.tables.certainty import certainty_condition
 from annotation.tables.filter_form import DEFAULT_MZ_PPM, ResultFilter
 from annotation.tables.substructure import molecules_with
 
+# What follows the atoms in the formula of a molecule: nothing, or the charge of a permanent ion.
+CHARGES = ("", "+", "-", "+2", "-2", "+3", "-3", "+4", "-4")
+
 
 def matching_items(job: Job, chosen: ResultFilter) -> QuerySet[JobItem]:
     """The items of the job that match the filter, in no order. Raises InvalidFilter for a bad SMARTS."""
@@ -102,6 +105,11 @@ def _adduct(text: str) -> Q:
     return Q(annotation__adduct=text) | Q(annotation=None, feature__adduct=text)
 
 
+def _formula(atoms: str) -> Q:
+    """The atoms, with any charge: the molecule of a permanent ion has one in its formula."""
+    return Q(annotation__top_molecule__formula__in=[atoms + charge for charge in CHARGES])
+
+
 _CONDITIONS: dict[str, Callable[[Any], Q]] = {
     "q": _title,
     "state": lambda state: Q(state=state),
@@ -113,6 +121,6 @@ _CONDITIONS: dict[str, Callable[[Any], Q]] = {
     "time_from": lambda seconds: Q(feature__retention_time_s__gte=seconds),
     "time_to": lambda seconds: Q(feature__retention_time_s__lte=seconds),
     "adduct": _adduct,
-    "formula": lambda formula: Q(annotation__top_molecule__formula=formula),
+    "formula": _formula,
     "file": lambda upload: Q(feature__upload=upload),
 }

@@ -121,6 +121,12 @@ def metric(label: str, value: object, name: str = "", *, bad: bool = False) -> d
     return {"label": label, "value": shown, "name": name, "bad": bad}
 
 
+@register.inclusion_tag(f"{_FOLDER}/option_field.html")
+def option_field(bound_field: BoundField) -> dict[str, object]:
+    """A checkbox beside its label, with its hint and its errors."""
+    return {"field": bound_field}
+
+
 @register.inclusion_tag(f"{_FOLDER}/field.html")
 def field(bound_field: BoundField) -> dict[str, object]:
     """A form field with its label, hint and errors."""

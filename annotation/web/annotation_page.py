@@ -32,6 +32,7 @@ from annotation.web.spectrum_panel import (
 )
 from annotation.web.spectrum_plot_data import plot_data
 from models_ml.molecules.fingerprint import morgan_fingerprint, tanimoto
+from models_ml.molecules.formula import without_charge
 from models_ml.molecules.structure_text import parse_structure
 
 
@@ -165,8 +166,8 @@ def _matches(annotation: Annotation, candidates: Sequence[Candidate]) -> list[Ma
 
 
 def _formulas(annotation: Annotation, candidates: Sequence[Candidate]) -> list[FormulaRow]:
-    """By rank. One query."""
-    counts = Counter(candidate.molecule.formula for candidate in candidates)
+    """By rank. One query. Formula candidates name no charge, but permanent ions of the list do."""
+    counts = Counter(without_charge(candidate.molecule.formula) for candidate in candidates)
     return [FormulaRow(row, counts[row.formula]) for row in annotation.formulas.order_by("rank")]
 
 
@@ -185,7 +186,7 @@ def _proposals(
     formula_by_text = {row.formula.formula: row.formula for row in formulas}
     best = bytes(candidates[0].molecule.fingerprint) if candidates else None
     return [
-        _proposal(annotation, molecule, formula_by_text.get(molecule.formula), best)
+        _proposal(annotation, molecule, formula_by_text.get(without_charge(molecule.formula)), best)
         for molecule in first_by_key.values()
     ]
 

@@ -40,7 +40,7 @@ def parse_formula(text: str) -> dict[str, int]:
     if match := re.fullmatch(r"\[(.+)\](?:\d*[+-]|[+-]\d*)?", body):
         body = match.group(1)
     else:
-        body = _without_charge(body)
+        body = without_charge(body)
     counts: dict[str, int] = {}
     position = 0
     for match in _TOKEN.finditer(body):
@@ -54,9 +54,9 @@ def parse_formula(text: str) -> dict[str, int]:
     return counts
 
 
-def _without_charge(body: str) -> str:
+def without_charge(formula: str) -> str:
     """Remove "+", "-" or "+2" from the end. "C5H14NO2+" keeps its 2: it counts oxygens."""
-    return re.sub(r"[+-]\d*$", "", body)
+    return re.sub(r"[+-]\d*$", "", formula)
 
 
 def formula_mass(counts: Mapping[str, int]) -> float:

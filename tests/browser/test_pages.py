@@ -66,6 +66,13 @@ def test_pages_fit_the_screen_and_are_accessible(width: int, world: World, open_
         assert page.evaluate(INACCESSIBLE) == [], path
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_account_page_is_one_link_away_on_any_screen(width: int, world: World, open_as: OpenAs) -> None:
+    page = open_as(world.people["curator"], width=width)
+    page.locator('header a[href="/account/"]').click()
+    page.wait_for_url("**/account/")
+
+
 def test_skip_link_comes_first(world: World, open_as: OpenAs) -> None:
     page = open_as(world.people["viewer"])
     page.goto("/")

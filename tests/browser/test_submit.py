@@ -50,7 +50,7 @@ def test_from_dropped_files_to_a_job(width: int, world: World, open_as: OpenAs) 
     assert names(page) == ["a.mgf", "broken.mgf", "copy.mgf", "wrong.mgf"]
     page.get_by_role("button", name="Remove wrong.mgf").click()
     page.get_by_role("button", name="Upload 3 files").click()
-    page.wait_for_url("**/submit/report/**")
+    page.wait_for_url("**/submit/report/?upload=*")
 
     states = page.locator("#files [data-state]")
     assert [state.get_attribute("data-state") for state in states.all()] == ["read", "refused", "read"]

@@ -161,8 +161,9 @@ class FileList {
     this.button.disabled = false;
     const stored = this.chosen.filter((file) => file.stored !== null);
     if (stored.length === this.chosen.length) {
-      const uploads = stored.flatMap((file) => file.stored).map((number) => `&upload=${number}`).join("");
-      window.location.assign(this.form.dataset.report + uploads);
+      const report = new URL(this.form.dataset.report, window.location.href);
+      for (const number of stored.flatMap((file) => file.stored)) report.searchParams.append("upload", number);
+      window.location.assign(report);
       return;
     }
     this.show();

@@ -20,7 +20,7 @@ from annotation.jobs.models import Job
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
 
-N_SHOWN = 10
+N_SHOWN = 25  # at least one of each format
 TOPS = [(str(n), f"{n} candidate{'s' if n > 1 else ''}") for n in (1, 3, 5, 10, 40)]
 
 

@@ -15,7 +15,7 @@ from annotation.models import Job, Role
 from annotation.tables import substructure
 from annotation.tables.filter_form import InvalidFilter, read_filter
 from annotation.tables.matching import matching_items, ranges_around
-from tests.annotation.builders import make_project, make_user
+from tests.annotation.builders import make_annotation, make_molecule, make_project, make_user
 from tests.annotation.tables.batch import make_batch
 from tests.annotation.web.dom import Dom, text
 
@@ -176,3 +176,13 @@ def test_a_search_that_never_ends_is_stopped(
     monkeypatch.setattr(substructure, "WALL_S", 0.0)
     with pytest.raises(InvalidFilter, match="Use a simpler SMARTS"):
         matching_items(job, read_filter("smarts=[Se]"))
+
+
+@pytest.mark.parametrize("formula", ["C7H16NO2", "C7H16NO2+"])
+def test_a_formula_finds_the_molecules_of_permanent_ions(formula: str, db: None) -> None:
+    job = make_batch()
+    acetylcholine = make_molecule("CC(=O)OCC[N+](C)(C)C")
+    assert acetylcholine.formula == "C7H16NO2+"
+    item = job.items.get(state="pending")
+    make_annotation(item, top_molecule=acetylcholine)
+    assert list(matching_items(job, read_filter(urlencode({"formula": formula})))) == [item]

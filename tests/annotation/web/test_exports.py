@@ -69,3 +69,10 @@ def test_the_list_takes_the_same_queries_for_any_number_of_exports(world: World)
             client.get(address)
         counts.append(len(captured))
     assert counts[0] == counts[1] <= 6
+
+
+def test_the_list_has_room_for_an_export_of_each_format(world: World) -> None:
+    for format in Export.Format:
+        Export.objects.create(job=world.job, requested_by=world.job.submitted_by, format=format)
+    dom = Dom(world.client("viewer").get(reverse("job-exports", args=[world.job.public_id])))
+    assert len(dom.all("[data-export-state]")) == len(Export.Format)

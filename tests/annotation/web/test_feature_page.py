@@ -212,3 +212,19 @@ def test_a_spectrum_without_a_precursor_has_no_neighbours(world: World) -> None:
 def test_the_verdict_names_the_candidate_that_is_shown(world: World) -> None:
     dom = page(world, world.annotation, "?candidate=3")
     assert dom.values("#id_candidate option[selected]", "value") == ["3"]
+
+
+def test_a_formula_counts_the_candidates_that_are_permanent_ions(world: World) -> None:
+    library = make_library_version(["CC(=O)OCC[N+](C)(C)C", "CCO"])
+    job = make_job(1, project=world.project, user=world.people["submitter"], library_version=library)
+    annotation = make_annotation(job.items.get())
+    annotation.formulas.create(
+        rank=1,
+        formula="C7H16NO2",
+        mass_error_ppm=0.0,
+        n_explained_peaks=1,
+        explained_intensity=1.0,
+        probability=0.9,
+    )
+    row = page(world, annotation).get("[data-formula=C7H16NO2]")
+    assert row.cssselect("[data-label=Candidates]")[0].text_content() == "1"

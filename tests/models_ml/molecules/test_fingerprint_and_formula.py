@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rdkit import Chem, DataStructs
-from rdkit.Chem import rdFingerprintGenerator
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from models_ml.molecules.fingerprint import (
     bulk_tanimoto,
@@ -13,7 +13,13 @@ from models_ml.molecules.fingerprint import (
     tanimoto,
     unpack_bits,
 )
-from models_ml.molecules.formula import format_formula, formula_mass, hill_formula, parse_formula
+from models_ml.molecules.formula import (
+    format_formula,
+    formula_mass,
+    hill_formula,
+    parse_formula,
+    without_charge,
+)
 
 SMILES = ["CCO", "CCN", "c1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(=O)Nc1ccc(O)cc1"]
 
@@ -66,3 +72,9 @@ def test_formula_mass_and_hill_order() -> None:
     assert format_formula({"Cl": 1, "H": 3, "C": 1, "Br": 1}) == "CH3BrCl"
     with pytest.raises(ValueError, match="Xx"):
         formula_mass({"Xx": 1})
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)OCC[N+](C)(C)C", "C[N+](C)(C)CC[N+](C)(C)C", "CC(=O)[O-]"])
+def test_without_charge_leaves_the_atoms(smiles: str) -> None:
+    formula = rdMolDescriptors.CalcMolFormula(Chem.MolFromSmiles(smiles))
+    assert without_charge(formula) == format_formula(parse_formula(formula))
