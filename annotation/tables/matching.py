@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import BooleanField, Exists, Expression, F, OuterRef, Q, QuerySet
 
 from annotation.jobs.models import Job, JobItem
+from annotation.results.models import Annotation
 from annotation.review.models import Verdict
 from annotation.tables.certainty import certainty_condition
 from annotation.tables.filter_form import DEFAULT_MZ_PPM, ResultFilter
@@ -17,6 +18,13 @@ from annotation.tables.substructure import molecules_with
 def matching_items(job: Job, chosen: ResultFilter) -> QuerySet[JobItem]:
     """The items of the job that match the filter, in no order. Raises InvalidFilter for a bad SMARTS."""
     return JobItem.objects.filter(condition(chosen, job), job=job)
+
+
+def matching_annotations(job: Job, chosen: ResultFilter) -> QuerySet[Annotation]:
+    """The annotations of those items, in no order."""
+    annotations = Annotation.objects.filter(job=job).order_by()
+    # A job that is not filtered needs no join with its items.
+    return annotations.filter(item__in=matching_items(job, chosen)) if chosen else annotations
 
 
 def condition(chosen: ResultFilter, job: Job) -> Q:

@@ -24,6 +24,7 @@ from rdkit import Chem
 from annotation.libraries.patterns import store_patterns
 from annotation.models import Job, Molecule
 from annotation.tables import substructure
+from models_ml.molecules.fingerprint import morgan_fingerprint
 from models_ml.molecules.formula import exact_mass, hill_formula
 from models_ml.molecules.substructure import structure_of
 from tests.annotation.builders import make_job, make_project, make_user
@@ -114,7 +115,7 @@ def store_molecules() -> list[int]:
                 smiles=Chem.MolToSmiles(mol),
                 formula=hill_formula(mol),
                 exact_mass=exact_mass(mol),
-                fingerprint=b"",
+                fingerprint=morgan_fingerprint(mol),
             )
             for number, mol in enumerate(mols)
         ),
@@ -186,7 +187,7 @@ def substructure_times(client: Client, job: Job) -> dict[str, tuple[float, float
 
 
 def forget_answers() -> None:
-    substructure._memory = substructure._Memory(substructure.MAX_REMEMBERED)
+    substructure._memory.clear()
 
 
 def feature_address(client: Client, job: Job) -> str:
