@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from annotation.jobs.models import Job, JobItem
@@ -104,14 +103,21 @@ class _Links:
     def __init__(self, job: Job, chosen: ResultFilter) -> None:
         self._page = reverse("job-detail", args=[job.public_id])
         self._query = chosen.query
-        self._names = frozenset(chosen.values)
+        # A map has thousands of links, all with the same names.
+        self._starts: dict[tuple[str, ...], str] = {}
         self._feature = reverse("job-feature", args=[job.public_id, 0]).removesuffix("0/")
 
     def to(self, **values: str | float) -> str:
-        """The list with more filters; those of the overview that have the same names are replaced."""
-        pairs = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
-        pairs.append(urlencode({name: str(value) for name, value in values.items()}))
-        return f"{self._page}?{'&'.join(pairs)}#spectra"
+        """The list with more filters; those of the overview that have the same names are replaced.
+
+        The values need no escapes: they are numbers and stored words.
+        """
+        names = tuple(values)
+        start = self._starts.get(names)
+        if start is None:
+            kept = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
+            start = self._starts[names] = f"{self._page}?{''.join(f'{part}&' for part in kept)}"
+        return f"{start}{'&'.join([f'{name}={value}' for name, value in values.items()])}#spectra"
 
     def feature(self, position: int) -> str:
         return f"{self._feature}{position + 1}/"
