@@ -1,9 +1,9 @@
 """50,000 annotated features in one job: table, filter and map below 300 ms, a substructure below 2 s.
 
 The rows are made by bulk SQL, from real structures where `../shared/data` has them. Times are those of the
-server, from the request to the whole response, without the network. They are wall time: only a run on an idle
-machine can pass. On two cores with a load average of 10.5, on 2026-11-27: pages 232 to 849 ms, the overview 777 ms
-the first time and 100 ms again, substructures 752 to 2,300 ms and 420 to 768 ms again.
+server, from the request to the whole response, without the network. They are wall time,
+so other work on the machine counts too. On two cores with a load average of 10.5, on 2026-11-27: pages 232 to
+849 ms, the overview 777 ms the first time and 100 ms again, substructures 752 to 2,300 and 420 to 768 ms again.
 """
 
 from __future__ import annotations
