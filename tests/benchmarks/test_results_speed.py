@@ -3,7 +3,7 @@
 The rows are made by bulk SQL, from real structures where `../shared/data` has them. Times are those of the
 server, from the request to the whole response, without the network. They are wall time,
 so other work on the machine counts too. On two cores with a load average of 10.5, on 2026-11-27: pages 232 to
-849 ms, the overview 777 ms the first time and 100 ms again, substructures 752 to 2,300 and 420 to 768 ms again.
+849 ms, the overview 777 and again 100 ms, substructures 752 to 2,300 and 420 to 768 ms again.
 """
 
 from __future__ import annotations
