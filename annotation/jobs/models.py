@@ -247,6 +247,8 @@ class JobItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "feature"], name="one_item_per_feature")]
         indexes = [
             models.Index(fields=["job", "state"], name="item_counts"),
+            # Pages of results in the order of submission, and the addresses of features by number.
+            models.Index(fields=["job", "position"], name="item_by_position"),
             # Claims and lease checks read only open items. Done items, nearly all of the table, stay out.
             models.Index(
                 fields=["job", "position"], name="item_pending", condition=models.Q(state="pending")

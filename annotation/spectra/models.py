@@ -25,6 +25,12 @@ class UploadQuerySet(OwnedQuerySet["Upload"]):
         copies = self.filter(sha256__in=hashes, state=Upload.State.READY)
         return copies.exclude(pk__in=[upload.pk for upload in uploads]).order_by("-pk")
 
+    def of_job(self, job_id: int) -> UploadQuerySet:
+        """The files whose features are in the job."""
+        # A join with DISTINCT would compare every column of the files, once for each feature.
+        features = Feature.objects.filter(job_items__job=job_id).order_by()
+        return self.filter(pk__in=features.values("upload"))
+
 
 class SpectrumIssueQuerySet(models.QuerySet["SpectrumIssue"]):
     def by_kind(self) -> list[IssueKind]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, Max, Min, Q, QuerySet
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Floor
 
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import Molecule
 from annotation.results.compound_names import compound_names
+from annotation.results.models import Annotation
 from annotation.spectra.models import Upload
 
 N_PROBABILITY_BINS = 10
@@ -99,28 +102,20 @@ class Matrix:
     n_samples: int  # of the job; at most MAX_SAMPLES are shown
 
 
-class Median(Aggregate):
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
-
-
 def count_states(items: QuerySet[JobItem]) -> list[tuple[JobItem.State, int]]:
     """States that occur, in the order of their declaration. One query."""
     counts = dict(items.order_by().values_list("state").annotate(n=Count("pk")))
     return [(state, counts[state]) for state in JobItem.State if counts.get(state)]
 
 
-def count_confidence(items: QuerySet[JobItem]) -> Confidence:
+def count_confidence(annotations: QuerySet[Annotation]) -> Confidence:
     """One query."""
-    right = F("annotation__p_right")
-    annotated = items.filter(annotation__isnull=False)
     rows = (
-        annotated.order_by()
-        .values(bin=Floor(right * N_PROBABILITY_BINS))
+        annotations.order_by()
+        .values(bin=Floor(F("p_right") * N_PROBABILITY_BINS))
         .annotate(
-            n=Count("pk", filter=~Q(annotation__n_candidates=1)),
-            n_only=Count("pk", filter=Q(annotation__n_candidates=1)),
+            n=Count("pk", filter=~Q(n_candidates=1)),
+            n_only=Count("pk", filter=Q(n_candidates=1)),
         )
     )
     counts, n_only, n_without = [0] * N_PROBABILITY_BINS, 0, 0
@@ -135,23 +130,29 @@ def count_confidence(items: QuerySet[JobItem]) -> Confidence:
     return Confidence(bins, n_only, n_without)
 
 
-def count_mass_errors(job: Job, items: QuerySet[JobItem]) -> MassErrors:
-    """Two queries."""
+def count_mass_errors(job: Job, annotations: QuerySet[Annotation]) -> MassErrors:
+    """One query, which also returns the errors of likely answers: 8 bytes for each, for their median."""
     tolerance = from_json(job.params).precursor_tolerance_ppm
     width = 2 * tolerance / N_ERROR_BINS
-    error = F("annotation__candidates__mass_error_ppm")
-    first = items.filter(annotation__candidates__rank=1).order_by()
-    index = Floor((error + tolerance) / width)
-    counts = [0] * N_ERROR_BINS
-    for row in first.values(bin=index).annotate(n=Count("pk")):
+    error = F("candidates__mass_error_ppm")
+    rows = (
+        annotations.filter(candidates__rank=1)
+        .order_by()
+        .values(bin=Floor((error + tolerance) / width))
+        .annotate(
+            n=Count("pk"),
+            likely=ArrayAgg(error, filter=Q(p_right__gte=LIKELY, n_candidates__gt=1), default=Value([])),
+        )
+    )
+    counts, likely = [0] * N_ERROR_BINS, list[float]()
+    for row in rows:
         counts[max(0, min(int(row["bin"]), N_ERROR_BINS - 1))] += row["n"]
-    likely = first.filter(annotation__p_right__gte=LIKELY, annotation__n_candidates__gt=1)
-    summary = likely.aggregate(n=Count("pk"), median=Median(error))
+        likely += row["likely"]
     return MassErrors(
         bins=[Bin(i * width - tolerance, (i + 1) * width - tolerance, n) for i, n in enumerate(counts)],
         tolerance_ppm=tolerance,
-        n_likely=summary["n"],
-        median_ppm=summary["median"],
+        n_likely=len(likely),
+        median_ppm=median(likely) if likely else None,
     )
 
 
@@ -184,11 +185,7 @@ def map_features(items: QuerySet[JobItem]) -> FeatureMap | None:
 
 def sample_matrix(job: Job, items: QuerySet[JobItem]) -> Matrix | None:
     """The likely compounds in most files, by file. None for a job of one file. Four queries at most."""
-    samples = list(
-        Upload.objects.filter(pk__in=job.items.order_by().values("feature__upload")).order_by(
-            "file_name", "pk"
-        )
-    )
+    samples = list(Upload.objects.of_job(job.pk).order_by("file_name", "pk"))
     if len(samples) < 2:
         return None
     likely = items.filter(annotation__p_right__gte=LIKELY, annotation__n_candidates__gt=1).order_by()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from django.db import connection
 
 from annotation.jobs.models import Job
 from annotation.tables.filter_form import InvalidFilter
+from annotation.tables.recent import RecentAnswers
 from models_ml.isolation import MIB, ForkServer, IsolationError, run_bounded
 from models_ml.molecules.substructure import InvalidPattern, match_structures, read_bits
 
@@ -51,28 +51,7 @@ _server = ForkServer(preload=("models_ml.molecules.substructure",))
 _at_once = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 
-class _Memory:
-    """The latest answers. Safe to share between threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[int, int, str], array[int]] = OrderedDict()
-
-    def get(self, key: tuple[int, int, str]) -> array[int] | None:
-        with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-            return self._answers.get(key)
-
-    def put(self, key: tuple[int, int, str], answer: array[int]) -> None:
-        with self._lock:
-            self._answers[key] = answer
-            while len(self._answers) > self._size:
-                self._answers.popitem(last=False)
-
-
-_memory = _Memory(MAX_REMEMBERED)
+_memory: RecentAnswers[tuple[int, int, str], array[int]] = RecentAnswers(MAX_REMEMBERED)
 
 
 def molecules_with(smarts: str, job: Job) -> list[int]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from annotation.jobs.models import Job, JobItem
 from annotation.tables import overview
 from annotation.tables.filter_form import ResultFilter
-from annotation.tables.matching import matching_items
+from annotation.tables.matching import matching_annotations, matching_items
 from annotation.tables.overview import LIKELY, MAP_COLUMNS, MAP_ROWS, Bin, FeatureMap, MapCell
+from annotation.tables.recent import RecentAnswers
 from annotation.web.charts import Column, Point, column_chart, point_map
 
 # Rows of the table beside the map.
 N_TIME_RANGES = 12
+# Overviews that are remembered; one with a full map has about 1 MB.
+MAX_REMEMBERED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,32 @@ class OverviewPage:
     error_plot: Plot
     map_plot: Plot | None
     n_without_time: int
-    matrix: overview.Matrix | None
+    matrix: overview.Matrix | None = None
 
 
 def load_overview(job: Job, chosen: ResultFilter) -> OverviewPage:
-    """Ten queries at most. Raises InvalidFilter for a bad substructure."""
-    items = matching_items(job, chosen)
+    """Nine queries at most; four if nothing changed since the last time, in this process.
+
+    Raises InvalidFilter for a bad substructure.
+    """
+    # Items and verdicts change the time of their job in the same transaction. The job was read first, so
+    # the plots are never older than the key.
+    key = (job.pk, job.updated_at, chosen.query)
+    page = _recent.get(key)
+    if page is None:
+        page = _load_plots(job, chosen)
+        _recent.put(key, page)
+    # Names of samples can change at any time.
+    return replace(page, matrix=overview.sample_matrix(job, matching_items(job, chosen)))
+
+
+def _load_plots(job: Job, chosen: ResultFilter) -> OverviewPage:
+    """Everything but the matrix. Five queries, and those of a substructure."""
+    items, annotations = matching_items(job, chosen), matching_annotations(job, chosen)
     links = _Links(job, chosen)
     states = overview.count_states(items)
-    confidence = overview.count_confidence(items)
-    errors = overview.count_mass_errors(job, items)
+    confidence = overview.count_confidence(annotations)
+    errors = overview.count_mass_errors(job, annotations)
     feature_map = overview.map_features(items)
     return OverviewPage(
         n_features=sum(n for _, n in states),
@@ -72,8 +91,10 @@ def load_overview(job: Job, chosen: ResultFilter) -> OverviewPage:
         error_plot=_errors(errors),
         map_plot=_map(feature_map, links) if feature_map else None,
         n_without_time=feature_map.n_without_time if feature_map else 0,
-        matrix=overview.sample_matrix(job, items),
     )
+
+
+_recent: RecentAnswers[tuple[int, datetime, str], OverviewPage] = RecentAnswers(MAX_REMEMBERED)
 
 
 class _Links:
@@ -82,14 +103,21 @@ class _Links:
     def __init__(self, job: Job, chosen: ResultFilter) -> None:
         self._page = reverse("job-detail", args=[job.public_id])
         self._query = chosen.query
-        self._names = frozenset(chosen.values)
+        # A map has thousands of links, all with the same names.
+        self._starts: dict[tuple[str, ...], str] = {}
         self._feature = reverse("job-feature", args=[job.public_id, 0]).removesuffix("0/")
 
     def to(self, **values: str | float) -> str:
-        """The list with more filters; those of the overview that have the same names are replaced."""
-        pairs = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
-        pairs.append(urlencode({name: str(value) for name, value in values.items()}))
-        return f"{self._page}?{'&'.join(pairs)}#spectra"
+        """The list with more filters; those of the overview that have the same names are replaced.
+
+        The values need no escapes: they are numbers and stored words.
+        """
+        names = tuple(values)
+        start = self._starts.get(names)
+        if start is None:
+            kept = [part for part in self._query.split("&") if part and part.split("=")[0] not in values]
+            start = self._starts[names] = f"{self._page}?{''.join(f'{part}&' for part in kept)}"
+        return f"{start}{'&'.join([f'{name}={value}' for name, value in values.items()])}#spectra"
 
     def feature(self, position: int) -> str:
         return f"{self._feature}{position + 1}/"

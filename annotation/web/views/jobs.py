@@ -42,7 +42,7 @@ def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         "job": job,
         "progress": progress(job),
         "densities": DENSITIES,
-        "uploads": Upload.objects.filter(spectra__job_items__job=job).distinct().order_by("pk")[:20],
+        "uploads": Upload.objects.of_job(job.pk).order_by("pk")[:20],
         "may_submit": scope.holds(request.user, job.project_id, Role.SUBMITTER),
         "may_review": scope.holds(request.user, job.project_id, Role.CURATOR),
         "is_demonstration": is_demonstration(job),

@@ -54,7 +54,7 @@ def run_again(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """To the report of the job's files, with the job's settings in the form."""
     job = scope.job_or_404(request.user, public_id)
     scope.require(request.user, job.project_id, Role.SUBMITTER)
-    uploads = Upload.objects.filter(features__job_items__job=job).distinct().order_by("pk")
+    uploads = Upload.objects.of_job(job.pk).order_by("pk")
     pairs = [("upload", str(pk)) for pk in uploads.values_list("pk", flat=True)]
     return redirect(report_page.address([*pairs, ("again", str(job.public_id))]))
 

@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import Job, Role
+from annotation.jobs import ledger
+from annotation.models import Job, JobItem, Role
 from annotation.tables import overview
 from annotation.web.charts import Column, column_chart, ticks_between, ticks_to
 from tests.annotation.builders import (
@@ -115,6 +116,19 @@ def test_a_feature_has_a_stable_address(signed_in: tuple[Client, Job]) -> None:
     stranger.force_login(make_user())
     assert stranger.get(address).status_code == 404
     assert stranger.get(reverse("job-overview", args=[job.public_id])).status_code == 404
+
+
+def test_the_plots_are_counted_once_until_the_job_changes(
+    signed_in: tuple[Client, Job], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client, job = signed_in
+    assert table(page(client, job), "states") == {"Pending": 1, "Annotated": 5, "Failed": 1}
+    with django_assert_max_num_queries(8):
+        page(client, job)
+    item = job.items.get(state=JobItem.State.FAILED)
+    JobItem.objects.filter(pk=item.pk).update(state=JobItem.State.PENDING)
+    ledger.touch([job.pk])
+    assert table(page(client, job), "states") == {"Pending": 2, "Annotated": 5}
 
 
 def test_queries(
