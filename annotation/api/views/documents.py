@@ -46,5 +46,6 @@ class DocsView(SpectacularSwaggerSplitView):
 
     authentication_classes = ()
     permission_classes = ()
+    template_name = "annotation/api_docs.html"
     url_name = "api:schema"
     get_exception_handler = View.get_exception_handler
