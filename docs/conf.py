@@ -44,13 +44,3 @@ html_favicon = "../annotation/static/annotation/mark.svg"
 html_copy_source = False
 html_use_index = False
 html_show_sphinx = False
-
-
-def _level_headings(app, page: str, template: str, context: dict, doctree) -> None:  # type: ignore[no-untyped-def, type-arg]
-    """Sphinx marks the captions of a table of contents as headings without the level that WCAG asks for."""
-    if "body" in context:
-        context["body"] = context["body"].replace('role="heading"', 'role="heading" aria-level="2"')
-
-
-def setup(app) -> None:  # type: ignore[no-untyped-def]
-    app.connect("html-page-context", _level_headings)

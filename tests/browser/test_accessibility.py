@@ -37,17 +37,17 @@ RUN = """async rules => {
   broken => broken.nodes.map(node => `${broken.id}: ${node.target.join(" ")} ${node.html.slice(0, 160)} ${
     [...node.any, ...node.all, ...node.none].map(check => check.message).join("; ")}`));
 }"""
-# In Swagger UI the line of an operation is a button that holds a link. Its script makes both, so no style
-# sheet can part them; each does the same, and the keyboard reaches both.
-# What scripts and templates of Django's administration make: inline rows and select2 fields without names, and
-# tables that are wider than the screen. Its pages are for administrators only.
+# Made by the templates and scripts of Django's administration: inline rows and select2 fields without names,
+# and tables that are wider than the screen.
 ADMIN_KNOWN = (
     "label:",
     "select-name:",
     "aria-input-field-name:",
     "scrollable-region-focusable:",
-    "pixels wide",
+    "is ",  # "is 1671 pixels wide"
 )
+# In Swagger UI the line of an operation is a button that holds a link. Its script makes both, so no style
+# sheet can part them; each does the same, and the keyboard reaches both.
 SWAGGER_KNOWN = "nested-interactive: #operations-"
 PICTURES = os.environ.get("GLMR_PICTURES", "")
 
@@ -117,7 +117,9 @@ def test_pages_without_records_meet_the_standard(world: World, open_as: OpenAs) 
 def test_administration_meets_the_standard(world: World, open_as: OpenAs) -> None:
     page = open_as(world.people["admin"])
     found = look(page, admin_pages(world))
-    found = [text for text in found if not any(f" {known}" in text for known in ADMIN_KNOWN)]
+    found = [
+        text for text in found if not text.split(" ", 2)[2].removeprefix("light ").startswith(ADMIN_KNOWN)
+    ]
     assert not found, "\n".join(found)
 
 

@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
 # States of jobs, items, uploads, libraries, workers and verdicts, by the colour that they share.
 BADGES = (
     ("Good", "done"),
-    ("Under way", "running"),
+    ("Running", "running"),
     ("Failed", "failed"),
     ("Needs attention", "partial"),
     ("Neutral", "pending"),
@@ -38,7 +38,7 @@ class ExampleForm(forms.Form):
 
 @login_required
 def components(request: SignedInRequest) -> HttpResponse:
-    """Staff only. No query of its own."""
+    """Staff only. The page adds no query."""
     if not request.user.is_staff:
         raise PermissionDenied("The page of components is for staff.")
     form = ExampleForm({"name": "Batch 7"})
