@@ -43,6 +43,7 @@ SECRET_KEY = _secret_key()
 
 # --- Applications ----------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "annotation",  # first: its templates come before those of Django's administration
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -55,7 +56,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "axes",
-    "annotation",
 ]
 
 MIDDLEWARE = [

@@ -59,7 +59,7 @@ def column_chart(
             f'width="{shown:.1f}" height="{height:.1f}">'
             f"<title>{escape(column.label)}: {column.n}</title></rect>"
         )
-        parts.append(_linked(bar, column.href) if column.n else "")
+        parts.append(_linked(bar, column.href, f"{column.label}: {column.n}") if column.n else "")
         if index % step == 0:
             parts.append(_text(x + width / 2, bottom + 16, column.tick or column.label, "middle"))
     if target is not None:
@@ -95,8 +95,34 @@ def point_map(
             f'<circle class="dot {point.css}" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.1f}">'
             f"<title>{escape(point.title)}</title></circle>"
         )
-        parts.append(_linked(dot, point.href))
+        parts.append(_linked(dot, point.href, point.title))
     return _svg(MAP_WIDTH, MAP_HEIGHT, alternative, parts)
+
+
+def reliability_chart(points: Sequence[tuple[float, float]]) -> SafeString:
+    """Stated probability against the share of right answers, both from 0 to 1, lowest first.
+
+    On the dashed line both are equal.
+    """
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return LEFT + x * (right - LEFT), bottom - y * (bottom - TOP)
+
+    parts = [_grid(tick, place(0, tick / 100)[1]) for tick in range(0, 101, 25)]
+    parts += [_text(place(tick / 100, 0)[0], bottom + 16, str(tick), "middle") for tick in range(0, 101, 25)]
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
+    parts.append(f'<line class="target" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{TOP}"/>')
+    places = [place(*point) for point in points]
+    parts.append(f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>')
+    for (stated, observed), (x, y) in zip(points, places, strict=True):
+        title = f"stated {100 * stated:.0f} %, right {100 * observed:.0f} %"
+        parts.append(
+            f'<circle class="dot likely" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{title}</title></circle>'
+        )
+    parts.append(_text((LEFT + right) / 2, HEIGHT - 6, "Stated probability of rank 1 (%)", "middle"))
+    parts.append(_text(LEFT + 6, TOP + 10, "Right (%)", "start"))
+    return _svg(WIDTH, HEIGHT, "Stated probability against the share of right answers", parts)
 
 
 def ticks_to(most: float, about: int = 4) -> list[float]:
@@ -132,17 +158,22 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _linked(shape: str, href: str) -> str:
+def _linked(shape: str, href: str, name: str) -> str:
     """Not a stop of the keyboard: the table beside the chart has links to the same features."""
-    return f'<a href="{escape(href)}" tabindex="-1">{shape}</a>' if href else shape
+    return (
+        f'<a href="{escape(href)}" tabindex="-1" aria-label="{escape(name)}">{shape}</a>' if href else shape
+    )
 
 
 def _svg(width: int, height: int, alternative: str, parts: Sequence[str]) -> SafeString:
+    # An element with the role "img" must hold no links, because screen readers skip what is in it.
+    role = "group" if any(part.startswith("<a ") for part in parts) else "img"
     # Every text in `parts` is escaped where it is added.
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        '<svg class="chart" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>',
         width,
         height,
+        role,
         alternative,
         mark_safe("".join(parts)),  # noqa: S308
     )

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path
 from annotation.web.views import (
     account,
     annotation,
+    design,
     exports,
     help,
     home,
@@ -85,4 +86,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("references/<slug:slug>/publish/", references.publish_accepted, name="publish-references"),
     path("models/", libraries.model_list, name="models"),
     path("status/", libraries.status, name="status"),
+    path("components/", design.components, name="components"),
 ]

@@ -84,6 +84,7 @@ def test_compare_writes_every_metric(tiny_checkpoint: Path, tmp_path: Path) -> N
     kept = collected["protocols"]["whole, references"]["retrieval"]
     assert kept["hit@1"] == report["methods"]["retrieval"]["hit@1"]
     assert set(kept["ci95"]) <= set(kept)
+    assert kept.get("reliability", []) == report["methods"]["retrieval"]["reliability"]
     # Add the report of another protocol, then replace everything with it.
     (tmp_path / "other.json").write_text(json.dumps(report | {"protocol": "formula"}))
     other = ["--checkpoint", str(tmp_path / "checkpoint"), str(tmp_path / "other.json")]

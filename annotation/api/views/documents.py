@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ class SchemaView(SpectacularAPIView):
     permission_classes = ()
     get_exception_handler = View.get_exception_handler
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """The schema is the same for everybody, and making it takes long, so each process makes it once."""
         renderer = request.accepted_renderer
@@ -46,5 +48,6 @@ class DocsView(SpectacularSwaggerSplitView):
 
     authentication_classes = ()
     permission_classes = ()
+    template_name = "annotation/api_docs.html"
     url_name = "api:schema"
     get_exception_handler = View.get_exception_handler

@@ -18,6 +18,7 @@ from annotation.references.models import ReferenceVersion
 from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.metrics_tables import COLUMNS, metrics_tables
+from annotation.web.model_summary import summarise
 from annotation.web.scope import SignedInRequest
 
 ROWS_PER_PAGE = 50
@@ -75,7 +76,10 @@ def row_issues_csv(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
 @login_required
 def model_list(request: SignedInRequest) -> HttpResponse:
     models = ModelVersion.objects.order_by("-is_default", "-registered_at")
-    context = {"rows": [(model, metrics_tables(model.metrics)) for model in models], "columns": COLUMNS}
+    context = {
+        "rows": [(model, summarise(model.metrics), metrics_tables(model.metrics)) for model in models],
+        "columns": COLUMNS,
+    }
     return render(request, "annotation/models.html", context)
 
 

@@ -11,7 +11,7 @@ METRICS = (
     "hit@1", "hit@5", "hit@20", "mrr", "coverage@20", "coverage@40", "mces@1", "tanimoto@1",
     "mean_candidates", "random_hit@1", "blind_hit@1", "shuffled_hit@1", "lift@1", "information_bits", "ece",
     "ece_close", "accuracy@50%", "abstained", "abstained_right", "abstained_absent", "absent_auc",
-    "n_spectra", "n_compounds", "n_groups", "gain@1", "twin_of",
+    "n_spectra", "n_compounds", "n_groups", "gain@1", "twin_of", "reliability",
 )  # fmt: skip
 COLUMNS = (
     "protocol", "method", "spectra", "hit@1", "random", "blind", "shuffled", "lift@1", "bits", "ECE",
@@ -29,7 +29,7 @@ def collect(reports: Sequence[Mapping[str, Any]], stored: Mapping[str, Mapping[s
         with_references = "references" if report["references"] else "no references"
         rows = protocols.setdefault(f"{report['protocol']}, {with_references}", {})
         for method, row in report["methods"].items():
-            kept = {name: row[name] for name in METRICS if row.get(name) is not None}
+            kept = {name: row[name] for name in METRICS if row.get(name) not in (None, [])}
             rows[method] = kept | {"ci95": {name: row["ci95"][name] for name in kept if name in row["ci95"]}}
     first = reports[0]
     return {"spectra": first["spectra"], "library": first["library"], "protocols": protocols}

@@ -10,6 +10,7 @@ from django.test import RequestFactory
 
 from annotation.templatetags.components import parameters
 from tests.annotation.web.dom import Dom
+from tests.annotation.web.world import World
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -76,3 +77,16 @@ def test_parameters_are_shown_in_words() -> None:
         ("seed", "0"),
         ("assumed adducts", "positive [M+H]+, negative [M-H]-"),
     ]
+
+
+@pytest.mark.parametrize(("person", "status"), [("viewer", 403), ("curator", 403), ("admin", 200)])
+def test_only_staff_see_the_page_of_components(person: str, status: int, world: World) -> None:
+    assert world.client(person).get("/components/").status_code == status
+
+
+def test_the_page_shows_components_in_all_their_kinds(world: World) -> None:
+    dom = Dom(world.client("admin").get("/components/"))
+    assert {"badge", "btn", "notice", "empty", "chart"} <= set(
+        " ".join(dom.values("[class]", "class")).split()
+    )
+    assert dom.has("ul.errorlist")

@@ -70,8 +70,11 @@ def test_the_start_page_polls_only_while_a_job_is_open(world: World) -> None:
 def test_the_menu_marks_the_current_page(world: World) -> None:
     client = world.client("viewer")
     for name, label in (("home", "Jobs"), ("review-queue", "Review"), ("models", "Models")):
-        assert open_page(client, name).text("nav [aria-current=page]") == label
-    assert open_page(client, "job-detail", world.job.public_id).text("nav [aria-current=page]") == "Jobs"
+        assert open_page(client, name).text("nav[aria-label=Main] [aria-current=page]") == label
+    assert (
+        open_page(client, "job-detail", world.job.public_id).text("nav[aria-label=Main] [aria-current=page]")
+        == "Jobs"
+    )
 
 
 def test_libraries_and_their_rejected_rows(
