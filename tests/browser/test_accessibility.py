@@ -61,8 +61,8 @@ def world(transactional_db: None) -> World:
 def violations(page: Page, site_page: SitePage, width: int) -> list[str]:
     """What breaks the standard on the page as shown, in light and in dark."""
     page.evaluate(axe.AXE_SCRIPT)
-    # The bar lies over whatever is at the edge of the screen, which scrolling brings out.
-    page.add_style_tag(content=".action-bar { position: static !important }")
+    # These lie over whatever is at the edge of the screen, which scrolling brings out.
+    page.add_style_tag(content=".action-bar, .verdict-actions { position: static !important }")
     found = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

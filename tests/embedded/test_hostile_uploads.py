@@ -83,10 +83,8 @@ def upload(client: httpx.Client, name: str, content: bytes) -> int:
     """The status of the answer. Waits and sends again while the server is busy, as the message says."""
     page = client.get("/submit/").text
     form = {
+        "kind": "files",
         "project": page.split('name="project" value="')[1].split('"')[0],
-        "library_version": first_option(page, "library_version"),
-        "model_version": first_option(page, "model_version"),
-        "precursor_tolerance_ppm": "10",
         "csrfmiddlewaretoken": client.cookies["csrftoken"],
     }
     deadline = time.monotonic() + DEADLINE_S
@@ -95,10 +93,6 @@ def upload(client: httpx.Client, name: str, content: bytes) -> int:
         if answer.status_code not in (429, 503) or time.monotonic() > deadline:
             return int(answer.status_code)
         time.sleep(int(answer.headers["Retry-After"]))
-
-
-def first_option(page: str, name: str) -> str:
-    return page.split(f'<select name="{name}"')[1].split('<option value="')[1].split('"')[0]
 
 
 def import_library(data_dir: Path) -> None:

@@ -57,7 +57,7 @@ class JobExportsView(View):
     @extend_schema(
         operation_id="create_export",
         parameters=[openapi.idempotency_key(required=True)],
-        request=ExportInputSerializer,
+        request={"application/json": ExportInputSerializer},
         responses={202: openapi.accepted(ExportSerializer), **openapi.WRITE_PROBLEMS},
     )
     @idempotent(required=True)

@@ -17,7 +17,7 @@ from annotation.web.charts import Column, column_chart, reliability_chart
 from annotation.web.scope import SignedInRequest
 
 STYLE_SHEET = Path(__file__).resolve().parents[2] / "static" / "annotation" / "site.css"
-_TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
+_TOKEN = re.compile(r"--([a-z-]{1,40}): (#[0-9a-f]{6})")
 
 # States of jobs, items, uploads, libraries, workers and verdicts, by the colour that they share.
 BADGES = (
