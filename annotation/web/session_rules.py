@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -45,7 +46,7 @@ def _refuse(request: HttpRequest) -> HttpResponseBase | None:
         if is_api:
             return None  # the view answers 401 to an unknown caller
         messages.info(request, "Your session reached its longest time. Sign in again.")
-        return redirect(f"/sign-in/?next={request.path}" if request.method == "GET" else "/sign-in/")
+        return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
     if not request.session.get(browser_sessions.MUST_CHANGE_PASSWORD) or _is_open(request):
         return None
     if is_api:
