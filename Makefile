@@ -11,6 +11,9 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 BENCH_READY := $(VENV)/.ready-bench
 TESTS ?= tests --ignore=tests/benchmarks
+# Tests run in this many processes, each with its own services. A file's tests stay together, because they share
+# fixtures. One thread for sums in each, because the other processes use the other cores.
+TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 # The help pages, which the server shows at /help/, and what they are made of.
 HELP := docs/_build/html/index.html
 HELP_SOURCES := $(shell find docs -path docs/_build -prune -o -type f -print) CHANGELOG.md glmr_server/__init__.py \
@@ -47,7 +50,7 @@ run: $(RUN_READY)
 	@exec $(PY) -m glmr_server.up $(ARGS)
 
 test: $(DEV_READY)
-	$(PY) -m pytest $(TESTS) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS) $(ARGS)
 
 check: lint types templates boundaries migrations docker-lint words docs-check
 	@echo 'All checks passed.'
