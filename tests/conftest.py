@@ -33,7 +33,9 @@ UNSAFE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_write
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not HAS_DJANGO:
+    # The process that hands out tests to others runs none, and the others inherit its environment.
+    hands_out = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if not HAS_DJANGO or hands_out:
         return
     # A short path, because sockets are created in it, and never the developer's data directory.
     data_dir = Path(tempfile.mkdtemp(prefix="glmr-t-", dir="/tmp"))
