@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import accumulate
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from annotation.jobs import ledger
@@ -164,7 +164,7 @@ def progress(job: Job) -> Progress:
     """The progress of one job. Six queries at most, each over an index."""
     known = with_progress([job])[0][1]
     # Results are a layer above jobs, so the relation is followed from here without an import.
-    n_none = JobItem.objects.filter(Q(("annotation__abstains", True)), job=job).count()
+    n_none = job.annotations.filter(abstains=True).count()
     return replace(known, none_of_these=n_none)
 
 

@@ -86,6 +86,9 @@ class Annotation(models.Model):
         indexes = [
             # The orders by which people look for what to check. Without them, each page sorts the whole job.
             models.Index(fields=["job", "p_right"], name="annotation_by_right"),
+            models.Index(fields=["job", "margin"], name="annotation_by_margin"),
+            models.Index(fields=["job", "reference_disagreement"], name="annotation_by_disagreement"),
+            models.Index(fields=["job"], name="annotation_abstains", condition=models.Q(abstains=True)),
             models.Index(fields=["job", "top_molecule"], name="annotation_by_molecule"),
         ]
 
@@ -120,6 +123,15 @@ class Candidate(models.Model):
     class Meta:
         ordering = ["annotation", "rank"]
         constraints = [models.UniqueConstraint(fields=["annotation", "rank"], name="one_candidate_per_rank")]
+        indexes = [
+            # The mass errors of a job, without its other candidates.
+            models.Index(
+                fields=["annotation"],
+                name="candidate_first_error",
+                include=["mass_error_ppm"],
+                condition=models.Q(rank=1),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"rank {self.rank} of {self.annotation_id}"

@@ -114,7 +114,7 @@ def _title(text: str) -> Q:
 
 
 def _review(choice: str) -> Q:
-    verdicts = Verdict.objects.filter(annotation__item=OuterRef("pk"))
+    verdicts = Verdict.objects.filter(annotation=OuterRef("annotation"))
     if choice == "none":
         return Q(~Exists(verdicts), annotation__isnull=False)
     if choice == "any":

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
-from django.db.models.expressions import OrderBy
 
-from annotation.jobs.models import JobItem
+from annotation.jobs.models import Job, JobItem
 
 # Sort keys of the page, and the columns that the database sorts by.
 SORTS = {
@@ -28,6 +27,7 @@ SORTS = {
     "embedding": "annotation__top_embedding_similarity",
 }
 DEFAULT_SORT = "position"
+ANNOTATION = "annotation__"
 # Choices of the order. A narrow screen has no column headings to sort by.
 ORDERS = (
     ("position", "As submitted"),
@@ -60,39 +60,52 @@ class Order:
     def is_descending(self) -> bool:
         return self.key.startswith("-")
 
-    def sorted(self, items: QuerySet[JobItem], *, backwards: bool = False) -> QuerySet[JobItem]:
-        column = F(self.column)
-        descends = self.is_descending != backwards
-        first: OrderBy
-        if backwards:
-            first = column.desc(nulls_first=True) if descends else column.asc(nulls_first=True)
-        else:
-            first = column.desc(nulls_last=True) if descends else column.asc(nulls_last=True)
-        if self.column == "position":
-            return items.order_by(first)
-        return items.order_by(first, F("position").desc() if backwards else F("position").asc())
+    @property
+    def is_of_annotations(self) -> bool:
+        return self.column.startswith(ANNOTATION)
 
-    def after(self, value: Any, position: int) -> Q:
+    def parts(self, job: Job, items: QuerySet[JobItem]) -> list[Part]:
+        """The rows of the list, those with a value first. The database can follow an index in each part.
+
+        One query over both would sort all rows of the job to find the first 50.
+        """
+        if self.column == "position":
+            return [Part(self, items)]
+        bound = Q(annotation__job=job) if self.is_of_annotations else Q()
+        without = Q((f"{self.column}__isnull", True))
+        return [Part(self, items.filter(bound, ~without)), Part(Order(), items.filter(without))]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that all have a value of the column of their order."""
+
+    order: Order
+    rows: QuerySet[JobItem]
+
+    def sorted(self, *, backwards: bool = False) -> QuerySet[JobItem]:
+        column = F(self.order.column)
+        first = column.desc() if self.order.is_descending != backwards else column.asc()
+        if self.order.column == "position":
+            return self.rows.order_by(first)
+        return self.rows.order_by(first, F("position").desc() if backwards else F("position").asc())
+
+    def after(self, value: Any, position: int) -> Part:
         """The rows behind the row with this value and position."""
-        if self.column == "position":
-            return Q(position__lt=position) if self.is_descending else Q(position__gt=position)
-        column, beyond = self.column, "lt" if self.is_descending else "gt"
-        if value is None:
-            return Q((f"{column}__isnull", True), position__gt=position)
-        return (
-            Q((f"{column}__{beyond}", value))
-            | Q((column, value), position__gt=position)
-            | Q((f"{column}__isnull", True))
-        )
+        return self._beyond(value, position, is_larger=not self.order.is_descending, is_behind=True)
 
-    def before(self, value: Any, position: int) -> Q:
+    def before(self, value: Any, position: int) -> Part:
         """The rows in front of the row with this value and position."""
-        if self.column == "position":
-            return Q(position__gt=position) if self.is_descending else Q(position__lt=position)
-        column, beyond = self.column, "gt" if self.is_descending else "lt"
-        if value is None:
-            return Q((f"{column}__isnull", False)) | Q((f"{column}__isnull", True), position__lt=position)
-        return Q((f"{column}__{beyond}", value)) | Q((column, value), position__lt=position)
+        return self._beyond(value, position, is_larger=self.order.is_descending, is_behind=False)
+
+    def _beyond(self, value: Any, position: int, *, is_larger: bool, is_behind: bool) -> Part:
+        column, comparison = self.order.column, "gt" if is_larger else "lt"
+        if column == "position":
+            return Part(self.order, self.rows.filter(Q((f"position__{comparison}", value))))
+        # The first condition follows from the second. It tells the database where in the index to start.
+        here = Q((column, value)) & Q((f"position__{'gt' if is_behind else 'lt'}", position))
+        condition = Q((f"{column}__{comparison}e", value)) & (Q((f"{column}__{comparison}", value)) | here)
+        return Part(self.order, self.rows.filter(condition))
 
 
 def read_order(text: str | None) -> Order:

@@ -55,7 +55,7 @@ def test_queries_of_the_page(
     address = reverse("job-detail", args=[job.public_id])
     with django_assert_max_num_queries(19):
         client.get(address)
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(24):
         client.get(f"{address}?smarts=n&sort=-right&mz_from=100&after=2")
 
 
