@@ -12,8 +12,10 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from annotation.api.views.base import View
+from glmr_server.security import WITH_INLINE_STYLES
 
 
 class SchemaView(SpectacularAPIView):
@@ -44,10 +46,17 @@ def _rendered(renderer: type[BaseRenderer]) -> tuple[bytes, str]:
 
 
 class DocsView(SpectacularSwaggerSplitView):
-    """Swagger UI, with its script in a file: the content security policy forbids inline scripts."""
+    """Swagger UI, with its script in a file: the content security policy forbids inline scripts.
+
+    Swagger UI writes styles into its elements, so only its page allows them.
+    """
 
     authentication_classes = ()
     permission_classes = ()
     template_name = "annotation/api_docs.html"
     url_name = "api:schema"
     get_exception_handler = View.get_exception_handler
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response.headers["Content-Security-Policy"] = WITH_INLINE_STYLES
+        return super().finalize_response(request, response, *args, **kwargs)

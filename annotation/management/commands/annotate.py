@@ -12,7 +12,7 @@ from annotation.exports.table import write_csv, write_json
 from annotation.jobs import actions
 from annotation.jobs.models import Job
 from annotation.management import lookups
-from annotation.management.grouping import add_grouping, counted
+from annotation.management.reading import add_reading, counted, read_options
 from annotation.management.waiting import temporary_worker, wait
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             action="store_true",
             help="use the adduct that MS1 suggests for features whose file states none",
         )
-        add_grouping(parser)
+        add_reading(parser)
         parser.add_argument("--with-worker", action="store_true", help="run a worker until the job ends")
         parser.add_argument("--no-wait", action="store_true", help="submit and return")
 
@@ -108,9 +108,8 @@ class Command(BaseCommand):
             accept_proposed_adducts=options["accept_proposed_adducts"],
             assumed_adducts=_assumed(options),
         )
-        path = lookups.readable_file(options["file"])
-        grouping = Upload.Grouping(options["grouping"])
-        upload = store_upload(project, user, path, path.name, grouping)
+        path, grouping, table = read_options(options)
+        upload = store_upload(project, user, path, path.name, grouping, table)
         self._report(upload)
         try:
             job = actions.submit(

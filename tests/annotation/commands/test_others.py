@@ -11,9 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.accounts.tokens import authenticate
-from annotation.models import Job, Library, LibraryVersion, Membership, Role, Spectrum, Upload
+from annotation.models import Feature, Job, Library, LibraryVersion, Membership, Role, Spectrum, Upload
 from tests.annotation.api.world import World
 from tests.annotation.builders import make_annotation, make_job, make_user
+from tests.models_ml.spectra.builders import mgf_block
 
 
 def run(*arguments: Any) -> tuple[str, str]:
@@ -33,6 +34,15 @@ def test_import_spectra_dry_run(world: World, spectra: Path) -> None:
     out, _ = run("import_spectra", spectra, "--dry-run")
     assert "2 usable" in out
     assert not Upload.objects.exists()
+
+
+def test_import_spectra_with_a_quantification_table(world: World, tmp_path: Path) -> None:
+    labelled, table = tmp_path / "run.mgf", tmp_path / "run_quant.csv"
+    labelled.write_text(mgf_block(PEPMASS="181.0495", FEATURE_ID="7"))
+    table.write_text("row ID,row m/z,A.mzML Peak area,\n7,181.0495,1200.5,\n")
+    assert "1 usable" in run("import_spectra", labelled, "--quantities", table, "--dry-run")[0]
+    run("import_spectra", labelled, "--quantities", table)
+    assert Feature.objects.get().quantities == {"row m/z": "181.0495", "A.mzML Peak area": "1200.5"}
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])

@@ -47,6 +47,7 @@ def test_pages_open_without_a_sign_in_and_without_a_query(
     assert response.headers["Content-Type"] == content_type
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(
