@@ -73,7 +73,7 @@ migrations: $(DEV_READY)
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 docker-lint: $(DEV_READY)
-	$(VENV)/bin/hadolint docker/*.Dockerfile
+	$(VENV)/bin/hadolint docker/*.Dockerfile docker/try/*.Dockerfile
 
 words: $(DEV_READY)
 	$(PY) -m tools.words
