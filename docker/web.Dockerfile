@@ -56,7 +56,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     GLMR_BIND=0.0.0.0:8000 \
     GLMR_STATIC_ROOT=/srv/glmr/static \
     GLMR_STATIC_COLLECTED=true
-RUN python manage.py collectstatic --no-input --verbosity 0
+# The server keeps its files to itself (mode 0600), but here root makes what another user serves.
+RUN python manage.py collectstatic --no-input --verbosity 0 \
+    && chmod --recursive a+rX /srv/glmr/static
 
 USER 10001
 VOLUME /data

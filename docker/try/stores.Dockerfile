@@ -29,3 +29,5 @@ ENV PATH=/opt/postgres/bin:$PATH \
     PGHOST=/tmp
 RUN install --directory --owner stores --group stores /var/lib/postgresql /data
 USER 10002
+WORKDIR /data
+CMD ["start-postgres"]

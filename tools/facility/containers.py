@@ -90,7 +90,8 @@ class Podman:
                 self.execute(name, *command)
                 return time.monotonic() - started
             except Failed as problem:
-                if time.monotonic() - started > timeout_s:
+                ended = "running containers" in str(problem)
+                if ended or time.monotonic() - started > timeout_s:
                     raise Failed(f"{name} is not healthy: {problem}\n{self.logs(name)[-3000:]}") from None
             time.sleep(0.5)
 
@@ -100,6 +101,7 @@ class Podman:
         own = _OWN.get(service.image)
         options = [
             *("--network", "host", "--cgroups", "disabled", "--no-healthcheck", "--hostname", name),
+            *("--log-driver", "k8s-file"),
             *("--volume", f"{self._folder / 'resolv.conf'}:/etc/resolv.conf:ro"),
             *(f"--cap-drop={right}" for right in service.cap_drop),
             *(f"--security-opt={option.replace(':true', '')}" for option in service.security_opt),
