@@ -120,6 +120,8 @@ report() {
 python=$(find_python)
 check_tools
 make_folder
+exec 9>"$folder/lock"
+flock --nonblock 9 || fail "another build or trial uses $folder. Wait for its end, or choose another folder: GLMR_IMAGES=/path"
 [ -f "$folder/driver" ] || storage_driver >"$folder/driver"
 make_base
 for image in "${images[@]}"; do

@@ -10,6 +10,8 @@ export GLMR_IMAGES=${GLMR_IMAGES:-/var/tmp/glmr-images}
 for tool in podman crun unshare ip; do
     command -v "$tool" >/dev/null || { echo "Error: not installed: $tool. Run: apt-get install podman crun iproute2" >&2; exit 1; }
 done
+exec 9>"$GLMR_IMAGES/lock"
+flock --nonblock 9 || { echo "Error: another build or trial uses $GLMR_IMAGES. Wait for its end, or choose another folder: GLMR_IMAGES=/path" >&2; exit 1; }
 # What podman remembers of a run that was killed describes processes that have ended.
 rm -rf "$GLMR_IMAGES/podman"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ def main() -> int:
     project = Path(__file__).resolve().parents[2]
     folder = Path(os.environ["GLMR_IMAGES"])
     started = time.monotonic()
+    # As the first process of its namespace this one would ignore a signal that it has no answer to.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("Stopped."))
     podman = Podman(folder, project)
     podman.clear()
     trial = Trial(podman, project, folder)

@@ -54,7 +54,7 @@ class Client:
             raise AssertionError(f"{method} {path}: {answer.status} {answer.body[:1000]!r}")
         return answer
 
-    def wait_for_job(self, job_id: str, timeout_s: float = 240.0) -> dict[str, Any]:
+    def wait_for_job(self, job_id: str, timeout_s: float = 600.0) -> dict[str, Any]:
         """The job when all of its features have ended. Raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -68,7 +68,7 @@ class Client:
 
 @dataclass
 class Traffic:
-    """Reads and submissions, about five a second, from `start` to `stop`."""
+    """Reads and submissions, about three a second, from `start` to `stop`."""
 
     client: Client
     document: dict[str, Any]
@@ -89,7 +89,7 @@ class Traffic:
 
     def _work(self) -> None:
         number = 0
-        while not self._end.wait(0.2):
+        while not self._end.wait(0.3):
             number += 1
             method, path = (("POST", "/api/v1/jobs"), ("GET", "/api/v1/jobs"), ("GET", "/healthz"))[number % 3]
             submits = method == "POST"
