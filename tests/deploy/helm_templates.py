@@ -22,7 +22,9 @@ class Chart:
     def __init__(self, folder: Path, values: Mapping[str, Any], release: str) -> None:
         self._context = {"Values": values, "Release": {"Name": release}}
         self._defined: dict[str, list[tuple[str, str]]] = {}
-        self._files = {file.name: _parts(file.read_text()) for file in sorted((folder / "templates").iterdir())}
+        self._files = {
+            file.name: _parts(file.read_text()) for file in sorted((folder / "templates").iterdir())
+        }
         for parts in self._files.values():
             self._collect(parts)
 

@@ -30,7 +30,9 @@ def main() -> int:
         return 1
     finally:
         podman.clear()
-    print(f"The images work as a facility's server: {len(STEPS)} steps held in {time.monotonic() - started:.0f} s.")
+    print(
+        f"The images work as a facility's server: {len(STEPS)} steps held in {time.monotonic() - started:.0f} s."
+    )
     return 0
 
 

@@ -91,7 +91,9 @@ class Traffic:
         number = 0
         while not self._end.wait(0.3):
             number += 1
-            method, path = (("POST", "/api/v1/jobs"), ("GET", "/api/v1/jobs"), ("GET", "/healthz"))[number % 3]
+            method, path = (("POST", "/api/v1/jobs"), ("GET", "/api/v1/jobs"), ("GET", "/healthz"))[
+                number % 3
+            ]
             submits = method == "POST"
             try:
                 answer = self.client.send(

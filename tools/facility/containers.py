@@ -31,7 +31,12 @@ class Podman:
         self._project = project
         self._command = [
             *("podman", "--root", str(folder / "storage"), "--runroot", str(folder / "run")),
-            *("--tmpdir", str(folder / "podman"), "--storage-driver", (folder / "driver").read_text().strip()),
+            *(
+                "--tmpdir",
+                str(folder / "podman"),
+                "--storage-driver",
+                (folder / "driver").read_text().strip(),
+            ),
             *("--cgroup-manager", "cgroupfs", "--runtime", "crun"),
         ]
         (folder / "resolv.conf").write_text(f"nameserver {NAME_SERVER}\n")

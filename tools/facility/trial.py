@@ -27,7 +27,11 @@ _BATCH = 40
 _PORT = 8443
 # All containers share one loopback interface, so the two web containers need an address each.
 _WEB = {"web-1": "127.0.0.31", "web-2": "127.0.0.32"}
-_HOSTS = [*((address, "web") for address in _WEB.values()), ("127.0.0.21", "postgres"), ("127.0.0.22", "redis")]
+_HOSTS = [
+    *((address, "web") for address in _WEB.values()),
+    ("127.0.0.21", "postgres"),
+    ("127.0.0.22", "redis"),
+]
 _DUMP = ["pg_dump", "--username", "glmr", "--format", "custom", "glmr"]
 _RESTORE = ["pg_restore", "--username", "glmr", "--dbname", "glmr", "--clean", "--if-exists"]
 
@@ -86,7 +90,14 @@ class Trial:
 
     def start_stores(self) -> None:
         (self.folder / "hosts").write_text("".join(f"{address} {name}\n" for address, name in _HOSTS))
-        names = ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user="]
+        names = [
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--no-resolv",
+            "--no-hosts",
+            "--bind-interfaces",
+            "--user=",
+        ]
         names += [f"--listen-address={NAME_SERVER}", "--addn-hosts=/etc/glmr/hosts", "--pid-file="]
         postgres = self.services["postgres"]
         name_server = replace(
@@ -157,11 +168,17 @@ class Trial:
         print(f"        {traffic.answered} requests answered, {len(traffic.failures)} failed")
         assert not traffic.failures, "\n".join(traffic.failures[:10])
         assert traffic.answered > 30
-        assert not running["finished_at"], "The batch had ended before anything was replaced: it proves nothing."
+        assert not running["finished_at"], (
+            "The batch had ended before anything was replaced: it proves nothing."
+        )
         for job_id in [self._batch["id"], *traffic.jobs]:
             progress = self.client.wait_for_job(job_id)["progress"]
             assert progress["failed"] == progress["pending"] == progress["running"] == 0, progress
-            assert progress["done"] + progress["no_match"] + progress["unusable"] == progress["total"], progress
+            assert progress["done"] + progress["no_match"] + progress["unusable"] == progress["total"], (
+                progress
+            )
+        for name in ("web-2", "worker-3", "exporter", "beat"):
+            print(f"        memory of {name}: {self._memory_mb(name):.0f} MB")
         print(f"        {1 + len(traffic.jobs)} jobs ended, none with a failed or open feature")
         assert len(set(traffic.jobs)) == len(traffic.jobs)
 
@@ -209,16 +226,31 @@ class Trial:
         return self.podman.run(self.services["web"], ["python", "manage.py", *arguments]).decode()
 
     def _issue_token(self, name: str) -> str:
-        text = self._manage("issue_token", name, "--user", "submitter", "--project", "demonstration", "--days", "1")
+        text = self._manage(
+            "issue_token", name, "--user", "submitter", "--project", "demonstration", "--days", "1"
+        )
         return text.strip().splitlines()[-1]
 
     def _count_rows(self) -> list[str]:
         tables = ("job", "jobitem", "spectrum", "annotation", "candidate", "verdict", "molecule")
         query = " UNION ALL ".join(f"SELECT count(*) FROM annotation_{table}" for table in tables)  # noqa: S608
         text = self.podman.execute(
-            "postgres", "psql", "--username", "glmr", "--tuples-only", "--no-align", "--command", query, "glmr"
+            "postgres",
+            "psql",
+            "--username",
+            "glmr",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            query,
+            "glmr",
         )
         return text.decode().split()
+
+    def _memory_mb(self, name: str) -> float:
+        """Resident memory of all processes of a container together, in MB."""
+        text = self.podman.execute(name, "sh", "-c", "cat /proc/[0-9]*/status").decode()
+        return sum(int(kib) for kib in re.findall(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)) * 1024 / 1e6
 
     def _make_certificate(self) -> None:
         (self.folder / "tls").mkdir(exist_ok=True)
@@ -253,7 +285,11 @@ class Trial:
         rows = [f"{m.smiles} {m.name}" for m in well_known_molecules() if m.demonstration_adducts]
         self.podman.run(
             self.services["web"],
-            ["sh", "-c", f"cat > /tmp/trial.smi && python manage.py import_library {_LIBRARY} /tmp/trial.smi"],
+            [
+                "sh",
+                "-c",
+                f"cat > /tmp/trial.smi && python manage.py import_library {_LIBRARY} /tmp/trial.smi",
+            ],
             given="\n".join(rows).encode(),
         )
 
@@ -275,7 +311,9 @@ class Trial:
                 "precursor_mz": spectrum.precursor_mz,
                 "adduct": spectrum.adduct,
                 "collision_energy": spectrum.collision_energy,
-                "peaks": [[float(mz), float(i)] for mz, i in zip(spectrum.mz, spectrum.intensity, strict=True)],
+                "peaks": [
+                    [float(mz), float(i)] for mz, i in zip(spectrum.mz, spectrum.intensity, strict=True)
+                ],
             }
             for number, spectrum in enumerate(demonstration_spectra()[:n_spectra])
         ]
@@ -302,9 +340,15 @@ STEPS = (
     ("The images hold what they should: no torch for web, no root, read-only", Trial.check_images),
     ("PostgreSQL with pgvector, Redis and a name server start", Trial.start_stores),
     ("The database of release 0.1 is upgraded, and no row is lost", Trial.upgrade),
-    ("Two web containers, two workers, exporter, beat and the proxy start and are healthy", Trial.start_server),
+    (
+        "Two web containers, two workers, exporter, beat and the proxy start and are healthy",
+        Trial.start_server,
+    ),
     ("A batch is submitted over REST, twice with one key: one job", Trial.annotate),
-    ("Workers and a web container are replaced: no request fails, nothing is lost", Trial.replace_while_it_runs),
+    (
+        "Workers and a web container are replaced: no request fails, nothing is lost",
+        Trial.replace_while_it_runs,
+    ),
     ("A backup restores the same results on empty volumes", Trial.back_up_and_restore),
 )
 
