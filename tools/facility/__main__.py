@@ -30,9 +30,8 @@ def main() -> int:
         return 1
     finally:
         podman.clear()
-    print(
-        f"The images work as a facility's server: {len(STEPS)} steps held in {time.monotonic() - started:.0f} s."
-    )
+    seconds = time.monotonic() - started
+    print(f"The images work as a facility's server: {len(STEPS)} steps held in {seconds:.0f} s.")
     return 0
 
 

@@ -45,7 +45,7 @@ def read_files(files: list[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for file in files:
         # The loader is a SafeLoader.
-        merged = _merge(merged, yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506
+        merged = _merge(merged, yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader))
     return merged
 
 
