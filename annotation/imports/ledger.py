@@ -134,7 +134,7 @@ def release(held: Claim, reason: str = "") -> bool:
 def queue(row: VersionImport, user: User) -> bool:
     """Publish a checked import. False if it is in another state by now."""
     same = VersionImport.objects.filter(pk=row.pk, state=State.CHECKED)
-    return same.update(state=State.QUEUED, published_by=user, attempts=0, n_done=0) == 1
+    return same.update(state=State.QUEUED, published_by=user, attempts=0, n_done=0, waits_since=Now()) == 1
 
 
 def discard(row: VersionImport) -> bool:

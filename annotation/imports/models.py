@@ -68,6 +68,7 @@ class VersionImport(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    waits_since = models.DateTimeField(default=timezone.now, editable=False)
     publish_at_once = models.BooleanField(default=False, help_text="Publish it if the check finds anything.")
     # Rises with each claim, so it is the fence too: only the latest claim may finish the work.
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -118,10 +119,6 @@ class VersionImport(models.Model):
         return self.state in (*self.WAITING, *self.RUNNING)
 
     @property
-    def unit(self) -> str:
-        """What the file has many of, in the singular."""
-        return "row" if self.kind == self.Kind.LIBRARY else "spectrum"
-
-    @property
     def units(self) -> str:
+        """What the file has many of."""
         return "rows" if self.kind == self.Kind.LIBRARY else "spectra"

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('size_bytes', models.BigIntegerField(default=0)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('state', models.CharField(choices=[('waiting', 'Waits for its check'), ('checking', 'Being checked'), ('checked', 'Checked'), ('queued', 'Waits for its publication'), ('publishing', 'Being published'), ('published', 'Published'), ('failed', 'Failed'), ('discarded', 'Discarded')], default='waiting', max_length=10)),
+                ('waits_since', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('publish_at_once', models.BooleanField(default=False, help_text='Publish it if the check finds anything.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('lease_expires_at', models.DateTimeField(null=True)),
