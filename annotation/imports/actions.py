@@ -51,10 +51,10 @@ def may_import(user: User, project: Project | None) -> bool:
     return user.is_superuser if project is None else may(user, project, Role.MANAGER)
 
 
-def visible(user: User, projects: QuerySet[Project]) -> VersionImportQuerySet:
-    """Imports for projects among `projects`, and for an administrator those for all projects."""
+def visible(projects: QuerySet[Project], *, is_administrator: bool) -> VersionImportQuerySet:
+    """Imports for these projects, and for an administrator those for all projects too."""
     rows = VersionImport.objects
-    return rows.usable_in(projects) if user.is_superuser else rows.filter(project__in=projects)
+    return rows.usable_in(projects) if is_administrator else rows.filter(project__in=projects)
 
 
 def from_part(part: PartialUpload) -> Store:

@@ -88,7 +88,7 @@ def renew(held: Claim, n_done: int) -> bool:
 
 
 def checked(held: Claim, report: dict[str, Any], n_done: int) -> bool:
-    """The check is complete. An import that shall be published at once waits for that now."""
+    """The check is complete. An import with `publish_at_once` waits for its publication now."""
     next_state = State.QUEUED if held.row.publish_at_once else State.CHECKED
     return _finish(
         held,

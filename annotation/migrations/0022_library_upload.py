@@ -35,6 +35,13 @@ class Migration(migrations.Migration):
             name='source',
             field=models.CharField(blank=True, db_default='', default='', help_text='Where the file comes from.', max_length=500),
         ),
+        migrations.AddField(
+            model_name='referencespectrum',
+            name='contributor',
+            field=models.CharField(
+                blank=True, db_default='', default='', help_text='As the record states it.', max_length=300
+            ),
+        ),
         migrations.AlterField(
             model_name='partialupload',
             name='project',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Unpack
@@ -30,6 +30,8 @@ from models_ml.spectra.formats import ReadLimits
 
 # Every rejected spectrum is counted. Of a file with only wrong spectra, the first issues are enough.
 MAX_STORED_ISSUES = 1_000
+# Names of fields, the one that names a person first.
+_CONTRIBUTORS = ("authors", "author", "submitter", "contributor", "pi", "datacollector")
 _REPAIRED = "The spectrum was repaired, and is used."
 
 
@@ -198,12 +200,19 @@ def _row(item: reading.Reference, file_name: str) -> ReferenceSpectrum:
         instrument=clean(spectrum.instrument, 300),
         instrument_type=clean(spectrum.instrument_type, 100),
         license=clean(spectrum.license, 100),
+        contributor=clean(_contributor(spectrum.metadata), 300),
         origin=clean(f"{file_name}, spectrum {item.source_index + 1}", 500),
         n_peaks=spectrum.n_peaks,
         mz_bytes=np.asarray(spectrum.mz, dtype="<f8").tobytes(),
         intensity_bytes=np.asarray(spectrum.intensity, dtype="<f8").tobytes(),
         splash=item.splash,
     )
+
+
+def _contributor(metadata: Mapping[str, str]) -> str:
+    """Who measured or submitted the spectrum, in the words of MassBank, GNPS, MoNA or NIST."""
+    stated = {name.casefold(): text for name, text in metadata.items()}
+    return next((stated[name] for name in _CONTRIBUTORS if stated.get(name)), "")
 
 
 def _issue(version: ReferenceVersion, item: reading.Unusable) -> ReferenceIssue:

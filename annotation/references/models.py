@@ -123,6 +123,9 @@ class ReferenceSpectrum(models.Model):
     instrument = models.CharField(max_length=300, blank=True)
     instrument_type = models.CharField(max_length=100, blank=True)
     license = models.CharField(max_length=100, blank=True)
+    contributor = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="As the record states it."
+    )
     origin = models.CharField(
         max_length=500, help_text="The file and index, or who accepted the spectrum and where."
     )

@@ -117,8 +117,8 @@ def reference_versions(user: User) -> ReferenceVersionQuerySet:
 
 
 def imports(user: User) -> VersionImportQuerySet:
-    """Imports that the person may look at, publish and discard."""
-    return actions.visible(user, actions.owners(user))
+    """Imports that the person may look at."""
+    return actions.visible(projects(user), is_administrator=user.is_superuser)
 
 
 def may_import(user: User) -> bool:

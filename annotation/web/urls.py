@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path
 from annotation.web.views import (
     account,
     annotation,
+    collections,
     design,
     exports,
     help,
@@ -88,6 +89,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("imports/<uuid:public_id>/publish/", imports.publish, name="import-publish"),
     path("imports/<uuid:public_id>/discard/", imports.discard, name="import-discard"),
     path("imports/<uuid:public_id>/rejected.csv", imports.rejected_csv, name="import-rejected-csv"),
+    path("libraries/<int:pk>/", collections.library, name="library"),
+    path("references/<int:pk>/", collections.collection, name="reference"),
+    path("references/spectra/<int:pk>/", references.spectrum, name="reference-spectrum"),
+    path("references/versions/<int:pk>/issues.csv", references.issues_csv, name="reference-issues-csv"),
     path("libraries/versions/<int:pk>/", libraries.library_version, name="library-version"),
     path("libraries/versions/<int:pk>/issues.csv", libraries.row_issues_csv, name="library-issues-csv"),
     path("references/versions/<int:pk>/", references.version, name="reference-version"),

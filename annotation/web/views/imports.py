@@ -63,20 +63,20 @@ def begin(request: SignedInRequest, kind: str) -> HttpResponse:
 @login_required
 def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     row = _import_or_404(request, public_id)
-    return render(request, "annotation/import.html", _context(row))
+    return render(request, "annotation/import.html", _context(request, row))
 
 
 @login_required
 def state(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The part of the page that changes while a worker checks or publishes."""
     row = _import_or_404(request, public_id)
-    return render(request, "annotation/_import_state.html", _context(row))
+    return render(request, "annotation/_import_state.html", _context(request, row))
 
 
 @login_required
 @require_POST
 def publish(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    row = _import_or_404(request, public_id)
+    row = _managed_import(request, public_id)
     try:
         actions.publish(row, request.user)
     except actions.CannotRequest as refusal:
@@ -87,7 +87,7 @@ def publish(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def discard(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    row = _import_or_404(request, public_id)
+    row = _managed_import(request, public_id)
     try:
         actions.discard(row)
     except actions.CannotRequest as refusal:
@@ -118,11 +118,20 @@ def _import_or_404(request: SignedInRequest, public_id: UUID) -> VersionImport:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def _context(row: VersionImport) -> dict[str, Any]:
+def _managed_import(request: SignedInRequest, public_id: UUID) -> VersionImport:
+    """Raises PermissionDenied (403) for those who may only look at it."""
+    row = _import_or_404(request, public_id)
+    if not actions.may_import(request.user, row.project):
+        raise PermissionDenied("Managers of the project publish and discard its imports.")
+    return row
+
+
+def _context(request: SignedInRequest, row: VersionImport) -> dict[str, Any]:
     waits = row.state in VersionImport.WAITING
     is_checked = row.state == VersionImport.State.CHECKED
     return {
         "row": row,
+        "may_import": actions.may_import(request.user, row.project),
         "report": row.report,
         "badge": BADGES[row.state],
         "publish_label": _publish_label(row, actions.next_number(row)) if is_checked else "",

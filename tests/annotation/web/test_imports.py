@@ -98,11 +98,16 @@ def test_only_managers_and_administrators_may(world: World, manager: Client) -> 
 def test_imports_of_others_do_not_exist(world: World, manager: Client) -> None:
     ours = checked(user=world.people["manager"], project=world.project)
     shared = checked(user=world.people["admin"], name="for all")
-    for client, row in ((world.client("stranger"), ours), (manager, shared), (world.client("curator"), ours)):
+    for client, row in ((world.client("stranger"), ours), (manager, shared)):
         for name in ("import-detail", "import-state", "import-rejected-csv"):
             assert client.get(reverse(name, args=[row.public_id])).status_code == 404
         for name in ("import-publish", "import-discard"):
             assert client.post(reverse(name, args=[row.public_id])).status_code == 404
+    member = world.client("curator")
+    page = Dom(member.get(reverse("import-detail", args=[ours.public_id])))
+    assert not page.has('main form[method="post"]')
+    assert member.post(reverse("import-publish", args=[ours.public_id])).status_code == 403
+    assert member.post(reverse("import-discard", args=[ours.public_id])).status_code == 403
     manager.post(reverse("import-discard", args=[ours.public_id]))
     ours.refresh_from_db()
     assert ours.state == "discarded"
