@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.api.views import catalogue, documents, exports, imports, jobs, results, status
+from annotation.api.views import catalogue, documents, exports, imports, jobs, parts, results, status
 
 app_name = "api"
 
@@ -46,6 +46,8 @@ urlpatterns = [
     path("imports/<uuid:import_id>", imports.ImportView.as_view(), name="import"),
     path("imports/<uuid:import_id>/publish", imports.PublishView.as_view(), name="import-publish"),
     path("imports/<uuid:import_id>/rejected.csv", imports.RejectedView.as_view(), name="import-rejected"),
+    path("parts", parts.PartsView.as_view(), name="parts"),
+    path("parts/<uuid:part_id>", parts.PartView.as_view(), name="part"),
     path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
     path("status", status.StatusView.as_view(), name="status"),

@@ -73,14 +73,16 @@ class Rejections:
         self._writer.writerow(REJECTED_COLUMNS)
 
     def add(self, position: str, code: str, reason: str, remedy: str, text: str) -> None:
-        cells = [clean(value, 1000) for value in (position, code, reason, remedy, text)]
-        self._writer.writerow([csv_cell(value) for value in cells])
+        position, reason, remedy = clean(position, 300), clean(reason, 1000), clean(remedy, 1000)
+        self._writer.writerow(
+            [csv_cell(value) for value in (position, code, reason, remedy, clean(text, 300))]
+        )
         if code not in self._by_code and len(self._by_code) == MAX_KINDS:
             return
-        kind = self._by_code.setdefault(code, Rejection(*cells[1:4]))
+        kind = self._by_code.setdefault(code, Rejection(code, reason, remedy))
         kind.n += 1
         if len(kind.positions) < MAX_POSITIONS:
-            kind.positions.append(cells[0])
+            kind.positions.append(position)
 
     def most_frequent_first(self) -> list[Rejection]:
         return sorted(self._by_code.values(), key=lambda kind: -kind.n)

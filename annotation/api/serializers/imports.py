@@ -19,11 +19,19 @@ PROJECT_HELP = "Slug of the project that owns it; by default that of the token, 
 class VersionInputSerializer(serializers.Serializer[Any]):
     """The file of a new version, with what must be stated of it."""
 
-    file = serializers.FileField()
+    file = serializers.FileField(required=False)
+    part = serializers.UUIDField(
+        required=False, help_text="Instead of `file`: a complete file that was sent to /api/v1/parts."
+    )
     license = serializers.CharField(max_length=200, help_text="Of the file, such as CC BY 4.0.")
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # the stored name
         max_length=500, help_text="Where the file comes from: an address, a DOI or an author."
     )
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if ("file" in values) == ("part" in values):
+            raise serializers.ValidationError({"file": "Send either `file` or `part`."})
+        return values
 
 
 @extend_schema_serializer(component_name="Import")  # as a request: ImportRequest

@@ -25,8 +25,10 @@ from annotation.api.serializers.imports import (
 )
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.exports import POLL_AFTER_S, AnyAccept
+from annotation.api.views.parts import own_part, wrong_offset
 from annotation.imports import actions, ledger
 from annotation.imports.models import VersionImport, VersionImportQuerySet
+from annotation.spectra.partial import WrongOffset
 
 Kind = VersionImport.Kind
 _KEY = openapi.idempotency_key(required=True)
@@ -36,6 +38,7 @@ _DRY_RUN = OpenApiParameter(
     description="Only check the file, and publish nothing until `publish` is called. "
     "By default it is published when the check finds anything that can be used.",
 )
+_VERSION = {"multipart/form-data": VersionInputSerializer, "application/json": VersionInputSerializer}
 _IMPORTED = {202: openapi.accepted(ImportSerializer), **openapi.WRITE_PROBLEMS}
 _ONLY_ADMINISTRATORS = (
     "It is shared with all projects, so only an administrator may change it, signed in and not by a token."
@@ -59,7 +62,7 @@ class ImportsView(View):
     @extend_schema(
         operation_id="create_import",
         parameters=[_KEY, _DRY_RUN],
-        request={"multipart/form-data": ImportInputSerializer},
+        request={"multipart/form-data": ImportInputSerializer, "application/json": ImportInputSerializer},
         responses=_IMPORTED,
     )
     @idempotent(required=True)
@@ -83,7 +86,7 @@ class LibraryVersionsView(View):
     @extend_schema(
         operation_id="create_library_version",
         parameters=[_KEY, _DRY_RUN],
-        request={"multipart/form-data": VersionInputSerializer},
+        request=_VERSION,
         responses=_IMPORTED,
     )
     @idempotent(required=True)
@@ -100,7 +103,7 @@ class ReferenceVersionsView(View):
     @extend_schema(
         operation_id="create_reference_version",
         parameters=[_KEY, _DRY_RUN],
-        request={"multipart/form-data": VersionInputSerializer},
+        request=_VERSION,
         responses=_IMPORTED,
     )
     @idempotent(required=True)
@@ -218,19 +221,22 @@ def _request_version(request: Request, project: Project | None, kind: Kind, name
 
 
 def _request_import(request: Request, project: Project | None, values: dict[str, Any]) -> Response:
-    file = values.pop("file")
+    file, part_id = values.pop("file", None), values.pop("part", None)
+    part = own_part(request, part_id) if part_id else None
     only_check = request.query_params.get("dry_run", "").lower() in ("1", "true", "yes")
     try:
         row = actions.request_import(
             project=project,
             user=caller(request),
-            store=actions.from_file(file),
-            file_name=file.name,
+            store=actions.from_part(part) if part else actions.from_file(file),
+            file_name=part.file_name if part else file.name,
             publish_at_once=not only_check,
             **values,
         )
     except actions.CannotRequest as refusal:
         raise _fault(refusal.field, refusal.reason) from None
+    except WrongOffset as wrong:
+        raise wrong_offset(wrong) from None
     return _accepted(request, row)
 
 

@@ -128,3 +128,36 @@ def test_discarding(client: APIClient) -> None:
     assert client.get(row["links"]["self"]).json()["state"] == "discarded"
     assert client.delete(row["links"]["self"]).status_code == 409
     assert client.get(row["links"]["rejected"]).status_code == 410
+
+
+def test_a_file_in_parts(world: World) -> None:
+    client = world.client()
+    part = client.post("/api/v1/parts", {"file_name": "drugs.csv", "size_bytes": len(LIBRARY)}, format="json")
+    assert part.status_code == 201, part.json()
+    address = part.json()["url"]
+
+    def append(at: int, content: bytes) -> Any:
+        return client.post(f"{address}?offset={at}", content, content_type="application/octet-stream")
+
+    body = {"kind": "library", "name": "drugs", "license": "CC0", "source": "inventory"}
+    body["part"], headers = part.json()["id"], {"Idempotency-Key": "k"}
+    assert append(0, LIBRARY[:50]).json()["offset"] == 50
+    again = append(0, LIBRARY[:50])
+    assert (again.status_code, again.json()["type"], again.json()["offset"]) == (
+        409,
+        "urn:glmr:problem:wrong-offset",
+        50,
+    )
+    early = client.post("/api/v1/imports", body, format="json", headers=headers)
+    assert early.status_code == 409
+    assert append(50, LIBRARY[50:] + b"more").status_code == 413
+    at = client.get(address).json()["offset"]
+    append(at, LIBRARY[at:])
+    other = world.client()
+    assert other.post("/api/v1/imports", body, format="json", headers=headers).status_code == 403
+    answer = client.post("/api/v1/imports", body, format="json", headers=headers)
+    assert answer.status_code == 202, answer.json()
+    assert (answer.json()["file_name"], answer.json()["size_bytes"]) == ("drugs.csv", len(LIBRARY))
+    assert client.get(address).status_code == 404
+    assert run_next()
+    assert VersionImport.objects.get().report["n_molecules"] == 3
