@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,15 @@ def request_import(
         publish_at_once=publish_at_once,
     )
     _refuse_bad_fields(row)
-    ledger.folder_of(row).mkdir(parents=True, exist_ok=True)
-    row.size_bytes = store(ledger.file_of(row))
-    with transaction.atomic():
-        row.save()
+    folder = ledger.folder_of(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        row.size_bytes = store(ledger.file_of(row))
+        with transaction.atomic():
+            row.save()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return row
 
 

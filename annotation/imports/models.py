@@ -29,8 +29,9 @@ class VersionImportQuerySet(SharedQuerySet["VersionImport"]):
         return self.filter(state__in=(*VersionImport.WAITING, *VersionImport.RUNNING, "checked"))
 
     def due(self) -> VersionImportQuerySet:
-        """Imports whose files have to go."""
-        return self.filter(has_files=True, expires_at__lt=Now())
+        """Imports whose files have to go. Never of one that a worker has to do."""
+        over = self.filter(has_files=True, expires_at__lt=Now())
+        return over.exclude(state__in=(*VersionImport.WAITING, *VersionImport.RUNNING))
 
 
 class VersionImport(models.Model):

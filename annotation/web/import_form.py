@@ -67,8 +67,9 @@ class ImportForm(forms.Form):
     @property
     def known_names(self) -> list[str]:
         """Names of libraries or collections that the person may add a version to. One query."""
-        models = {VersionImport.Kind.LIBRARY: Library, VersionImport.Kind.REFERENCES: ReferenceCollection}
-        mine = models[self.kind].objects.usable_in(actions.owners(self.user))
+        is_library = self.kind == VersionImport.Kind.LIBRARY
+        rows = Library.objects if is_library else ReferenceCollection.objects.filter(is_accepted=False)
+        mine = rows.usable_in(actions.owners(self.user))
         if not self.user.is_superuser:
             mine = mine.exclude(project=None)
         return list(mine.order_by("name").values_list("name", flat=True))

@@ -62,7 +62,8 @@ def test_a_manager_uploads_checks_and_publishes(world: World, manager: Client) -
     assert len(dom.all("[data-preview]")) == 5
     button = dom.get(f'form[action="{reverse("import-publish", args=[row.public_id])}"] button')
     assert button.text_content() == "Publish 3 molecules as version 1"
-    listed = b"".join(manager.get(reverse("import-rejected-csv", args=[row.public_id])).streaming_content)
+    answer = manager.get(reverse("import-rejected-csv", args=[row.public_id]))
+    listed = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
     assert listed.startswith(b"position,code,reason,remedy,text\r\nline 5,")
 
     manager.post(reverse("import-publish", args=[row.public_id]))
