@@ -11,6 +11,7 @@ from annotation.accounts.models import (
 )
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
+from annotation.imports.models import VersionImport
 from annotation.integration.models import IdempotencyKey
 from annotation.jobs.models import EndNotice, Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
@@ -71,5 +72,6 @@ __all__ = [
     "SpectrumIssue",
     "Upload",
     "Verdict",
+    "VersionImport",
     "WorkerHeartbeat",
 ]

@@ -24,7 +24,7 @@ WORKER_MODULES = "worker.tasks"  # given to the worker with --include, never imp
 # Exports have their own queue and process: a long export never delays an annotation.
 EXPORT_TASK = "exports.build"
 EXPORT_QUEUE = "glmr.exports"
-EXPORT_MODULES = "annotation.exports.tasks"
+EXPORT_MODULES = "annotation.exports.tasks,annotation.imports.tasks"  # a thread of the process does imports
 
 
 def _transport_options(broker_url: str) -> dict[str, object]:

@@ -81,6 +81,7 @@ class ApiToken(models.Model):
         READ = "read", "Read spectra, jobs and results"
         SUBMIT = "submit", "Upload spectra and submit jobs"
         REVIEW = "review", "Record verdicts"
+        MANAGE = "manage", "Import and publish libraries and reference spectra"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")

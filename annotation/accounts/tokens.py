@@ -29,6 +29,7 @@ ROLE_FOR_SCOPE = {
     ApiToken.Scope.READ: Role.VIEWER,
     ApiToken.Scope.SUBMIT: Role.SUBMITTER,
     ApiToken.Scope.REVIEW: Role.CURATOR,
+    ApiToken.Scope.MANAGE: Role.MANAGER,
 }
 # The last use is stored at most this often, so that not every request of a polling machine writes.
 USE_STORED_EVERY = datetime.timedelta(minutes=1)

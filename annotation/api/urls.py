@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.api.views import catalogue, documents, exports, jobs, results, status
+from annotation.api.views import catalogue, documents, exports, imports, jobs, parts, results, status
 
 app_name = "api"
 
@@ -38,6 +38,16 @@ urlpatterns = [
         catalogue.LibraryVersionView.as_view(),
         name="library-version",
     ),
+    path("libraries/<path:name>/versions", imports.LibraryVersionsView.as_view(), name="library-versions"),
+    path(
+        "references/<path:name>/versions", imports.ReferenceVersionsView.as_view(), name="reference-versions"
+    ),
+    path("imports", imports.ImportsView.as_view(), name="imports"),
+    path("imports/<uuid:import_id>", imports.ImportView.as_view(), name="import"),
+    path("imports/<uuid:import_id>/publish", imports.PublishView.as_view(), name="import-publish"),
+    path("imports/<uuid:import_id>/rejected.csv", imports.RejectedView.as_view(), name="import-rejected"),
+    path("parts", parts.PartsView.as_view(), name="parts"),
+    path("parts/<uuid:part_id>", parts.PartView.as_view(), name="part"),
     path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
     path("status", status.StatusView.as_view(), name="status"),

@@ -64,6 +64,12 @@ class LibraryVersion(models.Model):
     failure = models.TextField(blank=True)
     source_file_name = models.CharField(max_length=255)
     source_sha256 = models.CharField(max_length=64)
+    license = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Of the file, as stated."
+    )
+    source = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Where the file comes from."
+    )
     # SHA-256 over the sorted InChIKey first blocks. Equal hash, equal candidates.
     content_sha256 = models.CharField(max_length=64, blank=True)
     n_rows = models.PositiveIntegerField(default=0)

@@ -168,7 +168,9 @@ class PartialUpload(models.Model):
     KEPT_FOR = timedelta(days=1)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="+")
+    project = models.ForeignKey(
+        "annotation.Project", null=True, on_delete=models.CASCADE, related_name="+"
+    )  # null: for what all projects share
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     file_name = models.CharField(max_length=255)
     size_bytes = models.BigIntegerField()

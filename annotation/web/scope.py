@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from annotation.accounts.models import Project, Role
+from annotation.imports import actions
+from annotation.imports.models import VersionImportQuerySet
 from annotation.jobs.models import Job, JobQuerySet
 from annotation.libraries.models import (
     Library,
@@ -26,7 +28,7 @@ from annotation.references.models import (
     ReferenceVersionQuerySet,
 )
 from annotation.results.models import Annotation, AnnotationQuerySet
-from annotation.spectra.models import Upload, UploadQuerySet
+from annotation.spectra.models import PartialUpload, Upload, UploadQuerySet
 
 
 class SignedInRequest(HttpRequest):
@@ -90,6 +92,14 @@ def uploads(user: User, at_least: Role = Role.VIEWER) -> UploadQuerySet:
     return Upload.objects.in_projects(projects(user, at_least))
 
 
+def parts(user: User) -> QuerySet[PartialUpload]:
+    """Unfinished uploads of the person, for projects to which the person may still submit, or for all."""
+    mine = PartialUpload.objects.filter(user=user).select_related("project", "user")
+    if user.is_superuser:
+        return mine
+    return mine.in_projects(projects(user, Role.SUBMITTER))
+
+
 def libraries(user: User) -> LibraryQuerySet:
     return Library.objects.usable_in(projects(user))
 
@@ -104,6 +114,16 @@ def collections(user: User) -> ReferenceCollectionQuerySet:
 
 def reference_versions(user: User) -> ReferenceVersionQuerySet:
     return ReferenceVersion.objects.usable_in(projects(user))
+
+
+def imports(user: User) -> VersionImportQuerySet:
+    """Imports that the person may look at."""
+    return actions.visible(projects(user), is_administrator=user.is_superuser)
+
+
+def may_import(user: User) -> bool:
+    """Whether the person may import for any project. One query at most."""
+    return user.is_superuser or actions.owners(user).exists()
 
 
 def molecules(user: User) -> QuerySet[Molecule]:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from annotation.models import Annotation, Export, JobItem
 from tests.annotation.api.world import ASPIRIN, World
-from tests.annotation.builders import make_annotation, make_job
+from tests.annotation.builders import make_annotation, make_import, make_job
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,8 @@ GETS = (
     "/api/v1/libraries",
     "/api/v1/libraries/{name}/versions/{number}",
     "/api/v1/references",
+    "/api/v1/imports",
+    "/api/v1/imports/{import_id}",
     "/api/v1/models",
     "/api/v1/status",
 )
@@ -69,6 +71,7 @@ def test_reading(
         id=annotation.spectrum.upload_id,
         name=world.version.library.name,
         number=world.version.number,
+        import_id=make_import(world.user, project=world.project).public_id,
         export_id=Export.objects.create(job=annotation.job, requested_by=world.user, format="csv").public_id,
     )
     answer = client.get(address)

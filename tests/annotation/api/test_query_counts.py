@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from annotation.models import Export, Job
 from annotation.review.actions import decide
 from tests.annotation.api.world import World
-from tests.annotation.builders import make_annotation, make_job, make_library_version
+from tests.annotation.builders import make_annotation, make_import, make_job, make_library_version
 
 
 def make(world: World, n_spectra: int) -> Job:
@@ -21,6 +21,7 @@ def make(world: World, n_spectra: int) -> Job:
         annotation = make_annotation(item)
         decide(annotation=annotation, user=world.user, decision="accept", seen_verdict_id=None)
         Export.objects.create(job=job, requested_by=world.user, format="csv")
+        make_import(world.user, project=world.project)
     return job
 
 
@@ -36,6 +37,7 @@ def make(world: World, n_spectra: int) -> Job:
         ("/api/v1/annotations/{annotation}", 9),
         ("/api/v1/uploads/{upload}/features", 3),
         ("/api/v1/libraries", 3),
+        ("/api/v1/imports", 2),
         ("/api/v1/models", 2),
     ],
 )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
-from annotation.models import Annotation, ApiToken, Export, Library
+from annotation.models import Annotation, ApiToken, Export, Library, ReferenceCollection, VersionImport
+from annotation.spectra import partial
 from tests.annotation.api.world import World, client_for
-from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
+from tests.annotation.builders import (
+    make_annotation,
+    make_import,
+    make_job,
+    make_library_version,
+    make_project,
+    make_user,
+)
 
 
 def operations() -> list[tuple[str, str]]:
@@ -27,10 +37,22 @@ OPERATIONS = operations()
 OF_AN_OBJECT = [(method, path) for method, path in OPERATIONS if "{" in path]
 
 
+@pytest.fixture(autouse=True)
+def _media(settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _many_wrong_tokens(settings: Settings) -> None:
+    """These tests send more of them from one address in a minute than the server accepts."""
+    settings.GLMR_TOKEN_TRIES = 10_000
+
+
 @pytest.fixture
 def annotation(world: World) -> Annotation:
     library = Library.objects.create(name="Private", project=world.project)
     version = make_library_version(model_version=world.model, library=library)
+    ReferenceCollection.objects.create(name="Private", project=world.project)
     job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
     return make_annotation(job.items.get())
 
@@ -45,6 +67,11 @@ def filled(path: str, annotation: Annotation) -> str:
         pk=annotation.spectrum.upload_id,
         name=job.library_version.library.name,
         number=job.library_version.number,
+        import_id=(
+            VersionImport.objects.filter(project=job.project).first()
+            or make_import(job.submitted_by, project=job.project, name="Private import")
+        ).public_id,
+        part_id=partial.begin(job.project, job.submitted_by, "Private file", 5).public_id,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
     )
 
