@@ -20,6 +20,7 @@ from annotation.libraries.models import (
     LibraryRowIssue,
     LibraryVersion,
     Molecule,
+    MoleculeBits,
     MoleculeEmbedding,
     MoleculePattern,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Molecule",
+    "MoleculeBits",
     "MoleculeEmbedding",
     "MoleculePattern",
     "PartialUpload",

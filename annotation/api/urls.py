@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.api.views import catalogue, documents, exports, jobs, results, status
+from annotation.api.views import catalogue, documents, exports, jobs, molecules, results, status
 
 app_name = "api"
 
@@ -38,6 +38,8 @@ urlpatterns = [
         catalogue.LibraryVersionView.as_view(),
         name="library-version",
     ),
+    path("molecules", molecules.MoleculesView.as_view(), name="molecules"),
+    path("molecules/<slug:inchikey>", molecules.MoleculeView.as_view(), name="molecule"),
     path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
     path("status", status.StatusView.as_view(), name="status"),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -25,6 +25,7 @@ from annotation.references.models import (
     ReferenceVersion,
     ReferenceVersionQuerySet,
 )
+from annotation.references.visible_molecules import visible_molecules
 from annotation.results.models import Annotation, AnnotationQuerySet
 from annotation.spectra.models import Upload, UploadQuerySet
 
@@ -108,6 +109,4 @@ def reference_versions(user: User) -> ReferenceVersionQuerySet:
 
 def molecules(user: User) -> QuerySet[Molecule]:
     """Molecules of a library or reference version that the person may use."""
-    return Molecule.objects.filter(
-        Q(entries__version__in=library_versions(user)) | Q(references__version__in=reference_versions(user))
-    )
+    return visible_molecules(projects(user))
