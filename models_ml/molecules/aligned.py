@@ -1,6 +1,6 @@
 """Drawings of similar structures that can be compared: the shared part in one place, the rest marked.
 
-A page shows a list of structures that are aligned to the first one, each as a picture of its own, drawn by a
+A page shows a list of structures that are aligned to the first one, each as a separate picture, drawn by a
 web process. So the searches for one such list share a budget.
 """
 

@@ -102,7 +102,7 @@ def _is_smarts_only(text: str) -> bool:
 
 
 def _may_be_smiles(text: str) -> bool:
-    if not _SMILES.fullmatch(text):
+    if not (_SMILES.fullmatch(text) and _ATOMS.search(text)):
         return False
     if _LETTERS.fullmatch(text):  # without digits and bonds, small letters are no rings: "Cocos"
         return bool(_UPPER_ATOMS.fullmatch(text))

@@ -24,9 +24,9 @@ MAX_TEXT = 1_000
 DEFAULT_PPM, MAX_PPM = 10.0, 1_000.0
 DEFAULT_SIMILARITY, LEAST_SIMILARITY = 0.5, 0.2
 BUSY = "Other searches for structures are running. Try again in a few seconds."
-# To read a structure takes milliseconds; the rest is for a busy machine.
-_READ_S, _READ_CPU_S, _WAIT_S = 5.0, 3, 3.0
-_TOO_HARD = "The structure takes too long to read. Write a smaller one."
+# Reading takes milliseconds. The rest is for the start of the fork server on a busy machine, once.
+_READ_S, _READ_CPU_S, _WAIT_S = 15.0, 3, 3.0
+_TOO_HARD = "The structure takes too long to read. Try again in a few seconds, or write a smaller one."
 
 
 class InvalidSearch(ValueError):

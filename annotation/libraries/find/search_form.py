@@ -26,9 +26,9 @@ KIND_LABELS = {
     SearchKind.FORMULA: "Formula",
     SearchKind.INCHIKEY: "InChIKey",
     SearchKind.MASS: "Exact mass",
-    SearchKind.STRUCTURE: "Structure (SMILES or InChI)",
+    SearchKind.STRUCTURE: "Structure (SMILES, InChI)",
     SearchKind.SUBSTRUCTURE: "Substructure (SMARTS)",
-    SearchKind.SIMILARITY: "Similar structures (SMILES or InChI)",
+    SearchKind.SIMILARITY: "Similar structures",
 }
 
 
@@ -46,15 +46,12 @@ class SearchForm(forms.Form):
         label="Understand it as",
     )
     library = forms.ChoiceField(required=False, label="Library")
-    ppm = forms.FloatField(
-        required=False, min_value=0.01, max_value=MAX_PPM, label="± ppm of a mass", help_text="By default 10."
-    )
+    ppm = forms.FloatField(required=False, min_value=0.01, max_value=MAX_PPM, label="± ppm of a mass")
     min_similarity = forms.FloatField(
         required=False,
         min_value=LEAST_SIMILARITY,
         max_value=1,
-        label="Least similarity",
-        help_text="Tanimoto, by default 0.5.",
+        label="Least Tanimoto similarity",
     )
 
     def __init__(self, query: QueryDict | None, libraries: LibraryQuerySet) -> None:

@@ -36,7 +36,6 @@ def search(request: SignedInRequest) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
-        "kind_label": KIND_LABELS[page.kind] if page else "",
         "alternatives": [(kind.value, KIND_LABELS[kind]) for kind in page.alternatives] if page else [],
         "examples": [(text, kind, KIND_LABELS[kind] if kind else "") for text, kind in EXAMPLES],
     }

@@ -56,6 +56,7 @@ def test_the_likeliest_kind_of_a_text(text: str, kind: str) -> None:
 
 def test_an_ambiguous_text_names_its_other_kinds() -> None:
     assert likely_kinds("CO") == (SearchKind.FORMULA, SearchKind.STRUCTURE, SearchKind.NAME)
+    assert likely_kinds("180.0423") == (SearchKind.MASS, SearchKind.NAME)
 
 
 def test_masses_with_and_without_a_tolerance() -> None:
