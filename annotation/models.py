@@ -21,6 +21,7 @@ from annotation.libraries.models import (
     LibraryRowIssue,
     LibraryVersion,
     Molecule,
+    MoleculeBits,
     MoleculeEmbedding,
     MoleculePattern,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Molecule",
+    "MoleculeBits",
     "MoleculeEmbedding",
     "MoleculePattern",
     "PartialUpload",

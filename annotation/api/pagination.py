@@ -30,18 +30,13 @@ class Pages(CursorPagination):
         self.ordering = tuple(ordering)
 
     def get_page_size(self, request: Request) -> int:
-        text = request.query_params.get("limit", "")
-        if not text:
-            return DEFAULT_LIMIT
-        if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= LARGEST_LIMIT):
-            raise Problem(400, f"'limit' must be a whole number from 1 to {LARGEST_LIMIT}.")
-        return int(text)
+        return requested_limit(request)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
             return super().decode_cursor(request)
         except NotFound:
-            raise _invalid_cursor() from None
+            raise invalid_cursor() from None
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: APIView | None = None
@@ -52,7 +47,7 @@ class Pages(CursorPagination):
             # A cursor holds a value of the column that orders the rows. This one does not.
             if "cursor" not in request.query_params:
                 raise
-            raise _invalid_cursor() from None
+            raise invalid_cursor() from None
 
     def rows(self, queryset: Any, request: Request) -> list[Any]:
         """The rows of the requested page."""
@@ -65,5 +60,14 @@ class Pages(CursorPagination):
         )
 
 
-def _invalid_cursor() -> Problem:
+def requested_limit(request: Request) -> int:
+    text = request.query_params.get("limit", "")
+    if not text:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= LARGEST_LIMIT):
+        raise Problem(400, f"'limit' must be a whole number from 1 to {LARGEST_LIMIT}.")
+    return int(text)
+
+
+def invalid_cursor() -> Problem:
     return Problem(400, "The cursor is invalid. Start again without 'cursor'.")

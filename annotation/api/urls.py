@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.api.views import catalogue, documents, exports, imports, jobs, parts, results, status
+from annotation.api.views import (
+    catalogue,
+    documents,
+    exports,
+    imports,
+    jobs,
+    molecules,
+    parts,
+    results,
+    status,
+)
 
 app_name = "api"
 
@@ -48,6 +58,8 @@ urlpatterns = [
     path("imports/<uuid:import_id>/rejected.csv", imports.RejectedView.as_view(), name="import-rejected"),
     path("parts", parts.PartsView.as_view(), name="parts"),
     path("parts/<uuid:part_id>", parts.PartView.as_view(), name="part"),
+    path("molecules", molecules.MoleculesView.as_view(), name="molecules"),
+    path("molecules/<slug:inchikey>", molecules.MoleculeView.as_view(), name="molecule"),
     path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
     path("status", status.StatusView.as_view(), name="status"),

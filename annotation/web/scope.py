@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -27,6 +27,7 @@ from annotation.references.models import (
     ReferenceVersion,
     ReferenceVersionQuerySet,
 )
+from annotation.references.visible_molecules import visible_molecules
 from annotation.results.models import Annotation, AnnotationQuerySet
 from annotation.spectra.models import PartialUpload, Upload, UploadQuerySet
 
@@ -128,6 +129,4 @@ def may_import(user: User) -> bool:
 
 def molecules(user: User) -> QuerySet[Molecule]:
     """Molecules of a library or reference version that the person may use."""
-    return Molecule.objects.filter(
-        Q(entries__version__in=library_versions(user)) | Q(references__version__in=reference_versions(user))
-    )
+    return visible_molecules(projects(user))

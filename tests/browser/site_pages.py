@@ -103,6 +103,11 @@ def site_pages(world: World) -> list[SitePage]:
         ),
         SitePage("annotation-similar", reverse("annotation-similar", args=annotation)),
         SitePage("library-version", reverse("library-version", args=[world.job.library_version_id])),
+        *(
+            SitePage("molecules", f"{reverse('molecules')}{query}")
+            for query in ("", "?q=compound", "?q=180.0423&kind=mass&ppm=20", "?q=nothing", "?q=x&kind=mass")
+        ),
+        SitePage("molecule", reverse("molecule", args=["BSYNRYMUTXBXSQ"])),
         SitePage("reference-version", reverse("reference-version", args=[references.pk])),
         SitePage("reference", reverse("reference", args=[references.collection_id])),
         SitePage("reference-spectrum", reverse("reference-spectrum", args=[spectrum.pk])),
