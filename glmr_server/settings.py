@@ -333,6 +333,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "AdductPolicy": "models_ml.outcomes.ADDUCT_POLICIES",
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "EvidenceChannel": "annotation.api.serializers.jobs.EVIDENCE_CHANNELS",
         "ExportFormat": "annotation.exports.models.Export.Format",
         "ExportState": "annotation.exports.models.Export.State",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
@@ -344,6 +345,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "JobState": "annotation.jobs.models.Job.State",
         "JobWaiting": "annotation.api.serializers.jobs.JOB_WAITING",
         "RankingMethod": "models_ml.outcomes.METHODS",
+        "Rerank": "models_ml.outcomes.RERANKS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",
         "UploadState": "annotation.spectra.models.Upload.State",
         "VerdictDecision": "annotation.review.models.Verdict.Decision",
@@ -359,6 +361,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "references", "description": "Collections of reference spectra."},
         {"name": "models", "description": "Registered checkpoints."},
         {"name": "status", "description": "Whether the server can process jobs."},
+    ],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "annotation.api.openapi.close_requests",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

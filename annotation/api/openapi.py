@@ -36,12 +36,14 @@ def _problem(description: str) -> OpenApiResponse:
 
 
 PROBLEMS: dict[Any, Any] = {
-    (400, MEDIA_TYPE): _problem("The request is malformed."),
+    (400, MEDIA_TYPE): _problem("The request cannot be read: JSON, form, encoding or a header."),
     (401, MEDIA_TYPE): _problem("The token or session is missing or invalid."),
     (403, MEDIA_TYPE): _problem("You may see this, but you may not do this."),
     (404, MEDIA_TYPE): _problem("Does not exist, or belongs to a project that you cannot see."),
     (406, MEDIA_TYPE): _problem("The server has no representation that you accept."),
-    (422, MEDIA_TYPE): _problem("The request is well-formed but invalid. `errors` points to each mistake."),
+    (422, MEDIA_TYPE): _problem(
+        "A field or parameter is unknown, missing or invalid. `errors` points to each."
+    ),
     (429, MEDIA_TYPE): _problem("Too many requests. Retry-After states the seconds to wait."),
 }
 WRITE_PROBLEMS: dict[Any, Any] = {
@@ -87,6 +89,14 @@ IF_MATCH = OpenApiParameter(
     required=True,
     description="The ETag of the annotation as you saw it.",
 )
+
+
+def close_requests(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: bodies of requests have no other fields. Spectra may have aliases."""
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request") and name != "SpectrumRequest" and "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return result
 
 
 def page_of(row: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from annotation.accounts.models import Project
 from annotation.api.access import caller, project_to_submit_to
 from annotation.api.addresses import address
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.serializers.jobs import JobFileInputSerializer, JobInputSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.checkpoints.models import ModelVersion
@@ -141,7 +141,7 @@ def dry_run(request: Request) -> dict[str, Any]:
     with turn_to_read(request):
         found = ingest.preflight(submission.source, submission.grouping, submission.quantities)
     if found.refusal:
-        raise fault("file", found.refusal)
+        raise invalid_field("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
     summary = preflight.of_report(found, submission.params)
@@ -197,7 +197,7 @@ def _job_to_repeat(project: Project, job_id: UUID | None) -> Job | None:
         return None
     job = Job.objects.in_projects(project).filter(public_id=job_id).first()
     if job is None:
-        raise fault("repeats", f"Project {project} has no job {job_id}. GET /api/v1/jobs lists all.")
+        raise invalid_field("repeats", f"Project {project} has no job {job_id}. GET /api/v1/jobs lists all.")
     return job
 
 
@@ -207,9 +207,11 @@ def refusals_as_problems() -> Iterator[None]:
     try:
         yield
     except selection.NotSelectable as refusal:
-        raise fault(refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all.") from None
+        raise invalid_field(
+            refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all."
+        ) from None
     except actions.CannotSubmit as refusal:
-        raise fault(refusal.field, refusal.reason) from None
+        raise invalid_field(refusal.field, refusal.reason) from None
 
 
 @contextmanager
@@ -235,10 +237,6 @@ def unusable(request: Request, upload: Upload, params: AnnotateParams) -> Nothin
     ]
     extra = {"upload": address(request, "api:upload", upload.pk)}
     return NothingUsable(422, detail, code="nothing-usable", errors=errors, extra=extra)
-
-
-def fault(field: str, reason: str) -> Problem:
-    return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])
 
 
 def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
 from annotation.accounts.models import ApiToken
-from annotation.api import problems
+from annotation.api import problems, strict
 from annotation.api.access import HasScope, caller
 from annotation.api.authentication import BearerToken
 from annotation.api.parsers import BoundedJSON
@@ -50,6 +50,10 @@ class View(APIView):
     parser_classes = (BoundedJSON, MultiPartParser)
     write_scope = ApiToken.Scope.SUBMIT
     allowance: Allowance | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        strict.check_request(self, request)
 
     def check_throttles(self, request: Request) -> None:
         """Count the request for its token, or for its signed-in person. Permissions were checked before."""

@@ -18,7 +18,7 @@ from annotation.api import openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.serializers.exports import ExportInputSerializer, ExportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
@@ -80,7 +80,7 @@ class JobExportsView(View):
                 top=values["top"],
             )
         except CannotExport as refusal:
-            raise _invalid(refusal.field, refusal.reason) from None
+            raise invalid_field(refusal.field, refusal.reason) from None
         headers = {
             "Location": address(request, "api:export", export.public_id),
             "Retry-After": POLL_AFTER_S,
@@ -131,7 +131,3 @@ class ExportFileView(View):
 
 def _json(request: Request, export: Export) -> dict[str, Any]:
     return dict(ExportSerializer(export, context={"request": request}).data)
-
-
-def _invalid(field: str, reason: str) -> Problem:
-    return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])

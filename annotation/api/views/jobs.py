@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +23,7 @@ from annotation.api.serializers.jobs import (
     JobResumeSerializer,
     JobRetrySerializer,
     JobSerializer,
+    SubmitOptions,
     SubmittedJobSerializer,
 )
 from annotation.api.serializers.results import JobItemSerializer
@@ -103,7 +103,7 @@ class JobsView(View):
         operation_id="submit_job",
         parameters=[
             openapi.idempotency_key(required=True),
-            OpenApiParameter("dry_run", OpenApiTypes.BOOL, description="Only report; store nothing."),
+            SubmitOptions,
         ],
         request={"application/json": JobInputSerializer, "multipart/form-data": JobFileInputSerializer},
         responses={
@@ -117,7 +117,9 @@ class JobsView(View):
 
         Spectra that cannot be used are reported; the job runs with the others.
         """
-        if request.query_params.get("dry_run", "").lower() in ("1", "true", "yes"):
+        options = SubmitOptions(data=request.query_params)
+        options.is_valid(raise_exception=True)
+        if options.validated_data["dry_run"]:
             return Response(submission.dry_run(request))
         return self._submit(request)
 

@@ -18,7 +18,7 @@ from annotation.accounts.models import ApiToken
 from annotation.api import openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.pagination import Pages
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.result_filter import FILTER_PARAMETERS, refused, requested_filter
 from annotation.api.serializers.jobs import CsvFilters, ResultFilters
 from annotation.api.serializers.results import (
@@ -247,7 +247,7 @@ def _candidate(annotation: Annotation, rank: int | None) -> Candidate | None:
     candidate = annotation.candidates.filter(rank=rank).first()
     if candidate is None:
         detail = f"The annotation has no candidate of rank {rank}; it has {annotation.n_candidates}."
-        raise Problem(422, detail, errors=[{"pointer": "/candidate_rank", "detail": detail}])
+        raise invalid_field("candidate_rank", detail)
     return candidate
 
 
