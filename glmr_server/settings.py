@@ -182,6 +182,9 @@ GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
+GLMR_CHANGE_DAYS = env.whole_number(
+    "GLMR_CHANGE_DAYS", 30, minimum=1
+)  # the feed of changes reaches back so far
 GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
 
 # --- Web processes: what one client may use (glmr_server.front) ------------------------------------
@@ -332,6 +335,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AdductPolicy": "models_ml.outcomes.ADDUCT_POLICIES",
+        "ChangeKind": "annotation.integration.models.Change.Kind",
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
         "EvidenceChannel": "annotation.api.serializers.jobs.EVIDENCE_CHANNELS",
         "ExportFormat": "annotation.exports.models.Export.Format",
@@ -353,6 +357,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
     "TAGS": [
         {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
+        {"name": "changes", "description": "What changed since you last looked, without gaps."},
         {"name": "annotations", "description": "Results in detail, and verdicts on them."},
         {"name": "exports", "description": "Files of results that the server builds."},
         {"name": "uploads", "description": "Uploaded spectra and what was found in them."},

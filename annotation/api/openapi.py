@@ -67,6 +67,9 @@ FILE_PROBLEMS: dict[Any, Any] = {
     (409, MEDIA_TYPE): _problem("The file is not built yet. Retry-After states the seconds to wait."),
     (410, MEDIA_TYPE): _problem("There is no file: the export failed, or its time is over."),
 }
+FEED_PROBLEMS: dict[Any, Any] = {
+    (410, MEDIA_TYPE): _problem("Changes after this sequence are no longer kept. Read the lists in full."),
+}
 PAGE = [
     OpenApiParameter("cursor", str, description="Taken from `next` or `previous` of another page."),
     OpenApiParameter(

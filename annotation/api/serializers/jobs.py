@@ -32,6 +32,7 @@ METHOD_HELP = (
     "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
     "ranks them as the GLMR paper describes, without probabilities."
 )
+NO_SPECTRUM = "Must be one spectrum: an object with precursor_mz and peaks."
 NO_SPECTRA = "Must be a list of at least one spectrum."
 # The channels of `models_ml.ranking.features`, which web processes do not import. A test compares them.
 EVIDENCE_CHANNELS = ("fingerprint", "contrastive", "fragments", "predicted", "analogs")
@@ -171,6 +172,10 @@ class SpectrumInputSerializer(serializers.Serializer[Any]):
     instrument = serializers.CharField(required=False)
     instrument_type = serializers.CharField(required=False)
     license = serializers.CharField(required=False)
+    sample_id = serializers.CharField(
+        required=False,
+        help_text="Your identifier of the measured sample, if it differs from the `sample` of the job.",
+    )
     feature_id = serializers.CharField(
         required=False, help_text="Spectra with the same value are annotated together, as one feature."
     )
@@ -223,6 +228,12 @@ class SubmissionSerializer(StrictSerializer):
     )
     external_id = serializers.CharField(
         required=False, allow_blank=True, max_length=200, default="", help_text="Your identifier of the job."
+    )
+    unique_external_id = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Refuse the job with 409 if the project has another with this `external_id`, and refuse "
+        "later jobs with it.",
     )
     project = serializers.SlugField(
         required=False,
@@ -298,6 +309,32 @@ class JobInputSerializer(SubmissionSerializer):
 
     params = ParametersSerializer(required=False, default=dict)
     spectra = SpectraField()
+
+
+@extend_schema_field(SpectrumInputSerializer())
+class SpectrumField(SpectraField):
+    """One spectrum, with the names of its fields checked."""
+
+    default_error_messages = {"required": NO_SPECTRUM, "null": NO_SPECTRUM}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError(NO_SPECTRUM)
+        try:
+            return super().to_internal_value([data])[0]
+        except serializers.ValidationError as invalid:
+            raise serializers.ValidationError(invalid.detail["0"]) from None  # type: ignore[call-overload, index]
+
+
+@extend_schema_serializer(component_name="Annotate")  # as a request: AnnotateRequest
+class AnnotateInputSerializer(SubmissionSerializer):
+    """One spectrum to annotate now."""
+
+    grouping = None
+    priority = None
+    repeats = None
+    params = ParametersSerializer(required=False, default=dict)
+    spectrum = SpectrumField()
 
 
 @extend_schema_serializer(component_name="JobFile")  # as a request: JobFileRequest
@@ -432,6 +469,7 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
         default=None,
         help_text="The job that this one runs again.",
     )
+    unique_external_id = serializers.BooleanField(source="external_id_is_unique")
 
     class Meta:
         model = Job
@@ -455,6 +493,7 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
             "links",
             "priority",
             "repeats",
+            "unique_external_id",
         )
 
     @extend_schema_field(JobProgressSerializer)
@@ -516,6 +555,9 @@ class JobFilters(serializers.Serializer[Any]):
         help_text="Only jobs that changed at or after this time, oldest change first. For polling.",
     )
     external_id = serializers.CharField(required=False, max_length=200)
+    sample_id = serializers.CharField(
+        required=False, max_length=200, help_text="Jobs with a spectrum or a file of this sample."
+    )
     state = serializers.ChoiceField(choices=Job.State.choices, required=False)
 
 

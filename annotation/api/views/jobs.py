@@ -33,6 +33,7 @@ from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem, JobQuerySet
 from annotation.jobs.parameters import from_json
 from annotation.jobs.progress import Progress, progress, with_progress
+from annotation.spectra.models import Upload
 
 ITEM_COLUMNS = (
     "job_id",
@@ -90,6 +91,8 @@ class JobsView(View):
         jobs = visible_jobs(request)
         if "external_id" in values:
             jobs = jobs.filter(external_id=values["external_id"])
+        if "sample_id" in values:
+            jobs = jobs.of_sample(values["sample_id"])
         if "state" in values:
             jobs = jobs.in_state(values["state"])
         pages = Pages(("-id",))
@@ -126,21 +129,25 @@ class JobsView(View):
     @idempotent(required=True)
     def _submit(self, request: Request) -> Response:
         try:
-            job, upload = submission.submit(request)
+            return accepted(request, *submission.submit(request))
         except submission.NothingUsable as refusal:
             return problems.answer(refusal, request)
-        known = progress(job)
-        context = {
-            "request": request,
-            "progress": {job.pk: known},
-            "upload": upload,
-            "report": submission.report_of(upload, from_json(job.params)),
-        }
-        headers = {
-            "Location": address(request, "api:job", job.public_id),
-            "Retry-After": str(poll_after_s(known)),
-        }
-        return Response(SubmittedJobSerializer(job, context=context).data, status=202, headers=headers)
+
+
+def accepted(request: Request, job: Job, upload: Upload) -> Response:
+    """The 202 answer to a submission."""
+    known = progress(job)
+    context = {
+        "request": request,
+        "progress": {job.pk: known},
+        "upload": upload,
+        "report": submission.report_of(upload, from_json(job.params)),
+    }
+    headers = {
+        "Location": address(request, "api:job", job.public_id),
+        "Retry-After": str(poll_after_s(known)),
+    }
+    return Response(SubmittedJobSerializer(job, context=context).data, status=202, headers=headers)
 
 
 class JobView(View):

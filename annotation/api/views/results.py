@@ -44,7 +44,6 @@ from annotation.results.view_fields import as_dict, from_row
 from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.reviewed_results import reviewed_results, verdict_view
-from annotation.spectra.models import Spectrum
 from annotation.tables.filter_form import InvalidFilter
 from annotation.tables.matching import condition
 
@@ -157,15 +156,11 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
         job=result.job,
         feature=result.feature,
         members=load_members(annotation),
-        spectrum=from_row(SpectrumDetail, spectrum, peaks=_peaks(spectrum)),
+        spectrum=from_row(SpectrumDetail, spectrum, peaks=spectrum.peaks),
         reference_matches=tuple(matches_of(annotation)),
         verdicts=tuple(from_row(VerdictDetail, verdict) for verdict in verdicts),
         sample=result.sample,
     )
-
-
-def _peaks(spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
-    return tuple(zip(spectrum.mz.tolist(), spectrum.intensity.tolist(), strict=True))
 
 
 class CandidateDetailView(View):

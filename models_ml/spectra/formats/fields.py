@@ -33,6 +33,7 @@ IDENTIFIER = (
 ENERGY = ("collisionenergy", "collisionenergyev")
 INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
 INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
+SAMPLE = ("sampleid",)
 LICENSE = ("license", "licence")
 TIME_WITH_UNIT = (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0))
 TIME = ("retentiontime", "rt", "scanstarttime", "rettime")
@@ -137,6 +138,7 @@ def _assemble(
         metadata=record.fields,
         document=record.document,
         survey=survey,
+        sample_id=first_value(values, SAMPLE),
     )
 
 
