@@ -88,6 +88,7 @@ def body(problem: Problem, instance: str) -> dict[str, Any]:
         "status": int(status),
         "detail": str(problem.detail),
         "instance": instance,
+        **({} if generic else {"help": f"/help/reference/problems.html#{code}"}),
         **({"errors": problem.errors} if problem.errors else {}),
         **problem.extra,
     }

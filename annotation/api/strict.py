@@ -21,6 +21,7 @@ Errors = dict[str, list[str]]
 # A request with more mistakes gets the first ones: nobody reads more, and the search for names takes time.
 MOST_ERRORS = 100
 _LONGEST_NAME = 80
+FIELDS = "fields"  # the parameter for sparse answers
 
 
 def unknown_names(names: Iterable[object], known: Iterable[str], noun: str = "field") -> Errors:
@@ -66,13 +67,44 @@ def check_request(view: APIView, request: Request) -> None:
         return
     schema = declared()
     schema.view = view
-    errors = unknown_names(request.query_params, _query_names(schema.get_override_parameters()), "parameter")
+    known = _query_names(schema.get_override_parameters())
+    errors = unknown_names(request.query_params, known, "parameter")
+    if FIELDS in request.query_params and FIELDS not in errors:
+        unknown = unknown_names(chosen_fields(request), _answer_fields(schema.get_response_serializers()))
+        if unknown:
+            errors[FIELDS] = [text for texts in unknown.values() for text in texts]
     if request.method == "DELETE" or (
         request.method in ("POST", "PUT", "PATCH") and schema.get_request_serializer() is None
     ):
         errors |= _fields_of_empty_body(request)
     if errors:
         raise serializers.ValidationError(errors)
+
+
+def chosen_fields(request: Request) -> tuple[str, ...]:
+    """The fields that the caller wants in the answer. Empty: all."""
+    return tuple(name for name in request.query_params.get(FIELDS, "").split(",") if name)
+
+
+def sparse(data: Any, chosen: tuple[str, ...]) -> Any:
+    """The answer, or each row of a page, with only the chosen fields. In their usual order."""
+    if not chosen or not isinstance(data, Mapping):
+        return data
+    if isinstance(data.get("results"), list) and "next" in data:
+        return {**data, "results": [_only(row, chosen) for row in data["results"]]}
+    return _only(data, chosen)
+
+
+def _only(row: Mapping[str, Any], chosen: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name in chosen}
+
+
+def _answer_fields(responses: Any) -> tuple[str, ...]:
+    """Fields of the answer 200, or of the rows of a page."""
+    answer = responses[200]
+    fields = (answer() if isinstance(answer, type) else answer).fields
+    rows = fields.get("results") if "next" in fields else None
+    return tuple(rows.child.fields if rows is not None else fields)
 
 
 def _query_names(parameters: Iterable[Any]) -> list[str]:

@@ -57,7 +57,7 @@ class Web:
                 stderr=log,
                 start_new_session=True,
             )
-        assert eventually(self._answers, within_s=90), self.log.read_text()
+        assert eventually(self._answers, within_s=180), self.log.read_text()
 
     def kill(self) -> None:
         """Kill all web processes at once."""
@@ -86,8 +86,8 @@ def web(process_environment: dict[str, str], tmp_path: Path) -> Iterator[Web]:
         "OMP_NUM_THREADS": "1",
     }
     web = Web(environment, port, tmp_path / "web.log")
-    web.start()
     try:
+        web.start()
         yield web
     finally:
         web.kill()

@@ -407,6 +407,13 @@ class JobProgressSerializer(serializers.Serializer[Progress]):
         allow_null=True,
         help_text="Why the job does not move; null if it does. All but `embedding` need somebody to act.",
     )
+    error_codes = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Features without a result by `error_code`. Counted for a single job; empty in lists.",
+    )
+    attempts = serializers.IntegerField(
+        allow_null=True, help_text="Attempts that these features took. Null in lists."
+    )
 
 
 class PinnedLibrarySerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Spectra and features as resources of their own, found by the identifiers of the caller."""
+"""Spectra and features, found by the identifiers of the caller."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
-from annotation.api import openapi
+from annotation.api import conditional, openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
@@ -89,11 +89,19 @@ class JobExportsView(View):
 
 
 class ExportView(View):
-    @extend_schema(operation_id="get_export", responses={200: ExportSerializer, **openapi.PROBLEMS})
+    @extend_schema(
+        operation_id="get_export",
+        parameters=[openapi.FIELDS, openapi.TAG],
+        responses={200: ExportSerializer, 304: None, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, export_id: UUID) -> Response:
         """Show an export. Until it is built, Retry-After states when to poll again."""
         export = export_or_404(request, export_id)
-        headers = {"Retry-After": POLL_AFTER_S} if export.is_open else {}
+        headers = {"ETag": conditional.tag_of_export(export)}
+        if conditional.is_unchanged(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        if export.is_open:
+            headers["Retry-After"] = POLL_AFTER_S
         return Response(_json(request, export), headers=headers)
 
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
-from annotation.api import openapi, problems, submission
+from annotation.api import conditional, openapi, problems, submission
 from annotation.api.access import caller, projects, require
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
@@ -151,19 +151,29 @@ def accepted(request: Request, job: Job, upload: Upload) -> Response:
 
 
 class JobView(View):
-    @extend_schema(operation_id="get_job", responses={200: JobSerializer, **openapi.PROBLEMS})
+    @extend_schema(
+        operation_id="get_job",
+        parameters=[openapi.FIELDS, openapi.TAG],
+        responses={200: JobSerializer, 304: None, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, job_id: UUID) -> Response:
         """Show a job and its progress. While it is open, Retry-After states when to poll again."""
         job = job_or_404(request, job_id)
+        tag = conditional.tag_of_job(job)
+        # While a job is open, its place in the queue and its time left change without it.
+        if job.finished_at is not None and conditional.is_unchanged(request, tag):
+            return Response(status=304, headers={"ETag": tag})
         known = progress(job)
-        headers = {} if known.is_final else {"Retry-After": str(poll_after_s(known))}
+        headers = {"ETag": tag}
+        if not known.is_final:
+            headers["Retry-After"] = str(poll_after_s(known))
         return Response(job_json(request, job, known), headers=headers)
 
 
 class CancelView(View):
     @extend_schema(
         operation_id="cancel_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobSerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -175,6 +185,7 @@ class CancelView(View):
         """
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         actions.cancel(job, caller(request))
         job = job_or_404(request, job_id)
         return Response(job_json(request, job, progress(job)))
@@ -183,7 +194,7 @@ class CancelView(View):
 class ResumeView(View):
     @extend_schema(
         operation_id="resume_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobResumeSerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -192,6 +203,7 @@ class ResumeView(View):
         """Process the cancelled features of a job after all."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         n_resumed = actions.resume(job, caller(request))
         job = job_or_404(request, job_id)
         return Response({"n_resumed": n_resumed, "job": job_json(request, job, progress(job))})
@@ -200,7 +212,7 @@ class ResumeView(View):
 class RetryView(View):
     @extend_schema(
         operation_id="retry_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobRetrySerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -209,6 +221,7 @@ class RetryView(View):
         """Process the failed features of a job again."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         n_retried = actions.retry_failed(job, caller(request))
         job = job_or_404(request, job_id)
         return Response({"n_retried": n_retried, "job": job_json(request, job, progress(job))})

@@ -54,7 +54,9 @@ class SpectraView(View):
 
 class SpectrumView(View):
     @extend_schema(
-        operation_id="get_spectrum", responses={200: StoredSpectrumDetailSerializer, **openapi.PROBLEMS}
+        operation_id="get_spectrum",
+        parameters=[openapi.FIELDS],
+        responses={200: StoredSpectrumDetailSerializer, **openapi.PROBLEMS},
     )
     def get(self, request: Request, pk: int, index: int) -> Response:
         """Show a spectrum of an upload with its peaks. `index` is its position in the file, from 0."""

@@ -43,6 +43,7 @@ def filled(path: str, annotation: Annotation) -> str:
         inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
         id=annotation.spectrum.upload_id,
         pk=annotation.spectrum.upload_id,
+        index=annotation.spectrum.source_index,
         name=job.library_version.library.name,
         number=job.library_version.number,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
