@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ["job", "export", "verdict"]
 
 
 @dataclass
@@ -130,65 +130,81 @@ def world(web: Web) -> World:
     return make_world()
 
 
-@pytest.fixture(params=KINDS)
-def request_(request: pytest.FixtureRequest, web: Web, world: World) -> Request:
+@pytest.fixture
+def requests(web: Web, world: World) -> list[Request]:
+    """A submission, an export and a verdict."""
     from annotation.accounts.tokens import issue
     from annotation.models import ApiToken, Export, Job, Verdict
     from tests.annotation.builders import make_annotation, make_job
 
     _, secret = issue(project=world.project, user=world.user, name="t", scopes=tuple(ApiToken.Scope))
-    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "order-1"}
-    if request.param == "job":
-        return Request("/api/v1/jobs", world.job(), Job.objects.count, headers)
+    headers = {"Authorization": f"Bearer {secret}"}
     job = make_job(1, world.project, world.user, model_version=world.model, library_version=world.version)
-    if request.param == "export":
-        path = f"/api/v1/jobs/{job.public_id}/exports"
-        return Request(path, {"format": "csv"}, Export.objects.count, headers)
-    annotation = make_annotation(job.items.get())
-    path = f"/api/v1/annotations/{annotation.public_id}"
+    path = f"/api/v1/annotations/{make_annotation(job.items.get()).public_id}"
     tag = httpx.get(f"{web.address}{path}", headers=headers, timeout=60).headers["ETag"]
-    body = {"decision": "reject", "reason": "Noise."}
-    return Request(f"{path}/verdicts", body, Verdict.objects.count, {**headers, "If-Match": tag})
+    verdict = {"decision": "reject", "reason": "Noise."}
+    submitted = Job.objects.exclude(pk=job.pk)
+    return [
+        Request("/api/v1/jobs", world.job(), submitted.count, {**headers, "Idempotency-Key": "a"}),
+        Request(
+            f"/api/v1/jobs/{job.public_id}/exports",
+            {"format": "csv"},
+            Export.objects.count,
+            {**headers, "Idempotency-Key": "b"},
+        ),
+        Request(
+            f"{path}/verdicts",
+            verdict,
+            Verdict.objects.count,
+            {**headers, "Idempotency-Key": "c", "If-Match": tag},
+        ),
+    ]
 
 
-def check_once(request_: Request, web: Web) -> None:
-    answer = request_.send_until_answered(web)
-    assert answer.is_success, answer.text
-    again = request_.send(web)
-    assert (again.content, again.headers["Idempotent-Replayed"]) == (answer.content, "true")
-    assert request_.count() == 1
+def check_once(requests: list[Request], web: Web) -> None:
+    for request in requests:
+        answer = request.send_until_answered(web)
+        assert answer.is_success, answer.text
+        again = request.send(web)
+        assert (again.content, again.headers["Idempotent-Replayed"]) == (answer.content, "true")
+        assert request.count() == 1
 
 
-def test_twelve_at_once(request_: Request, web: Web) -> None:
-    with ThreadPoolExecutor(12) as threads:
-        answers = list(threads.map(lambda _: request_.send(web), range(12)))
-    assert {answer.status_code for answer in answers} <= {201, 202, 409}
-    check_once(request_, web)
+def test_twelve_at_once(requests: list[Request], web: Web) -> None:
+    for request in requests:
+        with ThreadPoolExecutor(12) as threads:
+            answers = list(threads.map(request.send, [web] * 12))
+        assert {answer.status_code for answer in answers} <= {201, 202, 409}
+    check_once(requests, web)
 
 
-def test_cut_connections_and_a_kill_after_the_commit(request_: Request, web: Web) -> None:
-    for _ in range(3):
-        request_.send_and_leave(web).close()
-    with request_.send_and_leave(web):
-        assert eventually(lambda: request_.count() == 1, within_s=60)
+def test_cut_connections_and_a_kill_after_the_commit(requests: list[Request], web: Web) -> None:
+    for request in requests:
+        for _ in range(3):
+            request.send_and_leave(web).close()
+    with ExitStack() as stack:
+        for request in requests:
+            stack.enter_context(request.send_and_leave(web))
+        assert eventually(lambda: all(request.count() == 1 for request in requests), within_s=90)
         web.kill()
     web.start()
-    check_once(request_, web)
+    check_once(requests, web)
 
 
-def test_a_kill_before_the_commit(request_: Request, web: Web) -> None:
+def test_a_kill_before_the_commit(requests: list[Request], web: Web) -> None:
     from django.db import connection, transaction
 
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Reads pass. The request does its work and stops where it stores its answer, just before the commit.
+    with transaction.atomic(), connection.cursor() as cursor, ExitStack() as stack:
+        # Reads pass. A request does its work and stops where it stores its answer, just before the commit.
         cursor.execute("LOCK TABLE annotation_idempotencykey IN EXCLUSIVE MODE")
-        with request_.send_and_leave(web):
-            assert eventually(lambda: _someone_waits(cursor), within_s=60)
-            web.kill()
-    assert eventually(lambda: not _open_transactions(), within_s=30)
-    assert request_.count() == 0
+        for request in requests:
+            stack.enter_context(request.send_and_leave(web))
+        assert eventually(lambda: _waiting(cursor) == len(requests), within_s=90)
+        web.kill()
+    assert eventually(lambda: not _open_transactions(), within_s=60)
+    assert [request.count() for request in requests] == [0, 0, 0]
     web.start()
-    check_once(request_, web)
+    check_once(requests, web)
 
 
 def test_a_body_in_chunks_is_read(web: Web, world: World) -> None:
@@ -207,9 +223,9 @@ def test_a_body_in_chunks_is_read(web: Web, world: World) -> None:
     assert answer.request.headers["Transfer-Encoding"] == "chunked"
 
 
-def _someone_waits(cursor: Any) -> bool:
+def _waiting(cursor: Any) -> int:
     cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    return bool(cursor.fetchone()[0])
+    return int(cursor.fetchone()[0])
 
 
 def _open_transactions() -> int:
