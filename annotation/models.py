@@ -12,7 +12,7 @@ from annotation.accounts.models import (
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
 from annotation.imports.models import VersionImport
-from annotation.integration.models import IdempotencyKey
+from annotation.integration.models import Change, IdempotencyKey
 from annotation.jobs.models import EndNotice, Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
@@ -42,6 +42,7 @@ __all__ = [
     "AuditEvent",
     "BrowserSession",
     "Candidate",
+    "Change",
     "EndNotice",
     "Export",
     "Feature",

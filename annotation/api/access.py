@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from annotation.accounts.models import ApiToken, Project, Role
 from annotation.accounts.tokens import ROLE_FOR_SCOPE
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.libraries.models import Library, LibraryQuerySet
 from annotation.references.models import ReferenceCollection, ReferenceCollectionQuerySet
 
@@ -81,7 +81,7 @@ def project_to_submit_to(request: Request, slug: str) -> Project:
             detail = (
                 f"There is no project {slug!r} that you can see. GET /api/v1/projects lists your projects."
             )
-            raise Problem(422, detail, errors=[{"pointer": "/project", "detail": detail}])
+            raise invalid_field("project", detail)
         require(request, project, Scope.SUBMIT)
         return project
     if isinstance(request.auth, ApiToken):
@@ -94,5 +94,5 @@ def project_to_submit_to(request: Request, slug: str) -> Project:
         )
     if len(choices) > 1:
         detail = "You may submit to several projects. Name one of them by its slug in `project`."
-        raise Problem(422, detail, errors=[{"pointer": "/project", "detail": detail}])
+        raise invalid_field("project", detail)
     return choices[0]

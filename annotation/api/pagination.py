@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 500
@@ -65,9 +65,9 @@ def requested_limit(request: Request) -> int:
     if not text:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= LARGEST_LIMIT):
-        raise Problem(400, f"'limit' must be a whole number from 1 to {LARGEST_LIMIT}.")
+        raise invalid_field("limit", f"Must be a whole number from 1 to {LARGEST_LIMIT}.")
     return int(text)
 
 
 def invalid_cursor() -> Problem:
-    return Problem(400, "The cursor is invalid. Start again without 'cursor'.")
+    return invalid_field("cursor", "The cursor is invalid. Start again without `cursor`.")

@@ -5,20 +5,25 @@ from __future__ import annotations
 from django.urls import path
 
 from annotation.api.views import (
+    annotate,
     catalogue,
+    changes,
     documents,
     exports,
     imports,
     jobs,
     molecules,
     parts,
+    pictures,
     results,
+    spectra,
     status,
 )
 
 app_name = "api"
 
 urlpatterns = [
+    path("annotate", annotate.AnnotateView.as_view(), name="annotate"),
     path("jobs", jobs.JobsView.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", jobs.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelView.as_view(), name="job-cancel"),
@@ -28,6 +33,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
     path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
     path("jobs/<uuid:job_id>/exports", exports.JobExportsView.as_view(), name="job-exports"),
+    path("changes", changes.ChangesView.as_view(), name="changes"),
     path("exports/<uuid:export_id>", exports.ExportView.as_view(), name="export"),
     path("exports/<uuid:export_id>/file", exports.ExportFileView.as_view(), name="export-file"),
     path("annotations/<uuid:public_id>", results.AnnotationDetailView.as_view(), name="annotation"),
@@ -36,10 +42,23 @@ urlpatterns = [
         results.CandidateDetailView.as_view(),
         name="candidate",
     ),
+    path(
+        "annotations/<uuid:public_id>/candidates/<slug:inchikey_first_block>/structure.svg",
+        pictures.StructurePictureView.as_view(),
+        name="candidate-svg",
+    ),
     path("annotations/<uuid:public_id>/verdicts", results.VerdictsView.as_view(), name="verdicts"),
     path("uploads", catalogue.UploadsView.as_view(), name="uploads"),
     path("uploads/<int:pk>", catalogue.UploadView.as_view(), name="upload"),
     path("uploads/<int:pk>/features", catalogue.UploadFeaturesView.as_view(), name="upload-features"),
+    path("uploads/<int:pk>/spectra/<int:index>", spectra.SpectrumView.as_view(), name="spectrum"),
+    path(
+        "uploads/<int:pk>/spectra/<int:index>/spectrum.svg",
+        pictures.SpectrumPictureView.as_view(),
+        name="spectrum-svg",
+    ),
+    path("features", spectra.FeaturesView.as_view(), name="features"),
+    path("spectra", spectra.SpectraView.as_view(), name="spectra"),
     path("uploads/<int:pk>/issues", catalogue.UploadIssuesView.as_view(), name="upload-issues"),
     path("projects", catalogue.ProjectsView.as_view(), name="projects"),
     path("libraries", catalogue.LibrariesView.as_view(), name="libraries"),

@@ -20,7 +20,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
 from annotation.accounts.models import ApiToken
-from annotation.api import problems
+from annotation.api import deprecation, problems, strict
 from annotation.api.access import HasScope, caller
 from annotation.api.authentication import BearerToken
 from annotation.api.parsers import BoundedJSON
@@ -51,6 +51,10 @@ class View(APIView):
     write_scope = ApiToken.Scope.SUBMIT
     allowance: Allowance | None = None
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        strict.check_request(self, request)
+
     def check_throttles(self, request: Request) -> None:
         """Count the request for its token, or for its signed-in person. Permissions were checked before."""
         token = request.auth if isinstance(request.auth, ApiToken) else None
@@ -59,6 +63,10 @@ class View(APIView):
             raise Throttled(self.allowance.reset_s)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if request.method == "GET" and isinstance(response, Response) and response.status_code == 200:
+            response.data = strict.sparse(response.data, strict.chosen_fields(request))
+            for name, value in deprecation.headers(self, request).items():
+                response.headers[name] = value
         final = super().finalize_response(request, response, *args, **kwargs)
         for name, value in (self.allowance.headers() if self.allowance else {}).items():
             final.headers[name] = value

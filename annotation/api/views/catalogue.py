@@ -60,6 +60,7 @@ class LibrariesView(View):
 class LibraryVersionView(View):
     @extend_schema(
         operation_id="get_library_version",
+        parameters=[openapi.FIELDS],
         responses={200: LibraryVersionDetailSerializer, **openapi.PROBLEMS},
     )
     def get(self, request: Request, name: str, number: int) -> Response:
@@ -115,7 +116,11 @@ class UploadsView(View):
 
 
 class UploadView(View):
-    @extend_schema(operation_id="get_upload", responses={200: UploadSerializer, **openapi.PROBLEMS})
+    @extend_schema(
+        operation_id="get_upload",
+        parameters=[openapi.FIELDS],
+        responses={200: UploadSerializer, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, pk: int) -> Response:
         """Show what was found in an uploaded file."""
         uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")

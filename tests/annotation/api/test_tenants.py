@@ -65,6 +65,7 @@ def filled(path: str, annotation: Annotation) -> str:
         inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
         id=annotation.spectrum.upload_id,
         pk=annotation.spectrum.upload_id,
+        index=annotation.spectrum.source_index,
         name=job.library_version.library.name,
         number=job.library_version.number,
         import_id=(
@@ -148,9 +149,8 @@ def test_viewers_and_read_only_tokens_cannot_write(
     world: World, annotation: Annotation, method: str, path: str
 ) -> None:
     for client in (world.client(Role.VIEWER), world.client(Role.MANAGER, [ApiToken.Scope.READ])):
-        answer = client.post(
-            filled(path, annotation), world.job(), format="json", headers={"Idempotency-Key": "k"}
-        )
+        body = world.job() if path == "/api/v1/jobs" else {}
+        answer = client.post(filled(path, annotation), body, format="json", headers={"Idempotency-Key": "k"})
         assert answer.status_code == 403, answer.json()
 
 
