@@ -184,6 +184,13 @@ GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
 GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
 
+# --- Webhooks (annotation.webhooks) ------------------------------------------------------------------
+# Targets besides public addresses over HTTPS, such as a LIMS of the local network.
+GLMR_WEBHOOK_HOSTS, GLMR_WEBHOOK_NETWORKS = env.hosts_and_networks("GLMR_WEBHOOK_ALLOW")
+GLMR_WEBHOOK_TIMEOUT_S = env.whole_number("GLMR_WEBHOOK_TIMEOUT_S", 10, minimum=1)  # for a whole request
+GLMR_WEBHOOK_GIVE_UP_DAYS = env.whole_number("GLMR_WEBHOOK_GIVE_UP_DAYS", 5, minimum=1)
+GLMR_WEBHOOK_LOG_DAYS = env.whole_number("GLMR_WEBHOOK_LOG_DAYS", 30, minimum=1)
+
 # --- Web processes: what one client may use (glmr_server.front) ------------------------------------
 GLMR_WEB_THREADS = env.whole_number("GLMR_WEB_THREADS", 8, minimum=1)
 GLMR_HEADER_TIMEOUT_S = env.whole_number("GLMR_HEADER_TIMEOUT_S", 10, minimum=1)
@@ -269,6 +276,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# A token without a stated end expires after this many days; 0: never.
+GLMR_TOKEN_DAYS = env.whole_number("GLMR_TOKEN_DAYS", 90)
 # Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
 GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 

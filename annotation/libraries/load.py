@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import rdkit
 from django.conf import settings
@@ -21,6 +22,9 @@ from annotation.libraries import embed, import_lock, staging
 from annotation.libraries.import_notes import ImportNotes, note_lines
 from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
 from annotation.plain_text import clean
+from annotation.webhooks import outbox
+from annotation.webhooks.models import EventKind
+from annotation.webhooks.outbox import Happened
 from models_ml.molecules.readers import StandardRow, StructureFileLimits, StructureIssue, standardised_rows
 from models_ml.molecules.structure_text import StructureLimits
 from models_ml.unreadable import UnreadableFile
@@ -70,7 +74,9 @@ def import_library(
     for field, value in report.items():
         setattr(version, field, value)
     version.state, version.finished_at = LibraryVersion.State.READY, timezone.now()
-    version.save()
+    with transaction.atomic():
+        version.save()
+        outbox.emit(EventKind.LIBRARY_PUBLISHED, [_event(version)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE annotation_molecule, annotation_libraryentry")
     if default := ModelVersion.objects.default():
@@ -171,6 +177,19 @@ def _new_version(
             source_sha256=source_sha256,
             imported_by=user,
         )
+
+
+def _event(version: LibraryVersion) -> Happened:
+    library = version.library
+    data = {
+        "library": library.name,
+        "version": version.number,
+        "url": outbox.page_address(f"api/v1/libraries/{quote(library.name)}/versions/{version.number}"),
+        "n_molecules": version.n_molecules,
+        "content_sha256": version.content_sha256,
+        "shared": library.project_id is None,
+    }
+    return Happened(library.project_id, data)
 
 
 def _fail(version: LibraryVersion, reason: str) -> LibraryVersion:
