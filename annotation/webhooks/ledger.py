@@ -22,6 +22,7 @@ from annotation.accounts.models import AuditEvent
 from annotation.webhooks import targets, transport
 from annotation.webhooks.models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 from annotation.webhooks.transport import Message, Reply
+from glmr_server import celery
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,7 @@ def enable(webhook: Webhook) -> None:
     Webhook.objects.filter(pk=webhook.pk).update(
         disabled_at=None, disabled_reason="", n_failures=0, failing_since=None, paused_until=None
     )
+    transaction.on_commit(celery.ring_webhooks)
 
 
 def replay(delivery: WebhookDelivery) -> None:
@@ -170,6 +172,7 @@ def replay(delivery: WebhookDelivery) -> None:
             state=WebhookDelivery.State.PENDING, n_failures=0, next_attempt_at=Now(), finished_at=None
         )
         Webhook.objects.filter(pk=delivery.webhook_id).update(paused_until=None)
+        transaction.on_commit(celery.ring_webhooks)
 
 
 def forget_old(now: datetime | None = None) -> int:

@@ -48,8 +48,13 @@ from annotation.spectra.models import Spectrum
 from annotation.tables.filter_form import InvalidFilter
 from annotation.tables.matching import condition
 
+# A machine that records verdicts must see what it decides on, and the ETag that it has to send.
+RESULT_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.REVIEW})
+
 
 class ResultsView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="list_results",
         parameters=[ResultFilters, *FILTER_PARAMETERS, *openapi.PAGE],
@@ -125,6 +130,8 @@ def etag(annotation: Annotation, latest: Verdict | None) -> str:
 
 
 class AnnotationDetailView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="get_annotation",
         parameters=[openapi.ETAG],
@@ -169,6 +176,8 @@ def _peaks(spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
 
 
 class CandidateDetailView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(operation_id="get_candidate", responses={200: CandidateSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, public_id: UUID, inchikey_first_block: str) -> Response:
         """Show one candidate of an annotation by its molecule.

@@ -11,9 +11,11 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
-from annotation.models import Annotation, ApiToken, Export, Library
+from annotation.accounts.service_accounts import create, issue_token
+from annotation.models import Annotation, ApiToken, Export, Library, Project, ServiceAccount, WebhookDelivery
 from tests.annotation.api.world import World, client_for
 from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
+from tests.annotation.webhooks.builders import make_delivery, make_webhook
 
 
 def operations() -> list[tuple[str, str]]:
@@ -46,7 +48,24 @@ def filled(path: str, annotation: Annotation) -> str:
         name=job.library_version.library.name,
         number=job.library_version.number,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
+        **managed(job.project),
     )
+
+
+def managed(project: Project) -> dict[str, object]:
+    """What only managers of the project may see, made when it is first asked for."""
+    account = ServiceAccount.objects.filter(project=project).first()
+    if account is None:
+        account = create(project=project, name="lims", role=Role.SUBMITTER, by=None)
+        issue_token(account, name="", scopes=["submit"], days=None)
+        make_delivery(make_webhook(project=project))
+    delivery = WebhookDelivery.objects.get(webhook__project=project)
+    return {
+        "account_id": account.public_id,
+        "prefix": ApiToken.objects.get(user=account.user).prefix,
+        "webhook_id": delivery.webhook.public_id,
+        "delivery_id": delivery.public_id,
+    }
 
 
 def call(client: Any, method: str, address: str) -> Any:

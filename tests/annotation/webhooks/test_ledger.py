@@ -47,8 +47,9 @@ def test_a_delivery_is_sent_once_and_listed(webhook: Webhook, receiver: Receiver
 
 
 def test_a_receiver_that_fails_gets_the_same_message_until_it_heals(
-    webhook: Webhook, receiver: Receiver
+    webhook: Webhook, receiver: Receiver, settings: Settings
 ) -> None:
+    settings.GLMR_WEBHOOK_TIMEOUT_S = 1
     receiver.answers = [500, 503, "hang", 302, 204]
     delivery = make_delivery(webhook)
     for _ in range(4):
