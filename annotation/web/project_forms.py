@@ -21,7 +21,7 @@ class ServiceAccountForm(forms.Form):
     name = forms.CharField(
         max_length=LONGEST_NAME,
         label="Name",
-        help_text="Letters, digits, - and _ only, such as lims-production. It cannot be changed or used again.",
+        help_text="Letters, digits, - and _ only, such as lims-production. It cannot be changed.",
     )
     description = forms.CharField(max_length=300, required=False, label="What it is for")
     role = forms.TypedChoiceField(

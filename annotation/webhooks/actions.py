@@ -116,7 +116,7 @@ def rotate_secret(webhook: Webhook, overlap: timedelta = SECRET_OVERLAP) -> str:
 
 
 def send_test(webhook: Webhook, by: User) -> WebhookDelivery:
-    """A test event for this webhook alone, whatever it subscribed to. Raises InvalidWebhook if it is disabled."""
+    """A test event for this webhook alone. Raises InvalidWebhook if it is disabled."""
     if webhook.disabled_at is not None:
         raise InvalidWebhook("", "The webhook is disabled and sends nothing. Enable it first.")
     data = {"webhook_id": str(webhook.public_id), "sent_by": by.get_username(), "text": "This is a test."}

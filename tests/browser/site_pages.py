@@ -13,7 +13,10 @@ from django.db.models import Model
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from annotation.accounts.service_accounts import create, issue_token
 from annotation.models import Annotation, JobItem, Membership, ReferenceCollection, Role
+from annotation.webhooks import ledger
+from annotation.webhooks.actions import add, disable, send_test
 from tests.annotation.builders import make_annotation, make_job, make_reference_version
 from tests.annotation.web.world import World
 
@@ -37,6 +40,8 @@ NO_PAGES = {
         ),
         *("job-cancel", "job-resume", "job-notice", "job-retry", "export-add", "table-layout"),
         *("annotation-verdict", "publish-references"),
+        *("service-account-close", "project-token-rotate", "project-token-revoke", "webhook-replay"),
+        *("webhook-secret", "webhook-test", "webhook-enable", "webhook-disable", "webhook-remove"),
     },
     "leads to another page": {"job-feature", "job-run-again"},
 }
@@ -92,7 +97,32 @@ def site_pages(world: World) -> list[SitePage]:
         SitePage("annotation-similar", reverse("annotation-similar", args=annotation)),
         SitePage("library-version", reverse("library-version", args=[world.job.library_version_id])),
         SitePage("reference-version", reverse("reference-version", args=[references.pk])),
+        *project_pages(world),
         SitePage("error", "/no-such-page/", status=404),
+    ]
+
+
+def project_pages(world: World) -> list[SitePage]:
+    """What managers of a project set up, with a row of each kind."""
+    slug, admin_user = world.project.slug, world.people["admin"]
+    account = create(project=world.project, name="lims", role=Role.SUBMITTER, by=admin_user)
+    issue_token(account, name="", scopes=["submit"], days=None)
+    webhook = add(
+        project=world.project, url="https://lims.example.org/hooks", events=["job.finished"], by=None
+    )
+    stopped = add(
+        project=world.project, url="https://old.example.org/hooks", events=["job.finished"], by=None
+    )
+    delivery = send_test(webhook, admin_user)
+    ledger.claim()
+    disable(stopped, admin_user)
+    return [
+        SitePage("service-accounts", reverse("service-accounts", args=[slug])),
+        SitePage("service-account", reverse("service-account", args=[slug, account.public_id])),
+        SitePage("webhooks", reverse("webhooks", args=[slug])),
+        SitePage("webhook", reverse("webhook", args=[slug, webhook.public_id])),
+        SitePage("webhook", reverse("webhook", args=[slug, stopped.public_id])),
+        SitePage("webhook-delivery", reverse("webhook-delivery", args=[slug, delivery.public_id])),
     ]
 
 

@@ -45,8 +45,16 @@ class ServiceAccountSerializer(ReadOnlyModelSerializer[ServiceAccount]):
     class Meta:
         model = ServiceAccount
         fields = (
-            "id", "project", "name", "username", "description", "role", "created_by", "created_at", "closed_at"
-        )  # fmt: skip
+            "id",
+            "project",
+            "name",
+            "username",
+            "description",
+            "role",
+            "created_by",
+            "created_at",
+            "closed_at",
+        )
 
 
 @extend_schema_serializer(component_name="Token")  # as a request: TokenRequest

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from annotation.models import Annotation, Export, JobItem
-from tests.annotation.api.world import ASPIRIN, World
+from tests.annotation.api.world import ASPIRIN, World, make_managed
 from tests.annotation.builders import make_annotation, make_job
 
 
@@ -54,6 +54,15 @@ GETS = (
     "/api/v1/libraries/{name}/versions/{number}",
     "/api/v1/references",
     "/api/v1/models",
+    "/api/v1/service-accounts",
+    "/api/v1/service-accounts/{account_id}",
+    "/api/v1/service-accounts/{account_id}/tokens",
+    "/api/v1/tokens",
+    "/api/v1/tokens/{prefix}",
+    "/api/v1/webhooks",
+    "/api/v1/webhooks/{webhook_id}",
+    "/api/v1/webhooks/{webhook_id}/deliveries",
+    "/api/v1/webhook-deliveries/{delivery_id}",
     "/api/v1/status",
 )
 
@@ -70,6 +79,7 @@ def test_reading(
         name=world.version.library.name,
         number=world.version.number,
         export_id=Export.objects.create(job=annotation.job, requested_by=world.user, format="csv").public_id,
+        **make_managed(world.project),
     )
     answer = client.get(address)
     assert answer.status_code == 200

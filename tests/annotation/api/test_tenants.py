@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
-from annotation.accounts.service_accounts import create, issue_token
-from annotation.models import Annotation, ApiToken, Export, Library, Project, ServiceAccount, WebhookDelivery
-from tests.annotation.api.world import World, client_for
+from annotation.models import Annotation, ApiToken, Export, Library
+from tests.annotation.api.world import World, client_for, make_managed
 from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
-from tests.annotation.webhooks.builders import make_delivery, make_webhook
 
 
 def operations() -> list[tuple[str, str]]:
@@ -27,6 +26,12 @@ def operations() -> list[tuple[str, str]]:
 
 OPERATIONS = operations()
 OF_AN_OBJECT = [(method, path) for method, path in OPERATIONS if "{" in path]
+
+
+@pytest.fixture(autouse=True)
+def _many_wrong_tokens(settings: LazySettings) -> None:
+    """Each operation is tried with a wrong token, which would soon be too many from one address."""
+    settings.GLMR_TOKEN_TRIES = 10_000
 
 
 @pytest.fixture
@@ -48,24 +53,8 @@ def filled(path: str, annotation: Annotation) -> str:
         name=job.library_version.library.name,
         number=job.library_version.number,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
-        **managed(job.project),
+        **make_managed(job.project),
     )
-
-
-def managed(project: Project) -> dict[str, object]:
-    """What only managers of the project may see, made when it is first asked for."""
-    account = ServiceAccount.objects.filter(project=project).first()
-    if account is None:
-        account = create(project=project, name="lims", role=Role.SUBMITTER, by=None)
-        issue_token(account, name="", scopes=["submit"], days=None)
-        make_delivery(make_webhook(project=project))
-    delivery = WebhookDelivery.objects.get(webhook__project=project)
-    return {
-        "account_id": account.public_id,
-        "prefix": ApiToken.objects.get(user=account.user).prefix,
-        "webhook_id": delivery.webhook.public_id,
-        "delivery_id": delivery.public_id,
-    }
 
 
 def call(client: Any, method: str, address: str) -> Any:
