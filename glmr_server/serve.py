@@ -63,7 +63,7 @@ def exporter_command() -> list[str]:
 
 
 def sender_command() -> list[str]:
-    """Sends webhooks, several at a time in threads of its own. It needs no torch."""
+    """Sends webhooks, several at a time in threads. It needs no torch."""
     from glmr_server.celery import WEBHOOK_MODULES, WEBHOOK_QUEUE
 
     return [

@@ -186,7 +186,7 @@ GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then th
 
 # --- Webhooks (annotation.webhooks) ------------------------------------------------------------------
 # Targets besides public addresses over HTTPS, such as a LIMS of the local network.
-GLMR_WEBHOOK_HOSTS, GLMR_WEBHOOK_NETWORKS = env.hosts_and_networks("GLMR_WEBHOOK_ALLOW")
+WEBHOOK_ALLOWED_HOSTS, WEBHOOK_ALLOWED_NETWORKS = env.hosts_and_networks("GLMR_WEBHOOK_ALLOW")
 GLMR_WEBHOOK_TIMEOUT_S = env.whole_number("GLMR_WEBHOOK_TIMEOUT_S", 10, minimum=1)  # for a whole request
 GLMR_WEBHOOK_GIVE_UP_DAYS = env.whole_number("GLMR_WEBHOOK_GIVE_UP_DAYS", 5, minimum=1)
 GLMR_WEBHOOK_LOG_DAYS = env.whole_number("GLMR_WEBHOOK_LOG_DAYS", 30, minimum=1)

@@ -81,7 +81,7 @@ def read_target(url: str) -> Target:
     literal = _literal(host)
     if literal is not None:
         check_address(target, literal)
-    elif target.scheme == "http" and not (_is_listed(host) or settings.GLMR_WEBHOOK_NETWORKS):
+    elif target.scheme == "http" and not (_is_listed(host) or settings.WEBHOOK_ALLOWED_NETWORKS):
         raise _needs_https()
     return target
 
@@ -111,7 +111,7 @@ def check_address(target: Target, address: Address) -> None:
     real = _embedded(address)
     listed = real is not None and any(
         real in ip_network(text)
-        for text in settings.GLMR_WEBHOOK_NETWORKS
+        for text in settings.WEBHOOK_ALLOWED_NETWORKS
         if ip_network(text).version == real.version
     )
     named = (
@@ -138,7 +138,7 @@ def _needs_https() -> ForbiddenTarget:
 
 
 def _is_listed(host: str) -> bool:
-    return host in settings.GLMR_WEBHOOK_HOSTS
+    return host in settings.WEBHOOK_ALLOWED_HOSTS
 
 
 def _embedded(address: Address) -> Address | None:

@@ -24,7 +24,7 @@ def add(client: APIClient, **overrides: Any) -> Any:
 
 
 def test_a_webhook_from_end_to_end(world: World, client: APIClient, settings: Settings) -> None:
-    settings.GLMR_WEBHOOK_NETWORKS = ["127.0.0.1/32"]
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with running() as receiver:
         receiver.answers = [500, 204]
         answer = add(client, url=receiver.url)

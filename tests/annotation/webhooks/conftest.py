@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def _allow_this_address(settings: Settings) -> None:
-    settings.GLMR_WEBHOOK_NETWORKS = ["127.0.0.1/32"]
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     settings.GLMR_WEBHOOK_TIMEOUT_S = 5  # the tests of hanging receivers choose less
 
 

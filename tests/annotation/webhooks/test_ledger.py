@@ -203,7 +203,7 @@ def test_nothing_is_sent_to_an_address_that_became_forbidden(
     webhook: Webhook, receiver: Receiver, settings: Settings
 ) -> None:
     make_delivery(webhook)
-    settings.GLMR_WEBHOOK_NETWORKS = []
+    settings.WEBHOOK_ALLOWED_NETWORKS = []
     deliver_all()
     assert receiver.connections == 0
     assert "GLMR_WEBHOOK_ALLOW" in WebhookAttempt.objects.get().error

@@ -81,7 +81,7 @@ def test_parts_of_an_address() -> None:
 
 
 def test_a_listed_network_allows_its_addresses_and_http(settings: Settings) -> None:
-    settings.GLMR_WEBHOOK_NETWORKS = ["10.1.0.0/16", "fd00::/8"]
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["10.1.0.0/16", "fd00::/8"]
     assert leads_to("10.1.2.3", url="http://lims.lan/") == ["10.1.2.3"]
     assert leads_to("::ffff:10.1.2.3", "fd00::1")
     for elsewhere in ("10.2.0.1", "127.0.0.1"):
@@ -92,7 +92,7 @@ def test_a_listed_network_allows_its_addresses_and_http(settings: Settings) -> N
 
 
 def test_a_listed_host_may_be_private_but_never_loopback_or_link_local(settings: Settings) -> None:
-    settings.GLMR_WEBHOOK_HOSTS = ["lims.lan"]
+    settings.WEBHOOK_ALLOWED_HOSTS = ["lims.lan"]
     assert leads_to("192.168.1.5", url="http://lims.lan/")
     for address in ("127.0.0.1", "169.254.169.254", "::1", "224.0.0.1", "::"):
         with pytest.raises(ForbiddenTarget):

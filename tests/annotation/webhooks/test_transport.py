@@ -117,7 +117,7 @@ def test_a_name_that_changes_between_check_and_connection_leads_nowhere_else(rec
 def test_the_next_address_is_tried_if_the_first_does_not_answer(
     receiver: Receiver, settings: Settings
 ) -> None:
-    settings.GLMR_WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     url = f"http://lims.lan:{receiver.port}/hook"
     assert send_now(message(url), "127.0.0.3", "127.0.0.1").is_success
 
