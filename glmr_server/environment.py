@@ -114,7 +114,8 @@ def hosts_and_networks(name: str) -> tuple[list[str], list[str]]:
                 hosts.append(word.rstrip("."))
         return hosts, networks
 
-    return _parsed(name, ([], []), parse, "hosts and networks such as lims.example.lan,10.1.0.0/16")
+    nothing: tuple[list[str], list[str]] = ([], [])
+    return _parsed(name, nothing, parse, "hosts and networks such as lims.example.lan,10.1.0.0/16")
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -97,13 +97,12 @@ def site_pages(world: World) -> list[SitePage]:
         SitePage("annotation-similar", reverse("annotation-similar", args=annotation)),
         SitePage("library-version", reverse("library-version", args=[world.job.library_version_id])),
         SitePage("reference-version", reverse("reference-version", args=[references.pk])),
-        *project_pages(world),
         SitePage("error", "/no-such-page/", status=404),
     ]
 
 
 def project_pages(world: World) -> list[SitePage]:
-    """What managers of a project set up, with a row of each kind."""
+    """For the administrator: what managers of a project set up, with a row of each kind."""
     slug, admin_user = world.project.slug, world.people["admin"]
     account = create(project=world.project, name="lims", role=Role.SUBMITTER, by=admin_user)
     issue_token(account, name="", scopes=["submit"], days=None)

@@ -89,7 +89,7 @@ def rotate(request: SignedInRequest, slug: str, prefix: str) -> HttpResponse:
         raise PermissionDenied("The token of a person acts for that person, so only they may rotate it.")
     shown, form = _account_or_404(request, project, owner.public_id), OverlapForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"The overlap: {' '.join(form.errors['overlap_hours'])}")
+        messages.error(request, f"The overlap: {' '.join(map(str, form.errors['overlap_hours']))}")
         return redirect("service-account", slug, shown.public_id)
     try:
         new, secret = tokens.rotate(token, timedelta(hours=form.cleaned_data["overlap_hours"]))

@@ -62,7 +62,7 @@ def webhook(request: SignedInRequest, slug: str, public_id: UUID) -> HttpRespons
 def rotate_secret(request: SignedInRequest, slug: str, public_id: UUID) -> HttpResponse:
     shown, form = _webhook_or_404(request, slug, public_id), OverlapForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"The overlap: {' '.join(form.errors['overlap_hours'])}")
+        messages.error(request, f"The overlap: {' '.join(map(str, form.errors['overlap_hours']))}")
         return redirect("webhook", slug, public_id)
     secret = actions.rotate_secret(shown, timedelta(hours=form.cleaned_data["overlap_hours"]))
     return _page(request, shown, secret=secret)

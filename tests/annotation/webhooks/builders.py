@@ -13,7 +13,11 @@ ALL_EVENTS = [value for value, _ in EventKind.subscribable()]
 
 
 def make_webhook(**overrides: Any) -> Webhook:
-    fields = {"url": "https://lims.example.org/hooks", "events": ALL_EVENTS, "secret": new_secret()}
+    fields: dict[str, Any] = {
+        "url": "https://lims.example.org/hooks",
+        "events": ALL_EVENTS,
+        "secret": new_secret(),
+    }
     fields |= {} if "project" in overrides else {"project": make_project()}
     return Webhook.objects.create(**(fields | overrides))
 
