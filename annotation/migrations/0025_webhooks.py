@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0020_table_speed'),
+        ('annotation', '0021_result_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
