@@ -8,6 +8,7 @@ from annotation.accounts.models import (
     Membership,
     Project,
     Role,
+    ServiceAccount,
 )
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
@@ -34,6 +35,7 @@ from annotation.references.models import (
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
 from annotation.spectra.models import Feature, FeatureMember, PartialUpload, Spectrum, SpectrumIssue, Upload
+from annotation.webhooks.models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 __all__ = [
     "Account",
@@ -71,10 +73,15 @@ __all__ = [
     "ReferenceSpectrum",
     "ReferenceVersion",
     "Role",
+    "ServiceAccount",
     "Spectrum",
     "SpectrumIssue",
     "Upload",
     "Verdict",
     "VersionImport",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEvent",
     "WorkerHeartbeat",
 ]

@@ -19,7 +19,7 @@ def web_problem() -> str:
     host, _, port = env.text("GLMR_BIND", "127.0.0.1:8000").rpartition(":")
     host = "127.0.0.1" if host in ("", "0.0.0.0") else "[::1]" if host == "[::]" else host  # noqa: S104, read only
     # Under the name that is always allowed, whatever the address.
-    request = urllib.request.Request(f"http://{host}:{port}/healthz", headers={"Host": "localhost"})  # noqa: S310
+    request = urllib.request.Request(f"http://{host}:{port}/healthz", headers={"Host": "localhost"})
     try:
         with urllib.request.urlopen(request, timeout=8):  # noqa: S310, the address is our own
             return ""

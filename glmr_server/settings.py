@@ -188,6 +188,13 @@ GLMR_CHANGE_DAYS = env.whole_number(
 )  # the feed of changes reaches back so far
 GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
 
+# --- Webhooks (annotation.webhooks) ------------------------------------------------------------------
+# Targets besides public addresses over HTTPS, such as a LIMS of the local network.
+WEBHOOK_ALLOWED_HOSTS, WEBHOOK_ALLOWED_NETWORKS = env.hosts_and_networks("GLMR_WEBHOOK_ALLOW")
+GLMR_WEBHOOK_TIMEOUT_S = env.whole_number("GLMR_WEBHOOK_TIMEOUT_S", 10, minimum=1)  # for a whole request
+GLMR_WEBHOOK_GIVE_UP_DAYS = env.whole_number("GLMR_WEBHOOK_GIVE_UP_DAYS", 5, minimum=1)
+GLMR_WEBHOOK_LOG_DAYS = env.whole_number("GLMR_WEBHOOK_LOG_DAYS", 30, minimum=1)
+
 # --- Web processes: what one client may use (glmr_server.front) ------------------------------------
 GLMR_WEB_THREADS = env.whole_number("GLMR_WEB_THREADS", 8, minimum=1)
 GLMR_HEADER_TIMEOUT_S = env.whole_number("GLMR_HEADER_TIMEOUT_S", 10, minimum=1)
@@ -273,6 +280,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# A token without a stated end expires after this many days; 0: never.
+GLMR_TOKEN_DAYS = env.whole_number("GLMR_TOKEN_DAYS", 90)
 # Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
 GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 
@@ -353,6 +362,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RankingMethod": "models_ml.outcomes.METHODS",
         "Rerank": "models_ml.outcomes.RERANKS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",
+        "Role": "annotation.accounts.models.Role",
+        "TokenScope": "annotation.accounts.models.ApiToken.Scope",
+        "WebhookDeliveryState": "annotation.webhooks.models.WebhookDelivery.State",
+        "WebhookEventKind": "annotation.webhooks.models.EventKind",
+        "WebhookSubscription": "annotation.api.serializers.webhooks.EVENTS",
         "UploadState": "annotation.spectra.models.Upload.State",
         "VerdictDecision": "annotation.review.models.Verdict.Decision",
         "VersionState": "annotation.libraries.models.LibraryVersion.State",
@@ -367,6 +381,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "libraries", "description": "Candidate libraries and their versions."},
         {"name": "references", "description": "Collections of reference spectra."},
         {"name": "models", "description": "Registered checkpoints."},
+        {"name": "service-accounts", "description": "Machines that act under their own name."},
+        {"name": "tokens", "description": "Secrets of the REST API: list, rotate, revoke."},
+        {"name": "webhooks", "description": "Addresses that are told of events."},
+        {"name": "webhook-deliveries", "description": "What was sent to webhooks, and sending it again."},
         {"name": "status", "description": "Whether the server can process jobs."},
     ],
     "POSTPROCESSING_HOOKS": [

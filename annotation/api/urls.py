@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from annotation.api.views import (
+    accounts,
     annotate,
     catalogue,
     changes,
@@ -18,6 +19,7 @@ from annotation.api.views import (
     results,
     spectra,
     status,
+    webhooks,
 )
 
 app_name = "api"
@@ -81,6 +83,36 @@ urlpatterns = [
     path("molecules/<slug:inchikey>", molecules.MoleculeView.as_view(), name="molecule"),
     path("references", catalogue.ReferencesView.as_view(), name="references"),
     path("models", catalogue.ModelsView.as_view(), name="models"),
+    path("service-accounts", accounts.ServiceAccountsView.as_view(), name="service-accounts"),
+    path("service-accounts/<uuid:account_id>", accounts.ServiceAccountView.as_view(), name="service-account"),
+    path(
+        "service-accounts/<uuid:account_id>/tokens",
+        accounts.ServiceAccountTokensView.as_view(),
+        name="service-account-tokens",
+    ),
+    path("tokens", accounts.TokensView.as_view(), name="tokens"),
+    path("tokens/<slug:prefix>", accounts.TokenView.as_view(), name="token"),
+    path("tokens/<slug:prefix>/rotate", accounts.TokenRotationView.as_view(), name="token-rotate"),
+    path("webhooks", webhooks.WebhooksView.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>", webhooks.WebhookView.as_view(), name="webhook"),
+    path("webhooks/<uuid:webhook_id>/enable", webhooks.WebhookEnableView.as_view(), name="webhook-enable"),
+    path("webhooks/<uuid:webhook_id>/secret", webhooks.WebhookSecretView.as_view(), name="webhook-secret"),
+    path("webhooks/<uuid:webhook_id>/test", webhooks.WebhookTestView.as_view(), name="webhook-test"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries",
+        webhooks.WebhookDeliveriesView.as_view(),
+        name="webhook-deliveries",
+    ),
+    path(
+        "webhook-deliveries/<uuid:delivery_id>",
+        webhooks.WebhookDeliveryView.as_view(),
+        name="webhook-delivery",
+    ),
+    path(
+        "webhook-deliveries/<uuid:delivery_id>/replay",
+        webhooks.WebhookReplayView.as_view(),
+        name="webhook-replay",
+    ),
     path("status", status.StatusView.as_view(), name="status"),
     path("schema", documents.SchemaView.as_view(), name="schema"),
     path("docs", documents.DocsView.as_view(), name="docs"),

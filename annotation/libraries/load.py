@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Unpack
+from urllib.parse import quote
 
 import rdkit
 from django.conf import settings
@@ -28,6 +29,9 @@ from annotation.libraries.import_options import (
 )
 from annotation.libraries.models import Library, LibraryEntry, LibraryRowIssue, LibraryVersion
 from annotation.plain_text import clean
+from annotation.webhooks import outbox
+from annotation.webhooks.models import EventKind
+from annotation.webhooks.outbox import Happened
 from models_ml.molecules.readers import StandardRow, StructureFileLimits, StructureIssue, standardised_rows
 from models_ml.molecules.structure_text import StructureLimits
 from models_ml.unreadable import UnreadableFile
@@ -161,6 +165,7 @@ def _complete(version: LibraryVersion, counts: RowCounts, file: ImportedFile) ->
         version.import_notes = counts.notes.rows()
         version.state, version.finished_at = LibraryVersion.State.READY, timezone.now()
         version.save()
+        outbox.emit(EventKind.LIBRARY_PUBLISHED, [_event(version)])
         file.on_ready(version)
 
 
@@ -196,6 +201,19 @@ def _new_version(name: str, path: Path, file: ImportedFile) -> LibraryVersion:
             imported_by=file.user,
             **file.of_version,
         )
+
+
+def _event(version: LibraryVersion) -> Happened:
+    library = version.library
+    data = {
+        "library": library.name,
+        "version": version.number,
+        "url": outbox.page_address(f"api/v1/libraries/{quote(library.name)}/versions/{version.number}"),
+        "n_molecules": version.n_molecules,
+        "content_sha256": version.content_sha256,
+        "shared": library.project_id is None,
+    }
+    return Happened(library.project_id, data)
 
 
 def _fail(version: LibraryVersion, reason: str) -> LibraryVersion:

@@ -55,6 +55,13 @@ def require(user: User, project_id: int, role: Role) -> None:
         )
 
 
+def managed_project(user: User, slug: str) -> Project:
+    """The project, for its managers. 404 if the person cannot see it, 403 if they do not manage it."""
+    project = get_object_or_404(projects(user), slug=slug)
+    require(user, project.pk, Role.MANAGER)
+    return project
+
+
 def jobs(user: User) -> JobQuerySet:
     return Job.objects.in_projects(projects(user))
 

@@ -24,8 +24,55 @@ from annotation.web.views import (
     references,
     report,
     review,
+    service_accounts,
     submit,
+    webhooks,
 )
+
+# What managers of a project set up.
+project_patterns = [
+    path("projects/<slug:slug>/service-accounts/", service_accounts.accounts, name="service-accounts"),
+    path(
+        "projects/<slug:slug>/service-accounts/<uuid:public_id>/",
+        service_accounts.account,
+        name="service-account",
+    ),
+    path(
+        "projects/<slug:slug>/service-accounts/<uuid:public_id>/close/",
+        service_accounts.close,
+        name="service-account-close",
+    ),
+    path(
+        "projects/<slug:slug>/tokens/<slug:prefix>/rotate/",
+        service_accounts.rotate,
+        name="project-token-rotate",
+    ),
+    path(
+        "projects/<slug:slug>/tokens/<slug:prefix>/revoke/",
+        service_accounts.revoke,
+        name="project-token-revoke",
+    ),
+    path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/<uuid:public_id>/", webhooks.webhook, name="webhook"),
+    *(
+        path(f"projects/<slug:slug>/webhooks/<uuid:public_id>/{action}/", view, name=f"webhook-{action}")
+        for action, view in (
+            ("secret", webhooks.rotate_secret),
+            ("test", webhooks.send_test),
+            ("enable", webhooks.enable),
+            ("disable", webhooks.disable),
+            ("remove", webhooks.remove),
+        )
+    ),
+    path(
+        "projects/<slug:slug>/webhook-messages/<uuid:public_id>/", webhooks.delivery, name="webhook-delivery"
+    ),
+    path(
+        "projects/<slug:slug>/webhook-messages/<uuid:public_id>/replay/",
+        webhooks.replay,
+        name="webhook-replay",
+    ),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -43,6 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/password/", account.PasswordPage.as_view(), name="password"),
     path("account/sessions/<int:pk>/end/", account.end_session, name="session-end"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
+    *project_patterns,
     path("submit/", submit.submit, name="submit"),
     path("submit/report/", report.report, name="upload-report"),
     path("submit/report/summary/", report.summary, name="upload-report-summary"),

@@ -13,7 +13,10 @@ from django.db.models import Model
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from annotation.accounts.service_accounts import create, issue_token
 from annotation.models import Annotation, JobItem, Membership, ReferenceCollection, Role
+from annotation.webhooks import ledger
+from annotation.webhooks.actions import add, disable, send_test
 from tests.annotation.builders import (
     SMILES,
     make_annotation,
@@ -45,6 +48,8 @@ NO_PAGES = {
         ),
         *("job-cancel", "job-resume", "job-notice", "job-retry", "export-add", "table-layout"),
         *("annotation-verdict", "publish-references", "import-publish", "import-discard"),
+        *("service-account-close", "project-token-rotate", "project-token-revoke", "webhook-replay"),
+        *("webhook-secret", "webhook-test", "webhook-enable", "webhook-disable", "webhook-remove"),
     },
     "leads to another page": {"job-feature", "job-run-again"},
 }
@@ -116,6 +121,30 @@ def site_pages(world: World) -> list[SitePage]:
         SitePage("reference-import", reverse("reference-import")),
         *(SitePage("import-detail", reverse("import-detail", args=[row.public_id])) for row in imports),
         SitePage("error", "/no-such-page/", status=404),
+    ]
+
+
+def project_pages(world: World) -> list[SitePage]:
+    """For the administrator: what managers of a project set up, with a row of each kind."""
+    slug, admin_user = world.project.slug, world.people["admin"]
+    account = create(project=world.project, name="lims", role=Role.SUBMITTER, by=admin_user)
+    issue_token(account, name="", scopes=["submit"], days=None)
+    webhook = add(
+        project=world.project, url="https://lims.example.org/hooks", events=["job.finished"], by=None
+    )
+    stopped = add(
+        project=world.project, url="https://old.example.org/hooks", events=["job.finished"], by=None
+    )
+    delivery = send_test(webhook, admin_user)
+    ledger.claim()
+    disable(stopped, admin_user)
+    return [
+        SitePage("service-accounts", reverse("service-accounts", args=[slug])),
+        SitePage("service-account", reverse("service-account", args=[slug, account.public_id])),
+        SitePage("webhooks", reverse("webhooks", args=[slug])),
+        SitePage("webhook", reverse("webhook", args=[slug, webhook.public_id])),
+        SitePage("webhook", reverse("webhook", args=[slug, stopped.public_id])),
+        SitePage("webhook-delivery", reverse("webhook-delivery", args=[slug, delivery.public_id])),
     ]
 
 

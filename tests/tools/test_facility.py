@@ -36,7 +36,7 @@ def test_no_process_of_the_server_may_write_or_gain_rights() -> None:
         assert services[name].cap_drop == ("ALL",)
         assert services[name].security_opt == ("no-new-privileges:true",)
     for name in ("migrate", "web", "worker", "exporter", "beat"):
-        assert [target for _, target in services[name].volumes] == ["/data", "/tmp"]  # noqa: S108, of a container
+        assert [target for _, target in services[name].volumes] == ["/data", "/tmp"]
 
 
 def test_both_web_containers_trust_the_address_of_the_proxy() -> None:

@@ -42,13 +42,18 @@ KEPT_HEADERS = ("Location", "Retry-After", "ETag")
 
 
 class View(APIView):
-    """Base of every view. `write_scope` is the scope that a token needs for every method but reading."""
+    """Base of every view. A token needs one of `read_scopes` to read, and `write_scope` for all else.
+
+    `write_scopes` are several of which one suffices.
+    """
 
     authentication_classes = (BearerToken, SessionAuthentication)
     permission_classes = (HasScope,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parser_classes = (BoundedJSON, MultiPartParser)
+    read_scopes = frozenset({ApiToken.Scope.READ})
     write_scope = ApiToken.Scope.SUBMIT
+    write_scopes: frozenset[ApiToken.Scope] | None = None
     allowance: Allowance | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

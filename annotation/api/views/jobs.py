@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
 from annotation.api import conditional, openapi, problems, submission
-from annotation.api.access import caller, projects, require
+from annotation.api.access import caller, projects, require, sees_only_own
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
 from annotation.api.serializers.jobs import (
@@ -35,6 +35,8 @@ from annotation.jobs.parameters import from_json
 from annotation.jobs.progress import Progress, progress, with_progress
 from annotation.spectra.models import Upload
 
+# Each scope can be used alone: a machine that submits polls its jobs, and one that reviews finds annotations.
+JOB_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.SUBMIT, ApiToken.Scope.REVIEW})
 ITEM_COLUMNS = (
     "job_id",
     "position",
@@ -52,7 +54,11 @@ ITEM_COLUMNS = (
 
 
 def visible_jobs(request: Request) -> JobQuerySet:
-    return Job.objects.in_projects(projects(request)).select_related(
+    """A token that may only submit sees what its owner submitted."""
+    jobs = Job.objects.in_projects(projects(request))
+    if sees_only_own(request):
+        jobs = jobs.filter(submitted_by=caller(request))
+    return jobs.select_related(
         "project",
         "submitted_by",
         "model_version",
@@ -78,6 +84,8 @@ def poll_after_s(known: Progress) -> int:
 
 
 class JobsView(View):
+    read_scopes = JOB_SCOPES
+
     @extend_schema(
         operation_id="list_jobs",
         parameters=[JobFilters, *openapi.PAGE],
@@ -151,6 +159,8 @@ def accepted(request: Request, job: Job, upload: Upload) -> Response:
 
 
 class JobView(View):
+    read_scopes = JOB_SCOPES
+
     @extend_schema(
         operation_id="get_job",
         parameters=[openapi.FIELDS, openapi.TAG],
@@ -228,6 +238,8 @@ class RetryView(View):
 
 
 class ItemsView(View):
+    read_scopes = JOB_SCOPES
+
     @extend_schema(
         operation_id="list_job_items",
         parameters=[ItemFilters, *openapi.PAGE],

@@ -47,8 +47,13 @@ from annotation.review.reviewed_results import reviewed_results, verdict_view
 from annotation.tables.filter_form import InvalidFilter
 from annotation.tables.matching import condition
 
+# A machine that records verdicts must see what it decides on, and the ETag that it has to send.
+RESULT_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.REVIEW})
+
 
 class ResultsView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="list_results",
         parameters=[ResultFilters, *FILTER_PARAMETERS, *openapi.PAGE],
@@ -124,6 +129,8 @@ def etag(annotation: Annotation, latest: Verdict | None) -> str:
 
 
 class AnnotationDetailView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="get_annotation",
         parameters=[openapi.FIELDS, openapi.ETAG],
@@ -164,6 +171,8 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
 
 
 class CandidateDetailView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="get_candidate",
         parameters=[openapi.FIELDS],

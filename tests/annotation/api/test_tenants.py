@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from annotation.accounts.models import Role
 from annotation.models import Annotation, ApiToken, Export, Library, ReferenceCollection, VersionImport
 from annotation.spectra import partial
-from tests.annotation.api.world import World, client_for
+from tests.annotation.api.world import World, client_for, make_managed
 from tests.annotation.builders import (
     make_annotation,
     make_import,
@@ -74,6 +74,7 @@ def filled(path: str, annotation: Annotation) -> str:
         ).public_id,
         part_id=partial.begin(job.project, job.submitted_by, "Private file", 5).public_id,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
+        **make_managed(job.project),
     )
 
 
