@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
+
 from tools.facility.client import Client, Traffic
 from tools.facility.compose import Service, load_services
 from tools.facility.containers import NAME_SERVER, Failed, Podman
