@@ -24,7 +24,7 @@ CAFFEINE = SMILES[3]
 SECRET = "OC(=O)c1ccccc1NC1CCCC1"
 
 
-def search(client: APIClient, **parameters: object) -> dict:  # type: ignore[type-arg]
+def search(client: APIClient, **parameters: str | float) -> dict:  # type: ignore[type-arg]
     answer = client.get("/api/v1/molecules", parameters)
     assert answer.status_code == 200, answer.content
     return answer.json()  # type: ignore[no-any-return]

@@ -191,7 +191,10 @@ def test_a_smiles_that_is_no_molecule_is_searched_as_a_name(version: LibraryVers
 
 @pytest.mark.parametrize(
     "text",
-    ["caff'", "caff & acid | !x", "caffeine:*", "a%", "a\\", "caff<->acid", "\x00caffeine", "2'(", "x" * 900],
+    [
+        *("caff'", "caff & acid | !x", "caffeine:*", "a%", "a\\", "caff<->acid", "\x00caffeine", "2'("),
+        *("x" * 900, "\U00020000" * 900),
+    ],
 )
 def test_characters_with_a_meaning_in_sql_and_in_tsquery_are_text(version: LibraryVersion, text: str) -> None:
     find(text, "name")
@@ -211,7 +214,7 @@ def test_a_long_search_pauses_and_the_next_page_continues_it(
         cursor = page.cursor
         notes.append(page.note)
     assert whole == molecules(CAFFEINE)
-    assert notes == [answers.STOPPED, answers.STOPPED, ""]
+    assert notes == [answers.STOPPED, ""]  # three molecules, then the two others
 
 
 def test_a_search_that_finds_nothing_in_time_is_refused(
