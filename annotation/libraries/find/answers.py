@@ -29,8 +29,7 @@ from models_ml.isolation import IsolationError
 from models_ml.molecules.search_text import stored_formulas
 from models_ml.molecules.substructure import match_in_order
 
-# A page of a search for a substructure examines so many molecules first, and then so many more, each in this
-# time at most.
+# The two steps of a page of a search for a substructure: the molecules that each examines, and its limits.
 FIRST_EXAMINED, MAX_EXAMINED = 1_000, 20_000
 WALL_S, CPU_S = 3.0, 3
 _WAIT_S = 3.0

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.libraries.find import answers
 from annotation.libraries.find.questions import InvalidSearch, Options
 from annotation.libraries.find.search import HitPage, InvalidCursor, search_molecules
-from annotation.libraries.patterns import store_patterns
+from annotation.libraries.patterns import store_missing, store_patterns
 from annotation.models import Library, LibraryEntry, LibraryVersion, Molecule, MoleculeBits
 from models_ml.molecules.search_text import SearchKind
 from tests.annotation.builders import SMILES, make_importing_version, make_molecule
@@ -94,6 +94,16 @@ def test_substructures_with_and_without_stored_patterns(version: LibraryVersion,
     assert sorted(smiles_of(page)) == sorted(molecules(ASPIRIN, CAFFEIC_ACID, OTHER_ACID, IBUPROFEN))
     assert masses == sorted(masses)
     assert smiles_of(find("[#7]", "substructure")) == molecules(CAFFEINE)
+
+
+def test_patterns_of_all_molecules_are_stored_in_steps(version: LibraryVersion) -> None:
+    store_patterns([make_molecule(CAFFEINE).pk])
+    last, n_steps = store_missing(0, limit=2), 0
+    while last is not None:
+        last, n_steps = store_missing(last, limit=2), n_steps + 1
+    assert n_steps == 2
+    assert not Molecule.objects.filter(pattern=None).exists()
+    assert store_missing(0, limit=2) is None
 
 
 def test_similar_structures_are_those_of_rdkit(version: LibraryVersion) -> None:
