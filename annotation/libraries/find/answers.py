@@ -86,7 +86,7 @@ _MASS = """
 SELECT id AS molecule_id, abs(exact_mass - %(mass)s) AS key FROM annotation_molecule
 WHERE exact_mass BETWEEN %(mass)s - %(tolerance)s AND %(mass)s + %(tolerance)s
 """
-# The whole table is compared, which is exact. An HNSW index misses molecules (DECISIONS.md, 2026-11-27).
+# The whole table is compared, which is exact. An HNSW index is not (DECISIONS.md, 2026-11-27).
 _SIMILARITY = """
 SELECT molecule_id, bits <%%> %(bits)s::bit({n_bits}) AS key FROM annotation_moleculebits
 WHERE bits <%%> %(bits)s::bit({n_bits}) <= %(distance)s
