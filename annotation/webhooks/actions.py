@@ -85,6 +85,9 @@ def change(
 @transaction.atomic
 def remove(webhook: Webhook) -> None:
     """Delete the webhook with its deliveries. The audit log keeps its address."""
+    # Wait for events and tries that are being stored. From now on, others find no row to refer to.
+    Webhook.objects.select_for_update().get(pk=webhook.pk)
+    list(WebhookDelivery.objects.filter(webhook=webhook).select_for_update().values_list("pk"))
     _record(webhook, "deleted")
     webhook.delete()
 

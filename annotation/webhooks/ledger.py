@@ -129,7 +129,9 @@ def wait_after(n_failures: int, reply: Reply | None = None) -> timedelta:
 
 
 def _count_failure(webhook_id: int, reply: Reply) -> None:
-    webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook_id)
+    webhook = Webhook.objects.select_for_update(no_key=True).filter(pk=webhook_id).first()
+    if webhook is None:
+        return  # deleted in the meantime
     n_failures = webhook.n_failures + 1
     Webhook.objects.filter(pk=webhook_id).update(
         n_failures=n_failures,

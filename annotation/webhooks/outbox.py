@@ -36,7 +36,18 @@ def emit(kind: EventKind, happened: Iterable[Happened]) -> int:
     """
     assert connection.in_atomic_block, "An event must be stored together with what it tells of."
     webhooks = list(Webhook.objects.listening(kind).only("pk", "project_id"))
-    return _store(kind, happened, webhooks) if webhooks else 0
+    return _store(kind, happened, _kept(webhooks)) if webhooks else 0
+
+
+def _kept(webhooks: list[Webhook]) -> list[Webhook]:
+    """Those that nobody can delete before the commit. Otherwise a deletion would undo the caller's work."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM annotation_webhook WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
+            [[webhook.pk for webhook in webhooks]],
+        )
+        kept = {row[0] for row in cursor.fetchall()}
+    return [webhook for webhook in webhooks if webhook.pk in kept]
 
 
 def emit_to(webhook: Webhook, kind: EventKind, data: Mapping[str, Any]) -> WebhookDelivery:
@@ -44,11 +55,6 @@ def emit_to(webhook: Webhook, kind: EventKind, data: Mapping[str, Any]) -> Webho
     with transaction.atomic():
         _store(kind, [Happened(webhook.project_id, data)], [webhook])
         return webhook.deliveries.select_related("event").latest("pk")
-
-
-def is_wanted(kind: EventKind, project_ids: Iterable[int]) -> bool:
-    """Whether a webhook of one of the projects wants the kind. One query."""
-    return Webhook.objects.listening(kind).filter(project__in=list(project_ids)).exists()
 
 
 def page_address(path: str) -> str:

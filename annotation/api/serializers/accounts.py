@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -11,6 +9,7 @@ from annotation.accounts.models import ApiToken, Role, ServiceAccount
 from annotation.accounts.service_accounts import LONGEST_NAME
 from annotation.accounts.tokens import LONGEST_OVERLAP, OVERLAP
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.strict import StrictSerializer
 
 LONGEST_DAYS = 3650
 LONGEST_OVERLAP_HOURS = LONGEST_OVERLAP.days * 24
@@ -19,7 +18,7 @@ SECRET_HELP = "Shown only in this answer. The server stores its hash."  # noqa: 
 
 
 @extend_schema_serializer(component_name="ServiceAccount")  # as a request: ServiceAccountRequest
-class ServiceAccountInputSerializer(serializers.Serializer[Any]):
+class ServiceAccountInputSerializer(StrictSerializer):
     """A new service account."""
 
     name = serializers.CharField(
@@ -58,7 +57,7 @@ class ServiceAccountSerializer(ReadOnlyModelSerializer[ServiceAccount]):
 
 
 @extend_schema_serializer(component_name="Token")  # as a request: TokenRequest
-class TokenInputSerializer(serializers.Serializer[Any]):
+class TokenInputSerializer(StrictSerializer):
     """A new token of a service account."""
 
     name = serializers.CharField(
@@ -114,7 +113,7 @@ class NewTokenSerializer(TokenSerializer):
         fields = (*TokenSerializer.Meta.fields, "secret")
 
 
-class TokenRotationSerializer(serializers.Serializer[Any]):
+class TokenRotationSerializer(StrictSerializer):
     """How a token is rotated."""
 
     overlap_hours = serializers.IntegerField(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from annotation.api.serializers.accounts import LONGEST_OVERLAP_HOURS, PROJECT_FIELD_HELP
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.strict import StrictSerializer
 from annotation.webhooks.actions import SECRET_OVERLAP
 from annotation.webhooks.models import EventKind, Webhook, WebhookAttempt, WebhookDelivery
 from annotation.webhooks.targets import LONGEST_URL
@@ -17,7 +16,7 @@ EVENTS = EventKind.subscribable()
 URL_HELP = "https:// and a public host, or what the administrator allows in GLMR_WEBHOOK_ALLOW."
 
 
-class WebhookChangeSerializer(serializers.Serializer[Any]):
+class WebhookChangeSerializer(StrictSerializer):
     """What a webhook is changed to. What is missing stays."""
 
     url = serializers.CharField(max_length=LONGEST_URL, help_text=URL_HELP)
@@ -74,7 +73,7 @@ class NewWebhookSerializer(WebhookSerializer):
         fields = (*WebhookSerializer.Meta.fields, "secret")
 
 
-class SecretRotationSerializer(serializers.Serializer[Any]):
+class SecretRotationSerializer(StrictSerializer):
     """How the secret of a webhook is rotated."""
 
     overlap_hours = serializers.IntegerField(

@@ -74,16 +74,19 @@ def make_world() -> World:
 
 
 def make_managed(project: Project) -> dict[str, Any]:
-    """The parts of addresses that only managers of the project may open, made at the first call."""
-    account = ServiceAccount.objects.filter(project=project).first()
+    """The parts of addresses that only managers of the project may open, made where they are missing."""
+    account = ServiceAccount.objects.filter(project=project, closed_at=None).first()
     if account is None:
-        account = create(project=project, name="lims", role=Role.SUBMITTER, by=None)
-        issue_token(account, name="", scopes=["submit"], days=None)
-        make_delivery(make_webhook(project=project))
-    delivery = WebhookDelivery.objects.get(webhook__project=project)
+        name = f"lims-{ServiceAccount.objects.count()}"
+        account = create(project=project, name=name, role=Role.MANAGER, by=None)
+    token = ApiToken.objects.filter(user=account.user, revoked_at=None, replaced_by=None).first()
+    if token is None:
+        token, _ = issue_token(account, name="", scopes=["accounts"], days=None)
+    deliveries = WebhookDelivery.objects.filter(webhook__project=project)
+    delivery = deliveries.first() or make_delivery(make_webhook(project=project))
     return {
         "account_id": account.public_id,
-        "prefix": ApiToken.objects.get(user=account.user).prefix,
+        "prefix": token.prefix,
         "webhook_id": delivery.webhook.public_id,
         "delivery_id": delivery.public_id,
     }

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from annotation.models import AuditEvent, Webhook, WebhookAttempt, WebhookDelivery
-from annotation.webhooks import ledger, transport
+from annotation.webhooks import actions, ledger, transport
 from annotation.webhooks.models import EventKind
 from annotation.webhooks.outbox import Happened, emit
 from tests.annotation.webhooks.builders import make_delivery, make_webhook
@@ -207,3 +207,31 @@ def test_nothing_is_sent_to_an_address_that_became_forbidden(
     deliver_all()
     assert receiver.connections == 0
     assert "GLMR_WEBHOOK_ALLOW" in WebhookAttempt.objects.get().error
+
+
+def test_a_webhook_that_is_deleted_during_a_try_does_no_harm(webhook: Webhook) -> None:
+    make_delivery(webhook)
+    held = ledger.claim()
+    assert held is not None
+    actions.remove(webhook)
+    ledger.record(held, transport.Reply(500, "The receiver answered 500."))
+    assert not WebhookAttempt.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_waits_for_an_event_that_is_being_stored(webhook: Webhook) -> None:
+    def remove() -> None:
+        try:
+            actions.remove(Webhook.objects.select_related("project").get(pk=webhook.pk))
+        finally:
+            connection.close()
+
+    deletion = Thread(target=remove)
+    with transaction.atomic():
+        assert emit(EventKind.JOB_FINISHED, [Happened(webhook.project_id, {})]) == 1
+        deletion.start()
+        deletion.join(timeout=0.5)
+        assert deletion.is_alive()
+    deletion.join(timeout=30)
+    assert not Webhook.objects.exists()
+    assert not WebhookDelivery.objects.exists()
