@@ -34,6 +34,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/items", jobs.ItemsView.as_view(), name="job-items"),
     path("jobs/<uuid:job_id>/results", results.ResultsView.as_view(), name="job-results"),
     path("jobs/<uuid:job_id>/results.csv", results.CsvView.as_view(), name="job-csv"),
+    path("jobs/<uuid:job_id>/results.ndjson", results.ResultLinesView.as_view(), name="job-ndjson"),
     path("jobs/<uuid:job_id>/exports", exports.JobExportsView.as_view(), name="job-exports"),
     path("changes", changes.ChangesView.as_view(), name="changes"),
     path("exports/<uuid:export_id>", exports.ExportView.as_view(), name="export"),

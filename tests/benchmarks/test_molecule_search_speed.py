@@ -174,7 +174,7 @@ def with_numpy(fingerprint: bytes) -> list[float]:
 
 def with_distance(fingerprint: bytes) -> list[float]:
     # The addition keeps the planner from an index.
-    return _similarities("bits <%%> %(bits)s::bit(2048) + 0", fingerprint)
+    return _similarities("(bits <%%> %(bits)s::bit(2048)) + 0", fingerprint)
 
 
 def with_index(fingerprint: bytes) -> list[float]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -34,12 +35,13 @@ from annotation.api.serializers.results import (
 )
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
-from annotation.exports.table import csv_download
+from annotation.exports.table import csv_download, results
 from annotation.jobs.models import Job
 from annotation.results.load import candidate_view, items_with_results, load_results
 from annotation.results.members import load_members
 from annotation.results.models import Annotation, Candidate
 from annotation.results.reference_matches import matches_of
+from annotation.results.view import ResultView
 from annotation.results.view_fields import as_dict, from_row
 from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
@@ -100,6 +102,43 @@ class CsvView(View):
             return csv_download(job, top=filters.validated_data["top"], chosen=chosen)
         except InvalidFilter as invalid:
             raise refused(invalid) from None
+
+
+class NdJson(JSONRenderer):
+    """For content negotiation only, as `Csv`."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+class ResultLinesView(View):
+    renderer_classes = (NdJson, JSONRenderer)
+
+    @extend_schema(
+        operation_id="get_results_ndjson",
+        parameters=[ResultFilters, *FILTER_PARAMETERS, OpenApiParameter("format", exclude=True)],
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR, **openapi.PROBLEMS},
+    )
+    def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
+        """Stream the results of a job, one JSON object in each line, as the list of results has them.
+
+        A complete answer has as many lines as features match. The memory of server and client stays flat.
+        """
+        filters = ResultFilters(data=request.query_params)
+        filters.is_valid(raise_exception=True)
+        job, chosen = job_or_404(request, job_id), requested_filter(request)
+        try:
+            rows = results(job, top=filters.validated_data["top"], chosen=chosen)
+        except InvalidFilter as invalid:
+            raise refused(invalid) from None
+        return StreamingHttpResponse(_json_lines(request, rows), content_type=NdJson.media_type)
+
+
+def _json_lines(request: Request, rows: Iterator[ResultView]) -> Iterator[bytes]:
+    renderer = JSONRenderer()
+    serializer = ResultSerializer(context={"request": request})
+    for row in rows:
+        yield renderer.render(serializer.to_representation(row)) + b"\n"
 
 
 def _condition(request: Request, job: Job) -> Q:

@@ -29,7 +29,7 @@ from models_ml.isolation import IsolationError
 from models_ml.molecules.search_text import stored_formulas
 from models_ml.molecules.substructure import match_in_order
 
-# A page of a search for a substructure examines this many molecules at most, in this time at most.
+# The two steps of a page of a search for a substructure: the molecules that each examines, and its limits.
 FIRST_EXAMINED, MAX_EXAMINED = 1_000, 20_000
 WALL_S, CPU_S = 3.0, 3
 _WAIT_S = 3.0
@@ -58,7 +58,8 @@ class Answer:
 
 
 # The place of a name: the name itself, then names that begin with the text, then others; short ones first.
-# Words of one letter are whole words: half of all names have a word that begins with any letter.
+# Words of one letter are whole words: half of all names have a word that begins with any letter. No name is
+# longer than 500 characters, and PostgreSQL refuses words of more than 2,046 bytes.
 _NAME = """
 SELECT molecule_id, min(place)::float8 AS key FROM (
     SELECT molecule_id,
@@ -68,7 +69,7 @@ SELECT molecule_id, min(place)::float8 AS key FROM (
         SELECT molecule_id, lower(name) AS lower FROM annotation_libraryentry
         WHERE version_id = ANY(%(versions)s) AND annotation_name_words(name, source_id) @@ (
             SELECT string_agg(
-                quote_literal(word) || CASE WHEN length(word) > 1 THEN ':*' ELSE '' END, ' & '
+                quote_literal(left(word, 500)) || CASE WHEN length(word) > 1 THEN ':*' ELSE '' END, ' & '
             )::tsquery
             FROM regexp_split_to_table(lower(%(text)s), '[^[:alnum:]]+') AS word WHERE word <> ''
         )
@@ -85,7 +86,7 @@ _MASS = """
 SELECT id AS molecule_id, abs(exact_mass - %(mass)s) AS key FROM annotation_molecule
 WHERE exact_mass BETWEEN %(mass)s - %(tolerance)s AND %(mass)s + %(tolerance)s
 """
-# The whole table is compared, which is exact. An HNSW index misses molecules (DECISIONS.md, 2026-11-27).
+# The whole table is compared, which is exact. An HNSW index is not (DECISIONS.md, 2026-11-27).
 _SIMILARITY = """
 SELECT molecule_id, bits <%%> %(bits)s::bit({n_bits}) AS key FROM annotation_moleculebits
 WHERE bits <%%> %(bits)s::bit({n_bits}) <= %(distance)s
@@ -127,7 +128,7 @@ WHERE molecule.id = ANY(%s)
 def answer(question: Question, version_ids: Sequence[int], after: Place, limit: int) -> Answer:
     """At most `limit` molecules of these library versions behind the place `after`.
 
-    One query; for a substructure up to three and a search in a child process. Raises InvalidSearch for a
+    One query; for a substructure up to four and two searches in child processes. Raises InvalidSearch for a
     search that exceeds its limits.
     """
     if isinstance(question, SubstructureQuestion):
@@ -167,32 +168,44 @@ def _matches(question: Question) -> tuple[str, dict[str, Any]]:
 def _with_substructure(
     question: SubstructureQuestion, version_ids: Sequence[int], after: Place, limit: int
 ) -> Answer:
-    """Common patterns fill the page from the first few structures; rare ones need the others too."""
-    parameters = _page_parameters(version_ids, after, MAX_EXAMINED) | {"bits": question.bits}
-    visible = _VISIBLE.format(molecule="molecule.id")
-    screened = _places(_SCREENED.format(visible=visible, n_bits=len(question.bits)), parameters)
+    """Common patterns fill the page from the first few molecules; rare ones need many more."""
     found: list[Place] = []
-    n_examined, in_time = 0, True
-    for part in (screened[:FIRST_EXAMINED], screened[FIRST_EXAMINED:]):
-        if part and in_time and len(found) <= limit:
-            examined, in_time = _examine(question.smarts, part, limit + 1 - len(found), found)
-            n_examined += examined
-    if len(found) > limit:
-        return Answer(found[:limit], found[limit - 1])
-    if not n_examined and screened:
+    reached = after
+    for n_at_once in (FIRST_EXAMINED, MAX_EXAMINED):
+        screened = _screened(question, version_ids, reached, n_at_once)
+        n_examined = _examine(question.smarts, screened, limit + 1 - len(found), found)
+        if len(found) > limit:
+            return Answer(found[:limit], found[limit - 1])
+        if n_examined < len(screened):  # the time is over
+            break
+        if len(screened) < n_at_once:
+            return Answer(found, None)
+        reached = screened[-1]
+    if n_examined:
+        reached = screened[n_examined - 1]
+    if reached == after:
         raise InvalidSearch({"q": [TOO_COMPLEX]})
-    if n_examined < len(screened) or len(screened) == MAX_EXAMINED:
-        return Answer(found, screened[n_examined - 1], STOPPED)
-    return Answer(found, None)
+    return Answer(found, reached, STOPPED)
 
 
-def _examine(smarts: str, part: Sequence[Place], limit: int, found: list[Place]) -> tuple[int, bool]:
-    """Add to `found`. Returns how many molecules were examined, and whether the time sufficed."""
-    place_by_id = {place.molecule_id: place for place in part}
+def _screened(
+    question: SubstructureQuestion, version_ids: Sequence[int], after: Place, limit: int
+) -> list[Place]:
+    """The molecules that the fingerprint leaves, lightest first. One query."""
+    visible = _VISIBLE.format(molecule="molecule.id")
+    parameters = _page_parameters(version_ids, after, limit) | {"bits": question.bits}
+    return _places(_SCREENED.format(visible=visible, n_bits=len(question.bits)), parameters)
+
+
+def _examine(smarts: str, screened: Sequence[Place], limit: int, found: list[Place]) -> int:
+    """Add up to `limit` molecules with the substructure to `found`. Returns how many it examined in time."""
+    if not screened:
+        return 0
+    place_by_id = {place.molecule_id: place for place in screened}
     with connection.cursor() as cursor:
         cursor.execute(_STRUCTURES, [list(place_by_id)])
         by_id = {pk: (pk, bytes(structure or b""), smiles) for pk, structure, smiles in cursor.fetchall()}
-    rows = [by_id[pk] for pk in place_by_id if pk in by_id]
+    rows = [by_id[place.molecule_id] for place in screened]
     n_examined = 0
     try:
         with search_slot(_WAIT_S):
@@ -205,8 +218,7 @@ def _examine(smarts: str, part: Sequence[Place], limit: int, found: list[Place])
     except IsolationError as error:
         if error.kind not in ("time", "memory"):
             raise
-        return n_examined, False
-    return n_examined, True
+    return n_examined
 
 
 def _page_parameters(version_ids: Sequence[int], after: Place, limit: int) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Slice:
 @login_required
 def molecule(request: SignedInRequest, inchikey: str) -> HttpResponse:
     """Addressed by the first block of its InChIKey; a whole InChIKey leads there. Seven queries at most."""
-    block, *rest = inchikey.split("-")
-    if rest:
+    block = inchikey.partition("-")[0].upper()
+    if inchikey != block:
         return redirect("molecule", block)
     found = get_object_or_404(scope.molecules(request.user), inchikey_first_block=block)
     projects = scope.projects(request.user)

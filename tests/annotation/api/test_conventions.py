@@ -93,6 +93,17 @@ def test_errors_of_a_job_are_counted(client: APIClient, annotation: Annotation) 
     assert (known["error_codes"], known["attempts"]) == ({"worker_died": 1}, 3)
 
 
+def test_results_are_streamed_as_lines(client: APIClient, annotation: Annotation) -> None:
+    address = f"/api/v1/jobs/{annotation.job.public_id}/results"
+    answer = client.get(f"{address}.ndjson?top=2")
+    assert answer["Content-Type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+    assert lines == client.get(f"{address}?top=2").json()["results"]
+    assert len(b"".join(client.get(f"{address}.ndjson?state=done").streaming_content).splitlines()) == 1
+    assert client.get(f"{address}.ndjson?smarts=((").status_code == 422
+    assert client.get(f"{address}.ndjson?stat=done").status_code == 422
+
+
 def test_pictures(client: APIClient, annotation: Annotation) -> None:
     block = annotation.candidates.get(rank=1).molecule.inchikey_first_block
     addresses = [

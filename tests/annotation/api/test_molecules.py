@@ -24,7 +24,7 @@ CAFFEINE = SMILES[3]
 SECRET = "OC(=O)c1ccccc1NC1CCCC1"
 
 
-def search(client: APIClient, **parameters: object) -> dict:  # type: ignore[type-arg]
+def search(client: APIClient, **parameters: str | float) -> dict:  # type: ignore[type-arg]
     answer = client.get("/api/v1/molecules", parameters)
     assert answer.status_code == 200, answer.content
     return answer.json()  # type: ignore[no-any-return]
@@ -57,26 +57,26 @@ def test_pages_follow_next(world: World, client: APIClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "pointer"),
+    ("query", "pointer"),
     [
-        ("", 422, "/q"),
-        ("q=", 422, "/q"),
-        ("q=caffeine&kind=poem", 422, "/kind"),
-        ("q=caffeine&kind=mass", 422, "/q"),
-        ("q=caffeine&library=Unknown", 422, "/library"),
-        ("q=194.08&ppm=0", 422, "/ppm"),
-        ("q=CCO&kind=similarity&min_similarity=2", 422, "/min_similarity"),
-        ("q=%5BCX3&kind=substructure", 422, "/q"),
-        ("q=caffeine&cursor=x", 400, ""),
-        ("q=caffeine&limit=0", 400, ""),
+        ("", "/q"),
+        ("q=", "/q"),
+        ("q=caffeine&kind=poem", "/kind"),
+        ("q=caffeine&kind=mass", "/q"),
+        ("q=caffeine&library=Unknown", "/library"),
+        ("q=194.08&ppm=0", "/ppm"),
+        ("q=CCO&kind=similarity&min_similarity=2", "/min_similarity"),
+        ("q=%5BCX3&kind=substructure", "/q"),
+        ("q=caffeine&cursor=x", "/cursor"),
+        ("q=caffeine&limit=0", "/limit"),
     ],
 )
 def test_what_cannot_be_searched_is_a_problem(
-    world: World, client: APIClient, query: str, status: int, pointer: str
+    world: World, client: APIClient, query: str, pointer: str
 ) -> None:
     answer = client.get(f"/api/v1/molecules?{query}")
-    assert answer.status_code == status, answer.content
-    assert [error["pointer"] for error in answer.json().get("errors", [])] == ([pointer] if pointer else [])
+    assert answer.status_code == 422, answer.content
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_a_molecule_has_its_libraries_references_and_results(world: World, client: APIClient) -> None:

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.libraries.find import answers
 from annotation.libraries.find.questions import InvalidSearch, Options
 from annotation.libraries.find.search import HitPage, InvalidCursor, search_molecules
-from annotation.libraries.patterns import store_patterns
+from annotation.libraries.patterns import store_missing, store_patterns
 from annotation.models import Library, LibraryEntry, LibraryVersion, Molecule, MoleculeBits
 from models_ml.molecules.search_text import SearchKind
 from tests.annotation.builders import SMILES, make_importing_version, make_molecule
@@ -94,6 +94,16 @@ def test_substructures_with_and_without_stored_patterns(version: LibraryVersion,
     assert sorted(smiles_of(page)) == sorted(molecules(ASPIRIN, CAFFEIC_ACID, OTHER_ACID, IBUPROFEN))
     assert masses == sorted(masses)
     assert smiles_of(find("[#7]", "substructure")) == molecules(CAFFEINE)
+
+
+def test_patterns_of_all_molecules_are_stored_in_steps(version: LibraryVersion) -> None:
+    store_patterns([make_molecule(CAFFEINE).pk])
+    last, n_steps = store_missing(0, limit=2), 0
+    while last is not None:
+        last, n_steps = store_missing(last, limit=2), n_steps + 1
+    assert n_steps == 2
+    assert not Molecule.objects.filter(pattern=None).exists()
+    assert store_missing(0, limit=2) is None
 
 
 def test_similar_structures_are_those_of_rdkit(version: LibraryVersion) -> None:
@@ -191,7 +201,10 @@ def test_a_smiles_that_is_no_molecule_is_searched_as_a_name(version: LibraryVers
 
 @pytest.mark.parametrize(
     "text",
-    ["caff'", "caff & acid | !x", "caffeine:*", "a%", "a\\", "caff<->acid", "\x00caffeine", "2'(", "x" * 900],
+    [
+        *("caff'", "caff & acid | !x", "caffeine:*", "a%", "a\\", "caff<->acid", "\x00caffeine", "2'("),
+        *("x" * 900, "\U00020000" * 900),
+    ],
 )
 def test_characters_with_a_meaning_in_sql_and_in_tsquery_are_text(version: LibraryVersion, text: str) -> None:
     find(text, "name")
@@ -211,7 +224,7 @@ def test_a_long_search_pauses_and_the_next_page_continues_it(
         cursor = page.cursor
         notes.append(page.note)
     assert whole == molecules(CAFFEINE)
-    assert notes == [answers.STOPPED, answers.STOPPED, ""]
+    assert notes == [answers.STOPPED, ""]  # three molecules, then the two others
 
 
 def test_a_search_that_finds_nothing_in_time_is_refused(

@@ -48,57 +48,56 @@ def address(pattern: URLPattern, world: World) -> str:
     return reverse(name, kwargs={key: keys[key] for key in pattern.pattern.converters})
 
 
-def name_of(pattern: URLPattern) -> str:
-    return str(pattern.name)
-
-
-@pytest.mark.parametrize("pattern", PATTERNS, ids=name_of)
-def test_nobody_without_a_sign_in(pattern: URLPattern, world: World) -> None:
-    for send in (Client().get, Client().post):
-        answer = send(address(pattern, world))
-        assert answer.status_code in (302, 405), answer.content[:200]
-        if answer.status_code == 302:
-            assert answer.headers["Location"].startswith(reverse("login"))
+def test_nobody_without_a_sign_in(world: World) -> None:
+    wrong = {}
+    for pattern in PATTERNS:
+        for send in (Client().get, Client().post):
+            answer = send(address(pattern, world))
+            to_sign_in = answer.headers.get("Location", "").startswith(reverse("login"))
+            # 401: what scripts of a page ask for.
+            if answer.status_code not in (401, 405) and not (answer.status_code == 302 and to_sign_in):
+                wrong[pattern.name] = answer.status_code
+    assert wrong == {}
 
 
 SHARED = {"molecule-svg", "library-version", "library-issues-csv"}  # a library of all projects
 
 
-@pytest.mark.parametrize("pattern", OF_A_RECORD, ids=name_of)
-def test_strangers_find_no_record(pattern: URLPattern, world: World) -> None:
+def test_strangers_find_no_record(world: World) -> None:
     client = world.client("stranger")
-    for send in (client.get, client.post):
-        answer = send(address(pattern, world))
-        if pattern.name in SHARED:
-            assert answer.status_code in (200, 405)
-        else:
-            assert answer.status_code in (404, 405), (answer.status_code, answer.content[:200])
+    wrong = {}
+    for pattern in OF_A_RECORD:
+        for send in (client.get, client.post):
+            status = send(address(pattern, world)).status_code
+            if status not in ((200, 405) if pattern.name in SHARED else (404, 405)):
+                wrong[pattern.name] = status
+    assert wrong == {}
     world.job.refresh_from_db()
     assert world.job.cancel_requested_at is None
     assert not world.annotation.verdicts.exists()
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=name_of)
 @pytest.mark.parametrize("person", PEOPLE)
-def test_members_get_no_error(pattern: URLPattern, person: str, world: World) -> None:
+def test_members_get_no_error(person: str, world: World) -> None:
     """A page opens, or says that the role does not suffice. A missing record of the test's own is 404."""
-    answer = world.client(person).get(address(pattern, world))
-    assert answer.status_code in (200, 302, 400, 403, 404, 405, 409), answer.content[:200]
+    client = world.client(person)
+    statuses = {pattern.name: client.get(address(pattern, world)).status_code for pattern in PATTERNS}
+    usual = (200, 302, 400, 403, 404, 405, 409)
+    assert {name: status for name, status in statuses.items() if status not in usual} == {}
 
 
 LEAST = {
     "job-cancel": "submitter",
     "job-resume": "submitter",
     "job-retry": "submitter",
-    "job-run-again": "submitter",
     "annotation-verdict": "curator",
 }
 
 
-@pytest.mark.parametrize("name", LEAST)
 @pytest.mark.parametrize("person", PEOPLE)
-def test_actions_need_their_role(name: str, person: str, world: World) -> None:
-    (pattern,) = [pattern for pattern in PATTERNS if pattern.name == name]
-    answer = world.client(person).post(address(pattern, world), {})
-    may = PEOPLE.index(person) >= PEOPLE.index(LEAST[name])
-    assert (answer.status_code == 403) == (not may), (answer.status_code, answer.content[:200])
+def test_actions_need_their_role(person: str, world: World) -> None:
+    client = world.client(person)
+    for name, least in LEAST.items():
+        (pattern,) = [pattern for pattern in PATTERNS if pattern.name == name]
+        may = PEOPLE.index(person) >= PEOPLE.index(least)
+        assert (client.post(address(pattern, world), {}).status_code == 403) == (not may), name
