@@ -89,12 +89,25 @@ def breadcrumbs(content: str) -> SafeString:
     return render_to_string(f"{_FOLDER}/breadcrumbs.html", {"content": content})
 
 
+# Further pages below a page of the main menu, which are too many for the line of its link.
+_BELOW = {
+    "libraries": (
+        *("library", "reference", "reference-spectrum"),
+        *("library-import", "reference-import", "import-detail"),
+    )
+}
+
+
 @register.inclusion_tag(f"{_FOLDER}/nav_link.html", takes_context=True)
 def nav_link(context: Context, name: str, label: str, *also: str) -> dict[str, object]:
     """A link of the main menu. It is marked as current on its own page and on the pages `also`."""
     match = context["request"].resolver_match
     current = match.url_name if match else ""
-    return {"url": reverse(name), "label": label, "is_current": current in (name, *also)}
+    return {
+        "url": reverse(name),
+        "label": label,
+        "is_current": current in (name, *also, *_BELOW.get(name, ())),
+    }
 
 
 @register.inclusion_tag(f"{_FOLDER}/badge.html")

@@ -114,6 +114,7 @@ def site_pages(world: World) -> list[SitePage]:
         ),
         SitePage("molecule", reverse("molecule", args=["BSYNRYMUTXBXSQ"])),
         SitePage("reference-version", reverse("reference-version", args=[references.pk])),
+        SitePage("reference-version", reverse("reference-version", args=[spectrum.version_id])),
         SitePage("reference", reverse("reference", args=[references.collection_id])),
         SitePage("reference-spectrum", reverse("reference-spectrum", args=[spectrum.pk])),
         SitePage("library", reverse("library", args=[world.job.library_version.library_id])),

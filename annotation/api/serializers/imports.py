@@ -10,13 +10,14 @@ from rest_framework import serializers
 from annotation.api.addresses import address
 from annotation.api.serializers.catalogue import ImportNoteSerializer
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.strict import StrictSerializer
 from annotation.imports.models import VersionImport
 
 PROJECT_HELP = "Slug of the project that owns it; by default that of the token, or the only one you manage."
 
 
 @extend_schema_serializer(component_name="LibraryFile")
-class VersionInputSerializer(serializers.Serializer[Any]):
+class VersionInputSerializer(StrictSerializer):
     """The file of a new version, with what must be stated of it."""
 
     file = serializers.FileField(required=False)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.strict import StrictSerializer
 from annotation.spectra import partial
 from annotation.spectra.models import PartialUpload
 
 
 @extend_schema_serializer(component_name="PartialFile")  # as a request: PartialFileRequest
-class PartialFileInputSerializer(serializers.Serializer[Any]):
+class PartialFileInputSerializer(StrictSerializer):
     """A file that is about to be sent."""
 
     file_name = serializers.CharField(max_length=255)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from annotation.api.serializers.jobs import EVIDENCE_CHANNELS
-from annotation.models import Annotation, Export, Job
+from annotation.models import Annotation, Export, Job, Library, ReferenceCollection
+from annotation.spectra import partial
 from tests.annotation.api.test_submit_file import MGF
 from tests.annotation.api.world import ASPIRIN, World
-from tests.annotation.builders import make_annotation, make_job
+from tests.annotation.builders import make_annotation, make_import, make_job, make_library_version
 
 STRANGE = "unheard_of"
 
@@ -35,8 +38,16 @@ def operations() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def annotation(world: World) -> Annotation:
-    job = make_job(1, world.project, world.user, model_version=world.model, library_version=world.version)
+    library = Library.objects.create(name="ours", project=world.project)
+    version = make_library_version(model_version=world.model, library=library)
+    ReferenceCollection.objects.create(name="ours", project=world.project)
+    job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
     return make_annotation(job.items.get())
+
+
+@pytest.fixture(autouse=True)
+def _media(settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
 
 
 def filled(path: str, annotation: Annotation) -> str:
@@ -49,6 +60,8 @@ def filled(path: str, annotation: Annotation) -> str:
         index=annotation.spectrum.source_index,
         name=job.library_version.library.name,
         number=job.library_version.number,
+        import_id=make_import(job.submitted_by, project=job.project).public_id,
+        part_id=partial.begin(job.project, job.submitted_by, "file", 5).public_id,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
     )
 
@@ -71,7 +84,11 @@ def test_an_unknown_parameter(client: APIClient, annotation: Annotation, method:
     assert pointers(answer)[f"/{STRANGE}"].startswith(f"{STRANGE}: unknown parameter.")
 
 
-WITH_A_BODY = [(method, path) for method, path in operations() if method in ("post", "put", "patch")]
+WITH_A_BODY = [
+    (method, path)
+    for method, path in operations()
+    if method in ("post", "put", "patch") and path != "/api/v1/parts/{part_id}"  # bytes have no fields
+]
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_A_BODY)
