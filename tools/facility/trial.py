@@ -24,7 +24,7 @@ from tools.facility.containers import NAME_SERVER, Failed, Podman
 _OLD_DATABASE = Path("tests/upgrade/release-0.1.sql.gz")
 _OLD_JOB = "00000000-0000-0000-0000-000000000001"
 _LIBRARY = "Trial"
-_BATCH = 40
+_BATCH = 16
 _PORT = 8443
 # All containers share one loopback interface, so the two web containers need an address each.
 _WEB = {"web-1": "127.0.0.31", "web-2": "127.0.0.32"}
