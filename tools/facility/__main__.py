@@ -1,4 +1,4 @@
-"""Run the trial: docker/try.sh starts this in a network namespace of its own."""
+"""Run the trial: docker/try.sh starts this in a separate network namespace."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Podman:
         self.call("rm", name)
 
     def remove(self, name: str) -> None:
-        self.call("rm", "--force", "--time", "0", name)
+        self.call("rm", "--force", "--ignore", "--time", "0", name)
 
     def logs(self, name: str) -> str:
         done = subprocess.run(
