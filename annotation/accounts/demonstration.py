@@ -17,8 +17,8 @@ from django.db import transaction
 from annotation.accounts.models import Account, Membership, Project, Role
 
 PROJECT_SLUG = "demonstration"
-# The external id of the job that `manage.py load_demonstration` submits.
-JOB_EXTERNAL_ID = "demonstration"
+# The external id of the job that `manage.py load_demonstration` submits: the release of its spectra.
+JOB_EXTERNAL_ID = "massbank-2025.05.1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from models_ml.evaluate.commands import collect, compare, formulas, generation, pooling
+from models_ml.evaluate.commands import collect, compare, demonstration, formulas, generation, pooling
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "compare": (compare.main, "Compare ranking methods on your own spectra. The default command."),
@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "generation": (generation.main, "Measure the generated molecules, with and without each constraint."),
     "pooling": (pooling.main, "Compare rules that pool the spectra of one ion."),
     "formulas": (formulas.main, "Measure how often the right molecular formula comes first."),
+    "demonstration": (demonstration.main, "Count the right answers of the demonstration."),
     "collect": (collect.main, "Copy the metrics of reports into a checkpoint."),
 }
 DEFAULT_COMMAND = "compare"

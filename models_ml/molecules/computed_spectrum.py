@@ -1,4 +1,4 @@
-"""A computed MS/MS spectrum of a structure, for tests and demonstrations. It is never a measurement."""
+"""A computed MS/MS spectrum of a structure, for tests and the tiny checkpoint. It is never a measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes spectra as MGF, for exports and the demonstration batch. `read_spectra` returns equal spectra."""
+"""Writes spectra as MGF, for exports and the demonstration. `read_spectra` returns equal spectra."""
 
 from __future__ import annotations
 

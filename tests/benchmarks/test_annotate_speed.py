@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from models_ml.molecules.standardise import standardise
-from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.outcomes import Annotated, AnnotateParams
+from tests.well_known import computed_spectra, well_known_molecules
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models_ml" / "checkpoints" / "glmr-0.6"
 BATCH = 64
@@ -33,7 +33,7 @@ def test_annotate_by_stage(capsys: pytest.CaptureFixture[str]) -> None:
     library = InMemoryLibrary(molecules, model.embed_molecules([molecule.smiles for molecule in molecules]))
     embedding_s = time.perf_counter() - started
 
-    spectra = demonstration_spectra()
+    spectra = computed_spectra()
     stages: Counter[str] = Counter()
     started = time.perf_counter()
     for first in range(0, len(spectra), BATCH):

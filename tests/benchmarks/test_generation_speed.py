@@ -25,7 +25,6 @@ from models_ml.inference.feature_work import FeatureWork
 from models_ml.inference.memory_index import InMemoryLibrary
 from models_ml.inference.molecule_generation import beam_constraints, build_memory
 from models_ml.molecules.standardise import standardise
-from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.networks.attention import Attention, DecoderBlock
 from models_ml.networks.context import Memory
 from models_ml.networks.molecule import MoleculeDecoder
@@ -34,6 +33,7 @@ from models_ml.spectra.spectrum import Spectrum
 from models_ml.tensors import pad_tokens
 from models_ml.tokenizer import BOS, EOS, MASK, PAD, UNK
 from tests.benchmarks.test_annotate_speed import BATCH, CHECKPOINT
+from tests.well_known import computed_spectra, well_known_molecules
 
 transformers = pytest.importorskip(
     "transformers", reason="the comparison needs transformers, which only `make bench` installs"
@@ -56,7 +56,7 @@ class Load:
 
     ours: int
     theirs: tuple[int, ...]
-    copies: int  # of the demonstration spectra
+    copies: int  # of the computed spectra
 
 
 LOADS = {"cpu": Load(BATCH, (1, 8, 16, 64), 1), "cuda": Load(1024, (64, 256, 1024), 14)}
@@ -78,7 +78,7 @@ def test_generation_against_hugging_face(capsys: pytest.CaptureFixture[str]) -> 
     model = load_checkpoint(CHECKPOINT, device=device)
     molecules = [standardise(molecule.smiles) for molecule in well_known_molecules()]
     library = InMemoryLibrary(molecules, model.embed_molecules([molecule.smiles for molecule in molecules]))
-    spectra = demonstration_spectra() * load.copies
+    spectra = computed_spectra() * load.copies
     inputs = {size: _search_inputs(model, library, spectra, size) for size in {load.ours, *load.theirs}}
     decoder, pegasus = model.network.decoder, _pegasus(model)
 
@@ -135,7 +135,7 @@ def _search_inputs(
     """The spectra in batches, prepared by the stages of `annotate`."""
 
     def retrieve(queries: Sequence[Query], k: int) -> Sequence[Retrieved]:
-        # A mass window of a real library holds tens of molecules, one of the demonstration library only a
+        # A mass window of a real library holds tens of molecules, one of the well-known molecules only a
         # few.
         return library.retrieve([replace(query, tolerance_da=ANY_MASS_DA) for query in queries], k)
 

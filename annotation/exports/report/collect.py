@@ -257,7 +257,7 @@ def _notes(contents: Contents, totals: _Totals, n_answers: int, n_pages: int) ->
     notes = []
     if totals.n_computed:
         notes.append(
-            f"{totals.n_computed:,} of the spectra were computed from structures for a demonstration. They "
+            f"{totals.n_computed:,} of the spectra were computed from structures, for tests. They "
             "were not measured."
         )
     if contents.export.filter:

@@ -1,9 +1,8 @@
-"""Load the demonstration: a library of well-known molecules, and a job for spectra computed from them."""
+"""Load the demonstration: measured spectra of MassBank, a library around their masses, and a job."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,16 @@ from annotation.libraries.models import LibraryVersion
 from annotation.management import lookups
 from annotation.spectra.ingest import store_upload
 from annotation.spectra.models import Upload
-from models_ml.molecules.well_known import WELL_KNOWN_CSV, demonstration_spectra
+from models_ml.demonstration.files import LIBRARY as STRUCTURES
+from models_ml.demonstration.files import SPECTRA
 from models_ml.outcomes import AnnotateParams
-from models_ml.spectra.mgf_writer import write_mgf
 
-LIBRARY = "Well-known molecules"
-DESCRIPTION = "Drugs, metabolites, natural products and pollutants, from a list that is part of GLMR Server."
-FILE_NAME = "computed-spectra-of-well-known-molecules.mgf"
-JOB_NAME = "Demonstration: computed spectra of well-known molecules (not measured)"
+LIBRARY = "Demonstration structures"
+DESCRIPTION = (
+    "20,000 public structures with masses at and around those of the demonstration's spectra, for trying the "
+    "server, not for real samples. The file models_ml/demonstration/ATTRIBUTION.md names the sources."
+)
+JOB_NAME = "60 measured ions of MassBank"
 
 
 class Command(BaseCommand):
@@ -38,10 +39,10 @@ class Command(BaseCommand):
         project, _ = Project.objects.get_or_create(slug=PROJECT_SLUG, defaults={"name": "Demonstration"})
         user = lookups.person(None, project)
         model = lookups.model_version(None)
-        with as_file(WELL_KNOWN_CSV) as path:
+        with as_file(STRUCTURES) as path:
             version = self._library(path, user)
         job = self._job(project, user, version, model)
-        self.stdout.write(f"Job {job.public_id}: {job.items.count()} computed spectra against {version}.")
+        self.stdout.write(f"Job {job.public_id}: {job.items.count()} features against {version}.")
 
     def _library(self, path: Path, user: User) -> LibraryVersion:
         """The version that was imported from the same list, or a new version."""
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         if version is not None:
             return version
         try:
-            version = import_library(LIBRARY, path, user=user, description=DESCRIPTION, license="Apache-2.0")
+            version = import_library(LIBRARY, path, user=user, description=DESCRIPTION)
         except CannotImport as refusal:
             raise CommandError(str(refusal)) from None
         if version.state != LibraryVersion.State.READY:
@@ -77,13 +78,10 @@ class Command(BaseCommand):
         )
 
     def _upload(self, project: Project, user: User) -> Upload:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / FILE_NAME
-            with path.open("w", encoding="utf-8") as stream:
-                write_mgf(demonstration_spectra(), stream)
+        with as_file(SPECTRA) as path:
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             stored = project.uploads.filter(sha256=sha256, state=Upload.State.READY).first()
-            upload = stored or store_upload(project, user, path, FILE_NAME)
+            upload = stored or store_upload(project, user, path, path.name)
         if upload.state != Upload.State.READY:
             raise CommandError(f"The demonstration spectra could not be stored: {upload.refusal}")
         return upload

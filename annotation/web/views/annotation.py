@@ -23,7 +23,8 @@ from annotation.review.models import Verdict
 from annotation.review.rules import NAMES_A_STRUCTURE
 from annotation.web import scope
 from annotation.web.annotation_page import AnnotationPage, isotope_rows, load_page
-from annotation.web.demonstration import is_computed
+from annotation.web.credits import credits_of
+from annotation.web.demonstration import has_answer, is_computed, published
 from annotation.web.forms import VerdictForm
 from annotation.web.network import similar_context
 from annotation.web.review_queue import active_filters, queue_neighbours, review_queue
@@ -161,6 +162,9 @@ def _page(
         "feature": annotation.item.feature,
         "isotopes": isotope_rows(annotation.item.feature),
         "is_computed": is_computed(annotation.spectrum),
+        "credits": credits_of(annotation.spectrum),
+        "has_answer": has_answer(annotation),
+        "published": published(annotation) if query.get("answer") == "shown" else None,
         **_navigation(request, annotation),
         **_review(request, annotation, page, form, newer_verdict),
     }

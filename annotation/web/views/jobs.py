@@ -26,7 +26,7 @@ from annotation.jobs.progress import progress
 from annotation.spectra.models import Upload
 from annotation.tables.filter_form import InvalidFilter, read_filter
 from annotation.web import scope
-from annotation.web.demonstration import is_demonstration
+from annotation.web.demonstration import is_demonstration, right_answers
 from annotation.web.job_stream import ASK_AGAIN_LATER, streams
 from annotation.web.scope import SignedInRequest
 from annotation.web.spectra_table import spectra_table
@@ -38,14 +38,17 @@ from annotation.web.views.exports import exports_context
 def detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     job = scope.job_or_404(request.user, public_id)
     table = _table(request, job)
+    current = progress(job)
+    shows_demonstration = is_demonstration(job)
     context = {
         "job": job,
-        "progress": progress(job),
+        "progress": current,
         "densities": DENSITIES,
         "uploads": Upload.objects.of_job(job.pk).order_by("pk")[:20],
         "may_submit": scope.holds(request.user, job.project_id, Role.SUBMITTER),
         "may_review": scope.holds(request.user, job.project_id, Role.CURATOR),
-        "is_demonstration": is_demonstration(job),
+        "is_demonstration": shows_demonstration,
+        "right_answers": right_answers(job) if shows_demonstration and current.is_final else None,
         "sends_mail": settings.SENDS_MAIL,
         "wants_mail": settings.SENDS_MAIL and notices.is_wanted(job, request.user),
     }

@@ -11,9 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.accounts.tokens import authenticate
+from annotation.management.commands import load_demonstration
 from annotation.models import Feature, Job, Library, LibraryVersion, Membership, Role, Spectrum, Upload
 from tests.annotation.api.world import World
-from tests.annotation.builders import make_annotation, make_job, make_user
+from tests.annotation.builders import SMILES, make_annotation, make_job, make_user
 from tests.models_ml.spectra.builders import mgf_block
 
 
@@ -127,9 +128,13 @@ def test_register_a_folder_without_a_checkpoint(db: None, tmp_path: Path) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_demonstration_is_loaded_once() -> None:
+def test_demonstration_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.annotation.builders import make_model_version
 
+    # The whole library takes a minute.
+    short = tmp_path / "structures.smi"
+    short.write_text("".join(f"{smiles}\tS{number}\n" for number, smiles in enumerate(SMILES)))
+    monkeypatch.setattr(load_demonstration, "STRUCTURES", short)
     make_user("root", is_superuser=True)
     with pytest.raises(CommandError, match="register_checkpoint"):
         run("load_demonstration")
@@ -137,9 +142,11 @@ def test_demonstration_is_loaded_once() -> None:
     out, _ = run("load_demonstration")
     assert run("load_demonstration")[0] == out
     job = Job.objects.get()
-    assert "not measured" in job.name
-    assert job.items.count() > 10
-    assert not Spectrum.objects.exclude(title__contains="computed").exists()
-    assert not Spectrum.objects.exclude(claimed_smiles="").exists()
+    assert job.items.count() == 60
+    assert job.library_version.n_molecules == len(SMILES)
+    spectra = Spectrum.objects.all()
+    assert not spectra.exclude(license__in=("CC0", "CC BY")).exists()
+    assert not spectra.exclude(claimed_smiles="").exists()
+    assert all(spectrum.metadata["AUTHORS"] for spectrum in spectra)
     make_model_version(name="another")
     assert Upload.objects.count() == LibraryVersion.objects.count() == 1

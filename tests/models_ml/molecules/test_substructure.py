@@ -15,7 +15,7 @@ from models_ml.molecules.substructure import (
     structure_of,
     to_binary,
 )
-from models_ml.molecules.well_known import well_known_molecules
+from tests.well_known import well_known_molecules
 
 PATTERNS = (
     "c1ccccc1", "[CX3](=O)[OX2H1]", "[#7;R]", "[NX3;H2]", "[r6]", "C=C", "[OX2H]c", "c1ncnc2c1ncn2",

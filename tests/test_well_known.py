@@ -1,10 +1,10 @@
-"""The demonstration library has distinct molecules in the standard form, with several in one mass window."""
+"""The list of well-known molecules is distinct, in the standard form, with several in one mass window."""
 
 from __future__ import annotations
 
 from models_ml.molecules.standardise import standardise
-from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
 from models_ml.spectra.adducts import neutral_mass, parse
+from tests.well_known import computed_spectra, well_known_molecules
 
 
 def test_every_structure_is_in_the_standard_form_and_distinct() -> None:
@@ -31,20 +31,20 @@ def test_formulae_of_well_known_molecules() -> None:
     assert {name: formulas[name] for name in expected} == expected
 
 
-def test_most_demonstration_compounds_share_their_mass_window() -> None:
+def test_most_compounds_with_spectra_share_their_mass_window() -> None:
     masses = {entry.name: standardise(entry.smiles).exact_mass for entry in well_known_molecules()}
-    demonstrated = [entry.name for entry in well_known_molecules() if entry.demonstration_adducts]
+    computed = [entry.name for entry in well_known_molecules() if entry.computed_adducts]
     n_others = {
         name: sum(abs(mass - masses[name]) <= 1e-5 * masses[name] for mass in masses.values()) - 1
-        for name in demonstrated
+        for name in computed
     }
-    assert len(demonstrated) >= 24
-    assert sum(count > 0 for count in n_others.values()) >= 0.75 * len(demonstrated)
+    assert len(computed) >= 24
+    assert sum(count > 0 for count in n_others.values()) >= 0.75 * len(computed)
     assert max(n_others.values()) >= 5
 
 
-def test_demonstration_spectra_are_marked_as_computed_and_have_no_structure() -> None:
-    spectra = demonstration_spectra()
+def test_computed_spectra_are_marked_as_computed_and_have_no_structure() -> None:
+    spectra = computed_spectra()
     masses = [standardise(entry.smiles).exact_mass for entry in well_known_molecules()]
     assert len({spectrum.title for spectrum in spectra}) == len(spectra) >= 60
     assert {spectrum.ion_mode for spectrum in spectra} == {"positive", "negative"}

@@ -1,4 +1,4 @@
-"""The demonstration library: a list of well-known molecules, written from general knowledge.
+"""A small library for tests and benchmarks: well-known molecules, written from general knowledge.
 
 It includes isomers and molecules of similar mass, so that mass windows hold several candidates.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from models_ml.molecules.computed_spectrum import fragment_spectrum
 from models_ml.spectra.spectrum import Spectrum
 
-WELL_KNOWN_CSV = files("models_ml.molecules") / "data" / "well_known.csv"
+WELL_KNOWN_CSV = Path(__file__).with_name("well_known.csv")
 _ENERGIES_EV = (20.0, 40.0)
 
 
@@ -23,7 +23,7 @@ class WellKnownMolecule:
 
     name: str
     smiles: str  # in the standard form
-    demonstration_adducts: tuple[str, ...]  # ions in the demonstration batch; empty for most
+    computed_adducts: tuple[str, ...]  # ions of which spectra are computed; empty for most
 
 
 @cache
@@ -36,15 +36,15 @@ def well_known_molecules() -> tuple[WellKnownMolecule, ...]:
         )
 
 
-def demonstration_spectra() -> list[Spectrum]:
-    """Computed spectra of the molecules with demonstration adducts, each ion at two energies.
+def computed_spectra() -> list[Spectrum]:
+    """Computed spectra of the molecules with such adducts, each ion at two energies.
 
     The record does not contain the structure, because annotation is to find it.
     """
     return [
         _anonymous(molecule, adduct, energy)
         for molecule in well_known_molecules()
-        for adduct in molecule.demonstration_adducts
+        for adduct in molecule.computed_adducts
         for energy in _ENERGIES_EV
     ]
 
