@@ -1,6 +1,6 @@
 """Which jobs and spectra belong to the demonstration, and the published answers of its features.
 
-A page shows an answer only if a person asks for it, so that people can judge first.
+A page shows an answer only if a person asks for it, so that people can decide first.
 """
 
 from __future__ import annotations

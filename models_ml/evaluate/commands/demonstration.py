@@ -9,6 +9,7 @@ from importlib.resources import as_file
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models_ml.checkpoint_info import BrokenCheckpoint
 from models_ml.demonstration.files import LIBRARY, SPECTRA, published_answer
@@ -85,7 +86,10 @@ def _rankings(groups: Sequence[Group], context: MethodContext) -> list[Ranking]:
 
 
 def _text(
-    rankings: dict[str, list[Ranking]], is_listed: np.ndarray, library: Library, groups: Sequence[Group]
+    rankings: dict[str, list[Ranking]],
+    is_listed: NDArray[np.bool_],
+    library: Library,
+    groups: Sequence[Group],
 ) -> str:
     n_listed, n_absent = int(is_listed.sum()), int((~is_listed).sum())
     rows = [
@@ -109,7 +113,7 @@ def _text(
     return f"{head}\n{table(headings, rows)}"
 
 
-def _counts(rankings: Sequence[Ranking], is_listed: np.ndarray, n_listed: int) -> list[str]:
+def _counts(rankings: Sequence[Ranking], is_listed: NDArray[np.bool_], n_listed: int) -> list[str]:
     ranks = np.array([ranking.rank for ranking in rankings])[is_listed]
     stated = np.array([ranking.p_right or 0.0 for ranking in rankings])[is_listed]
     abstains = np.array([bool(ranking.abstains) for ranking in rankings])[is_listed]
@@ -122,6 +126,6 @@ def _counts(rankings: Sequence[Ranking], is_listed: np.ndarray, n_listed: int) -
     ]
 
 
-def _abstained(rankings: Sequence[Ranking], is_absent: np.ndarray, n_absent: int) -> str:
+def _abstained(rankings: Sequence[Ranking], is_absent: NDArray[np.bool_], n_absent: int) -> str:
     abstains = np.array([bool(ranking.abstains) for ranking in rankings])[is_absent]
     return f"{int(abstains.sum())} of {n_absent}"
