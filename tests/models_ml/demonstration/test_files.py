@@ -74,7 +74,9 @@ def test_the_library_holds_all_molecules_but_those_left_out(structures: list[str
 def test_no_structure_is_one_that_was_left_out_in_another_form(structures: list[str]) -> None:
     """Tautomers have one InChIKey, so molecules of the same formula are compared by key."""
     left_out = {answer.inchikey_first_block for answer in published_answers() if not answer.is_in_library}
-    masses = [standardise(answer.smiles).exact_mass for answer in published_answers() if not answer.is_in_library]
+    masses = [
+        standardise(answer.smiles).exact_mass for answer in published_answers() if not answer.is_in_library
+    ]
     near = [smiles for smiles in structures if len(smiles) < 80 and _is_near(smiles, masses)]
     assert len(near) > 20
     assert not left_out & {standardise(smiles).inchikey_first_block for smiles in near}
