@@ -163,25 +163,24 @@ def _distance(ion: Ion, chosen: Iterable[Ion]) -> float:
 def choose_structures(paths: Sequence[Path], ions: Sequence[Ion], left_out: set[str]) -> list[str]:
     """Lines of SMILES and ID, by mass: all molecules in the windows, then the nearest around them.
 
-    Each molecule once, in the standard form. Without names: measured molecules have names more often than
-    others, so a name would be a hint.
+    Each molecule once, in the standard form. Without the names and IDs of the sources, which would be hints:
+    no measured molecule comes from the second file, and measured molecules have names more often than others.
     """
-    rows = [tuple(split_smiles_line(line)[:2]) for path in paths for line in _lines(path)]
-    masses = _masses(smiles for smiles, _ in rows)
+    rows = [split_smiles_line(line)[0] for path in paths for line in _lines(path)]
+    masses = _masses(rows)
     centres = np.array(sorted(_centres(ions)))
     nearest = np.abs(masses[:, None] - centres[None, :]).min(axis=1)
     seen = set(left_out)
-    kept: list[tuple[float, str, str]] = []
+    kept: list[tuple[float, str]] = []
     for index in np.argsort(nearest, kind="stable").tolist():
-        structure, identifier = rows[index]
-        molecule = identify(structure)
+        molecule = identify(rows[index])
         if molecule is None or molecule.inchikey_first_block in seen:
             continue
         seen.add(molecule.inchikey_first_block)
-        kept.append((molecule.exact_mass, identifier, molecule.smiles))
+        kept.append((molecule.exact_mass, molecule.smiles))
         if len(kept) == N_STRUCTURES:
             break
-    return [f"{smiles}\t{identifier}" for _, identifier, smiles in sorted(kept)]
+    return [f"{smiles}\tDS{number:05d}" for number, (_, smiles) in enumerate(sorted(kept), 1)]
 
 
 def _masses(structures: Iterable[str]) -> NDArray[np.float64]:
