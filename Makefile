@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types templates boundaries migrations docker-lint words docs-check docs docs-pictures bench lock clean
+.PHONY: help setup run test check lint types templates boundaries migrations docker-lint words docs-check docs docs-pictures bench images lock clean
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -26,6 +26,7 @@ help:
 	@echo 'make check   lint, types, templates, boundaries, migrations, container files, words, help pages'
 	@echo 'make docs    build the help pages, which the server shows at /help/'
 	@echo 'make bench   measure the speed of annotation, and of generation beside Hugging Face (installs transformers)'
+	@echo 'make images  build the container images without Docker and try them as a facility does (root on Debian 12)'
 	@echo 'make setup   only the virtual environment (.venv) with everything for development'
 	@echo 'make lock    write requirements/*.lock from what is installed'
 	@echo 'make clean   remove caches; data and .venv stay'
@@ -73,7 +74,7 @@ migrations: $(DEV_READY)
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 docker-lint: $(DEV_READY)
-	$(VENV)/bin/hadolint docker/*.Dockerfile
+	$(VENV)/bin/hadolint docker/*.Dockerfile docker/try/*.Dockerfile
 
 words: $(DEV_READY)
 	$(PY) -m tools.words
@@ -96,6 +97,11 @@ docs-pictures: $(DEV_READY)
 
 bench: $(BENCH_READY)
 	$(PY) -m pytest tests/benchmarks -q $(ARGS)
+
+# Needs root on Debian 12: apt-get install buildah mmdebstrap podman crun iproute2
+images: $(DEV_READY)
+	docker/build.sh
+	docker/try.sh
 
 lock: $(BENCH_READY)
 	$(PY) requirements/write_locks.py

@@ -8,10 +8,12 @@ from annotation.accounts.models import (
     Membership,
     Project,
     Role,
+    ServiceAccount,
 )
 from annotation.checkpoints.models import ModelVersion
 from annotation.exports.models import Export
-from annotation.integration.models import IdempotencyKey
+from annotation.imports.models import VersionImport
+from annotation.integration.models import Change, IdempotencyKey
 from annotation.jobs.models import EndNotice, Job, JobItem, JobPreset, JobWindow, WorkerHeartbeat
 from annotation.libraries.models import (
     Library,
@@ -20,6 +22,7 @@ from annotation.libraries.models import (
     LibraryRowIssue,
     LibraryVersion,
     Molecule,
+    MoleculeBits,
     MoleculeEmbedding,
     MoleculePattern,
 )
@@ -32,6 +35,7 @@ from annotation.references.models import (
 from annotation.results.models import Annotation, Candidate, GeneratedMolecule
 from annotation.review.models import Verdict
 from annotation.spectra.models import Feature, FeatureMember, PartialUpload, Spectrum, SpectrumIssue, Upload
+from annotation.webhooks.models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 __all__ = [
     "Account",
@@ -40,6 +44,7 @@ __all__ = [
     "AuditEvent",
     "BrowserSession",
     "Candidate",
+    "Change",
     "EndNotice",
     "Export",
     "Feature",
@@ -58,6 +63,7 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Molecule",
+    "MoleculeBits",
     "MoleculeEmbedding",
     "MoleculePattern",
     "PartialUpload",
@@ -67,9 +73,15 @@ __all__ = [
     "ReferenceSpectrum",
     "ReferenceVersion",
     "Role",
+    "ServiceAccount",
     "Spectrum",
     "SpectrumIssue",
     "Upload",
     "Verdict",
+    "VersionImport",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEvent",
     "WorkerHeartbeat",
 ]

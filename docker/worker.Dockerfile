@@ -2,9 +2,14 @@
 # For a smaller image without CUDA, name the variant and an index that has it:
 #   docker build -f docker/worker.Dockerfile -t glmr-worker \
 #     --build-arg TORCH_VARIANT=cpu --build-arg PIP_EXTRA_INDEX_URL=<index of CPU wheels, see pytorch.org> .
-FROM python:3.11-slim-bookworm AS packages
+# Any Debian 12 with Python 3.11 as `python` and with its module venv; docker/build.sh can make one without a registry.
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS packages
 
 ARG PIP_EXTRA_INDEX_URL=""
+ARG PIP_FIND_LINKS=""
+ARG PIP_NO_INDEX=""
 # "cpu", or a CUDA variant such as "cu128"; empty: the index's own choice.
 ARG TORCH_VARIANT=""
 COPY requirements/worker.lock /tmp/requirements/
@@ -14,14 +19,14 @@ RUN sed --in-place "s/^\(torch==[0-9.]*\)$/\1${TORCH_VARIANT:++$TORCH_VARIANT}/"
     && /opt/venv/bin/python -c "import torch; print('torch', torch.__version__, 'CUDA', torch.version.cuda)"
 
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE_IMAGE}
 
 # RDKit's drawing module is linked against these.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 libxext6 libxrender1 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home glmr \
+    && useradd --uid 10001 --create-home glmr \
     && install --directory --owner glmr --group glmr /data
 
 COPY --from=packages /opt/venv /opt/venv

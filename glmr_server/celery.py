@@ -24,7 +24,11 @@ WORKER_MODULES = "worker.tasks"  # given to the worker with --include, never imp
 # Exports have their own queue and process: a long export never delays an annotation.
 EXPORT_TASK = "exports.build"
 EXPORT_QUEUE = "glmr.exports"
-EXPORT_MODULES = "annotation.exports.tasks"
+EXPORT_MODULES = "annotation.exports.tasks,annotation.imports.tasks"  # a thread of the process does imports
+# Webhooks too: a receiver that hangs delays neither. Only this process has to reach other networks.
+WEBHOOK_TASK = "webhooks.send"
+WEBHOOK_QUEUE = "glmr.webhooks"
+WEBHOOK_MODULES = "annotation.webhooks.tasks"
 
 
 def _transport_options(broker_url: str) -> dict[str, object]:
@@ -56,7 +60,9 @@ app.conf.update(
     task_serializer="json",
     task_default_queue=WORK_QUEUE,
     task_create_missing_queues=False,
-    task_queues={name: {"exchange": name, "routing_key": name} for name in (WORK_QUEUE, EXPORT_QUEUE)},
+    task_queues={
+        name: {"exchange": name, "routing_key": name} for name in (WORK_QUEUE, EXPORT_QUEUE, WEBHOOK_QUEUE)
+    },
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_enable_remote_control=False,
@@ -77,6 +83,11 @@ app.conf.update(
             "schedule": float(settings.GLMR_RING_S),
             "options": {"queue": EXPORT_QUEUE, "expires": float(settings.GLMR_RING_S)},
         },
+        "ring-for-webhooks": {
+            "task": WEBHOOK_TASK,
+            "schedule": float(settings.GLMR_RING_S),
+            "options": {"queue": WEBHOOK_QUEUE, "expires": float(settings.GLMR_RING_S)},
+        },
     },
 )
 
@@ -92,6 +103,11 @@ def ring() -> bool:
 def ring_exports() -> bool:
     """The same for the process that builds exports."""
     return _ring(EXPORT_TASK, EXPORT_QUEUE)
+
+
+def ring_webhooks() -> bool:
+    """The same for the process that sends webhooks."""
+    return _ring(WEBHOOK_TASK, WEBHOOK_QUEUE)
 
 
 def _ring(task: str, queue: str) -> bool:

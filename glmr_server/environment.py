@@ -100,6 +100,24 @@ def networks(name: str) -> list[str]:
     return _parsed(name, [], parse, "addresses and networks such as 127.0.0.1,172.16.0.0/12")
 
 
+def hosts_and_networks(name: str) -> tuple[list[str], list[str]]:
+    """Comma-separated names of hosts, IP addresses and networks: the names, then the networks."""
+
+    def parse(raw: str) -> tuple[list[str], list[str]]:
+        hosts, networks = [], []
+        for word in (word.strip().lower() for word in raw.split(",") if word.strip()):
+            try:
+                networks.append(str(ip_network(word)))
+            except ValueError:
+                if not all(sign.isalnum() or sign in "-._" for sign in word) or word[-1].isdigit():
+                    raise
+                hosts.append(word.rstrip("."))
+        return hosts, networks
+
+    nothing: tuple[list[str], list[str]] = ([], [])
+    return _parsed(name, nothing, parse, "hosts and networks such as lims.example.lan,10.1.0.0/16")
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     def parse(raw: str) -> str:
         if raw not in allowed:

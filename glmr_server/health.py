@@ -16,9 +16,12 @@ from glmr_server import environment as env
 
 def web_problem() -> str:
     """Why the web server on this host does not answer; empty if it does."""
-    port = env.text("GLMR_BIND", "127.0.0.1:8000").rpartition(":")[2]
+    host, _, port = env.text("GLMR_BIND", "127.0.0.1:8000").rpartition(":")
+    host = "127.0.0.1" if host in ("", "0.0.0.0") else "[::1]" if host == "[::]" else host  # noqa: S104, read only
+    # Under the name that is always allowed, whatever the address.
+    request = urllib.request.Request(f"http://{host}:{port}/healthz", headers={"Host": "localhost"})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=8):
+        with urllib.request.urlopen(request, timeout=8):  # noqa: S310, the address is our own
             return ""
     except (urllib.error.URLError, OSError) as problem:
         return f"the web server does not answer: {problem}"

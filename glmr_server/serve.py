@@ -1,4 +1,4 @@
-"""Run one of the server's processes: `python -m glmr_server.serve web|worker|exporter|beat`.
+"""Run one of the server's processes: `python -m glmr_server.serve web|worker|exporter|sender|beat`.
 
 `make run` and the containers both start their processes here, so that they run the same commands.
 """
@@ -62,8 +62,21 @@ def exporter_command() -> list[str]:
     ]
 
 
+def sender_command() -> list[str]:
+    """Sends webhooks, several at a time in threads. It needs no torch."""
+    from glmr_server.celery import WEBHOOK_MODULES, WEBHOOK_QUEUE
+
+    return [
+        *("-m", "celery", "--app", "glmr_server", "worker"),
+        *("--pool", "solo", "--queues", WEBHOOK_QUEUE, "--include", WEBHOOK_MODULES),
+        *("--without-gossip", "--without-mingle"),
+        *("--hostname", "sender@%h"),
+        *("--loglevel", env.text("GLMR_LOG_LEVEL", "INFO")),
+    ]
+
+
 def beat_command() -> list[str]:
-    """The schedule is two intervals, so beat keeps nothing on disk that a crash could damage."""
+    """The schedule is three intervals, so beat keeps nothing on disk that a crash could damage."""
     return [
         *("-m", "celery", "--app", "glmr_server", "beat"),
         *("--scheduler", "celery.beat:Scheduler", "--pidfile", ""),
@@ -71,7 +84,13 @@ def beat_command() -> list[str]:
     ]
 
 
-COMMANDS = {"web": web_command, "worker": worker_command, "exporter": exporter_command, "beat": beat_command}
+COMMANDS = {
+    "web": web_command,
+    "worker": worker_command,
+    "exporter": exporter_command,
+    "sender": sender_command,
+    "beat": beat_command,
+}
 
 
 def _check_secret_key() -> None:

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "annotation.api.middleware.compress",
     "annotation.api.middleware.problem_details",
     "django.middleware.security.SecurityMiddleware",
     "glmr_server.security.content_security_policy",
@@ -182,7 +183,17 @@ GLMR_HEARTBEAT_S = env.whole_number("GLMR_HEARTBEAT_S", 10, minimum=1)
 GLMR_RING_S = env.whole_number("GLMR_RING_S", 10, minimum=1)  # how often beat rings the doorbell
 GLMR_MAX_ATTEMPTS = env.whole_number("GLMR_MAX_ATTEMPTS", 3, minimum=1)
 
+GLMR_CHANGE_DAYS = env.whole_number(
+    "GLMR_CHANGE_DAYS", 30, minimum=1
+)  # the feed of changes reaches back so far
 GLMR_EXPORT_DAYS = env.whole_number("GLMR_EXPORT_DAYS", 7, minimum=1)  # then the file is deleted
+
+# --- Webhooks (annotation.webhooks) ------------------------------------------------------------------
+# Targets besides public addresses over HTTPS, such as a LIMS of the local network.
+WEBHOOK_ALLOWED_HOSTS, WEBHOOK_ALLOWED_NETWORKS = env.hosts_and_networks("GLMR_WEBHOOK_ALLOW")
+GLMR_WEBHOOK_TIMEOUT_S = env.whole_number("GLMR_WEBHOOK_TIMEOUT_S", 10, minimum=1)  # for a whole request
+GLMR_WEBHOOK_GIVE_UP_DAYS = env.whole_number("GLMR_WEBHOOK_GIVE_UP_DAYS", 5, minimum=1)
+GLMR_WEBHOOK_LOG_DAYS = env.whole_number("GLMR_WEBHOOK_LOG_DAYS", 30, minimum=1)
 
 # --- Web processes: what one client may use (glmr_server.front) ------------------------------------
 GLMR_WEB_THREADS = env.whole_number("GLMR_WEB_THREADS", 8, minimum=1)
@@ -269,6 +280,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has all sign-ins
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# A token without a stated end expires after this many days; 0: never.
+GLMR_TOKEN_DAYS = env.whole_number("GLMR_TOKEN_DAYS", 90)
 # Unusable bearer tokens from one address in a minute before it is refused without a look at the token.
 GLMR_TOKEN_TRIES = env.whole_number("GLMR_TOKEN_TRIES", 30, minimum=1)
 
@@ -326,13 +339,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "Submit tandem mass spectra, poll jobs, collect ranked candidates, record verdicts.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "/", "description": "This server"}],
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v\d+",
     # Components of requests end in "Request". Every enum has a name here, so that none gets a generated one.
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AdductPolicy": "models_ml.outcomes.ADDUCT_POLICIES",
+        "ChangeKind": "annotation.integration.models.Change.Kind",
         "ConfidenceLevel": "annotation.review.models.Verdict.Level",
+        "EvidenceChannel": "annotation.api.serializers.jobs.EVIDENCE_CHANNELS",
         "ExportFormat": "annotation.exports.models.Export.Format",
         "ExportState": "annotation.exports.models.Export.State",
         "GroupedBy": "annotation.spectra.models.Feature.GroupedBy",
@@ -344,13 +360,20 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "JobState": "annotation.jobs.models.Job.State",
         "JobWaiting": "annotation.api.serializers.jobs.JOB_WAITING",
         "RankingMethod": "models_ml.outcomes.METHODS",
+        "Rerank": "models_ml.outcomes.RERANKS",
         "ServerState": "annotation.api.serializers.catalogue.SERVER_STATES",
+        "Role": "annotation.accounts.models.Role",
+        "TokenScope": "annotation.accounts.models.ApiToken.Scope",
+        "WebhookDeliveryState": "annotation.webhooks.models.WebhookDelivery.State",
+        "WebhookEventKind": "annotation.webhooks.models.EventKind",
+        "WebhookSubscription": "annotation.api.serializers.webhooks.EVENTS",
         "UploadState": "annotation.spectra.models.Upload.State",
         "VerdictDecision": "annotation.review.models.Verdict.Decision",
         "VersionState": "annotation.libraries.models.LibraryVersion.State",
     },
     "TAGS": [
         {"name": "jobs", "description": "Batches of spectra: submit, poll, cancel, retry, collect results."},
+        {"name": "changes", "description": "What changed since you last looked, without gaps."},
         {"name": "annotations", "description": "Results in detail, and verdicts on them."},
         {"name": "exports", "description": "Files of results that the server builds."},
         {"name": "uploads", "description": "Uploaded spectra and what was found in them."},
@@ -358,7 +381,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "libraries", "description": "Candidate libraries and their versions."},
         {"name": "references", "description": "Collections of reference spectra."},
         {"name": "models", "description": "Registered checkpoints."},
+        {"name": "service-accounts", "description": "Machines that act under their own name."},
+        {"name": "tokens", "description": "Secrets of the REST API: list, rotate, revoke."},
+        {"name": "webhooks", "description": "Addresses that are told of events."},
+        {"name": "webhook-deliveries", "description": "What was sent to webhooks, and sending it again."},
         {"name": "status", "description": "Whether the server can process jobs."},
+    ],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "annotation.api.openapi.close_requests",
+        "annotation.api.openapi.declare_headers",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

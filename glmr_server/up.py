@@ -60,17 +60,19 @@ class OneMachine:
             os.environ["GLMR_BROKER_URL"] = redis.url
 
     def start_processes(self, listener: socket.socket) -> ServerProcess:
-        """The web server, one worker, the exporter and beat; returns the worker."""
+        """The web server, one worker, the exporter, the sender and beat; returns the worker."""
         web = ServerProcess("Web server", "web", self.logs / "web.log", listener=listener)
         # The current mini-batch may take some seconds. Interrupted work returns when its lease expires.
         worker = ServerProcess("Worker", "worker", self.logs / "worker.log", patience_s=8.0)
         exporter = ServerProcess("Exporter", "exporter", self.logs / "exporter.log", patience_s=3.0)
+        sender = ServerProcess("Sender", "sender", self.logs / "sender.log", patience_s=3.0)
         beat = ServerProcess("Beat", "beat", self.logs / "beat.log", patience_s=3.0)
-        self._stop_first = [web, worker, exporter, beat]
+        self._stop_first = [web, worker, exporter, sender, beat]
         with self.terminal.step(f"Web server on {_address(listener)}"):
             self.supervisor.start(web)
             self.supervisor.start(worker)
             self.supervisor.start(exporter)
+            self.supervisor.start(sender)
             self.supervisor.start(beat)
             self._wait_for_web(_address(listener))
         return worker

@@ -1,4 +1,4 @@
-"""Chooses the next piece of work: annotate, embed for a waiting job, embed a library, build an index."""
+"""Chooses the next piece of work: annotate, embed for a waiting job, embed a library, prepare searches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import embedding_queue, ledger
 from annotation.jobs.ledger import Batch
-from annotation.libraries import embed, search, vector_index
+from annotation.libraries import embed, patterns, search, vector_index
 from annotation.results import record
 from models_ml.evidence.analogs import ReferenceIndex
 from models_ml.inference import annotate as inference
@@ -19,6 +19,8 @@ from models_ml.outcomes import Outcome
 from worker.batching import Batching
 from worker.heartbeat_thread import HeartbeatThread
 from worker.runtime import ModelUnavailable, Runtime
+
+PATTERNS_AT_ONCE = 1_000
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ class Work:
         self._runtime = runtime
         self.heartbeat = heartbeat
         self._last_problem = ""
+        # ID of the last molecule whose pattern was stored. New molecules have higher ones.
+        self._last_pattern = 0
         # Models that could not be loaded since the last ring, for example after an upgrade removed them.
         self._unavailable_models: set[int] = set()
         # Their reasons, until the model is loaded after all. Every heartbeat reports them.
@@ -52,6 +56,7 @@ class Work:
                 or annotated
                 or self._embed_library_chunk()
                 or self._build_index()
+                or self._store_patterns()
             ):
                 return True
         except ModelUnavailable as error:
@@ -162,6 +167,12 @@ class Work:
         built = vector_index.build_missing()
         self._report("", held)
         return built is not None
+
+    def _store_patterns(self) -> bool:
+        """Prepare a few molecules for the search by substructure: about a second of work."""
+        last = patterns.store_missing(self._last_pattern, PATTERNS_AT_ONCE)
+        self._last_pattern = max(self._last_pattern, last or 0)
+        return last is not None
 
 
 def _model_version(model_version_id: int) -> ModelVersion:

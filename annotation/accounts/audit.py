@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from annotation.accounts.models import AuditEvent
+from annotation.accounts.models import ApiToken, AuditEvent
 from annotation.plain_text import clean
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
@@ -48,19 +48,26 @@ def client_address(request: HttpRequest | None = None) -> str:
 
 
 def record(kind: AuditEvent.Kind, *, subject: str = "", project: str = "", detail: str = "") -> None:
-    """Append one event. One insert; the actor is read from the session of the current request."""
-    request = _request.get()
-    actor = ""
-    if request is not None and acting_user_id() is not None:
-        actor = request.user.get_username()
+    """Append one event. One insert; the actor is the session or the token of the current request."""
     AuditEvent.objects.create(
         kind=kind,
-        actor=clean(actor, 150),
+        actor=clean(_actor(), 150),
         subject=clean(subject, 150),
         address=client_address(),
         project=clean(project, 80),
         detail=clean(detail, 300),
     )
+
+
+def _actor() -> str:
+    request = _request.get()
+    if request is None:
+        return ""
+    # The REST interface sets `auth` on the request, once it has accepted a token.
+    token = getattr(request, "auth", None)
+    if isinstance(token, ApiToken):
+        return f"{token.user.get_username()} with token {token.prefix}…"
+    return request.user.get_username() if acting_user_id() is not None else ""
 
 
 def record_once(kind: AuditEvent.Kind, *, subject: str = "", detail: str = "") -> None:

@@ -1,7 +1,8 @@
-"""Projects, the roles of people in them, API tokens of machines, browser sessions, and the audit log."""
+"""Projects, roles in them, service accounts, API tokens, browser sessions, and the audit log."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -74,13 +75,52 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.project}"
 
 
+class ServiceAccount(models.Model):
+    """A machine that acts in one project under its own name, such as a LIMS. It cannot sign in to the pages.
+
+    It acts as a user without a password, so that jobs and verdicts name it as they name people. Its role is
+    the membership of this user.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="service_accounts")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="service_account"
+    )
+    name = models.SlugField(max_length=60)
+    description = models.CharField(max_length=300, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    closed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="one_service_account_per_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def role(self) -> Role:
+        """One query, unless the user's memberships were fetched before."""
+        held = [row.role for row in self.user.memberships.all() if row.project_id == self.project_id]
+        return Role(held[0]) if held else Role.VIEWER
+
+
 class ApiToken(models.Model):
     """A secret for one project and one purpose. Only its SHA-256 is stored. Lists show its prefix."""
 
     class Scope(models.TextChoices):
         READ = "read", "Read spectra, jobs and results"
         SUBMIT = "submit", "Upload spectra and submit jobs"
-        REVIEW = "review", "Record verdicts"
+        REVIEW = "review", "Read results and record verdicts"
+        WEBHOOKS = "webhooks", "Manage webhooks"
+        ACCOUNTS = "accounts", "Manage service accounts and their tokens"
+        MANAGE = "manage", "Import and publish libraries and reference spectra"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
@@ -92,6 +132,10 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # Unique: of two rotations of one token at the same time, the second is refused.
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by", editable=False
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -153,8 +197,12 @@ class AuditEvent(models.Model):
         ROLE_REMOVED = "role_removed", "Role removed"
         TOKEN_ISSUED = "token_issued", "Token issued"
         TOKEN_REVOKED = "token_revoked", "Token revoked"
+        TOKEN_ROTATED = "token_rotated", "Token rotated"
         TOKEN_USED = "token_used", "Token used"
         TOKEN_REFUSED = "token_refused", "Token refused"
+        SERVICE_ACCOUNT = "service_account", "Service account changed"
+        WEBHOOK_CHANGED = "webhook_changed", "Webhook changed"
+        WEBHOOK_DISABLED = "webhook_disabled", "Webhook disabled"
 
     at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     kind = models.CharField(max_length=20, choices=Kind.choices, editable=False)

@@ -1,7 +1,7 @@
-"""API tokens. The secret is shown once; the database stores only its SHA-256.
+"""API tokens: issue, rotate, revoke. The secret is shown once; the database stores only its SHA-256.
 
 A token never gives more rights than its owner has: its scopes narrow the role of the owner, and its project
-narrows what the owner can see.
+narrows what the owner can see. It expires after GLMR_TOKEN_DAYS unless its issuer states another time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -29,9 +30,30 @@ ROLE_FOR_SCOPE = {
     ApiToken.Scope.READ: Role.VIEWER,
     ApiToken.Scope.SUBMIT: Role.SUBMITTER,
     ApiToken.Scope.REVIEW: Role.CURATOR,
+    ApiToken.Scope.WEBHOOKS: Role.MANAGER,
+    ApiToken.Scope.ACCOUNTS: Role.MANAGER,
+    ApiToken.Scope.MANAGE: Role.MANAGER,
 }
 # The last use is stored at most this often, so that not every request of a polling machine writes.
 USE_STORED_EVERY = datetime.timedelta(minutes=1)
+# How long a rotated token still works, so that a machine can change to the new one without a gap.
+OVERLAP = datetime.timedelta(days=1)
+LONGEST_OVERLAP = datetime.timedelta(days=30)
+
+
+class CannotRotate(Exception):
+    """The token stays as it is. The message says why, and what to do."""
+
+
+def default_expiry() -> datetime.datetime | None:
+    """When a token ends that is issued now. None if GLMR_TOKEN_DAYS is 0."""
+    days = settings.GLMR_TOKEN_DAYS
+    return timezone.now() + datetime.timedelta(days=days) if days else None
+
+
+def scopes_for(role: Role) -> list[ApiToken.Scope]:
+    """The scopes that the role includes."""
+    return [scope for scope, needed in ROLE_FOR_SCOPE.items() if role in needed.and_above()]
 
 
 def issue(
@@ -41,6 +63,8 @@ def issue(
     name: str,
     scopes: Iterable[ApiToken.Scope],
     expires_at: datetime.datetime | None = None,
+    never_expires: bool = False,
+    replaces: ApiToken | None = None,
 ) -> tuple[ApiToken, str]:
     """The new token and its secret, which is not stored and cannot be shown again."""
     prefix = secrets.token_hex(4)
@@ -52,7 +76,8 @@ def issue(
         prefix=prefix,
         secret_sha256=_digest(secret),
         scopes=sorted({str(scope) for scope in scopes}),
-        expires_at=expires_at,
+        expires_at=None if never_expires else expires_at or default_expiry(),
+        replaces=replaces,
     )
     audit.record(
         AuditEvent.Kind.TOKEN_ISSUED,
@@ -61,6 +86,39 @@ def issue(
         detail=f"for {user.get_username()}: {', '.join(token.scopes)}",
     )
     return token, secret
+
+
+def rotate(token: ApiToken, overlap: datetime.timedelta = OVERLAP) -> tuple[ApiToken, str]:
+    """A new token with the same owner, name and scopes, and its secret. The old one ends after `overlap`.
+
+    A token can be rotated once. Raises CannotRotate.
+    """
+    if not datetime.timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise CannotRotate(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days * 24} hours.")
+    if not token.is_usable() or not token.user.is_active:
+        raise CannotRotate(
+            f"The token {token.prefix}… is expired or revoked. Issue a new token instead of rotating it."
+        )
+    scopes = [ApiToken.Scope(scope) for scope in token.scopes]
+    try:
+        with transaction.atomic():
+            new, secret = issue(
+                project=token.project, user=token.user, name=token.name, scopes=scopes, replaces=token
+            )
+            ends_at = timezone.now() + overlap
+            later = Q(expires_at=None) | Q(expires_at__gt=ends_at)
+            ApiToken.objects.filter(later, pk=token.pk).update(expires_at=ends_at)
+            audit.record(
+                AuditEvent.Kind.TOKEN_ROTATED,
+                subject=str(token),
+                project=token.project.slug,
+                detail=f"replaced by {new.prefix}…, works until {ends_at:%Y-%m-%d %H:%M} UTC at most",
+            )
+    except IntegrityError:
+        raise CannotRotate(
+            f"The token {token.prefix}… was rotated before. Rotate the token that replaced it."
+        ) from None
+    return new, secret
 
 
 @transaction.atomic

@@ -63,6 +63,7 @@ class IssueForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     class Meta:
         model = ApiToken
         fields = ("project", "user", "name", "scopes", "expires_at")
+        help_texts = {"expires_at": "Empty: after the default number of days of this server."}
 
 
 @admin.register(ApiToken)

@@ -1,4 +1,4 @@
-"""Answer with problem details also where a request fails before it reaches a view of the REST interface."""
+"""Problem details also where a request fails before it reaches a view of REST, and compressed answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from annotation.api.problems import CONTENT_TYPE, SERVER_ERROR, Problem, body
 
@@ -17,6 +18,25 @@ DETAILS = {
     404: "This address does not exist. GET /api/v1/schema lists all addresses.",
     500: SERVER_ERROR,
 }
+
+
+def compress(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Gzip for machines that accept it. Files with a digest stay as they are.
+
+    Not for browsers: where cookies sign in, other sites could learn secrets from the size of answers.
+    """
+    gzip = GZipMiddleware(get_response)  # type: ignore[arg-type]  # the stubs know only HttpResponse
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_machine = request.path.startswith(PREFIX) and "Authorization" in request.headers
+        if not is_machine or "Repr-Digest" in response.headers:
+            return response
+        return gzip.process_response(request, response)  # type: ignore[arg-type]
+
+    return middleware
 
 
 def problem_details(

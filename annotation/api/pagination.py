@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 500
@@ -30,18 +30,13 @@ class Pages(CursorPagination):
         self.ordering = tuple(ordering)
 
     def get_page_size(self, request: Request) -> int:
-        text = request.query_params.get("limit", "")
-        if not text:
-            return DEFAULT_LIMIT
-        if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= LARGEST_LIMIT):
-            raise Problem(400, f"'limit' must be a whole number from 1 to {LARGEST_LIMIT}.")
-        return int(text)
+        return requested_limit(request)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
             return super().decode_cursor(request)
         except NotFound:
-            raise _invalid_cursor() from None
+            raise invalid_cursor() from None
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: APIView | None = None
@@ -52,7 +47,7 @@ class Pages(CursorPagination):
             # A cursor holds a value of the column that orders the rows. This one does not.
             if "cursor" not in request.query_params:
                 raise
-            raise _invalid_cursor() from None
+            raise invalid_cursor() from None
 
     def rows(self, queryset: Any, request: Request) -> list[Any]:
         """The rows of the requested page."""
@@ -65,5 +60,14 @@ class Pages(CursorPagination):
         )
 
 
-def _invalid_cursor() -> Problem:
-    return Problem(400, "The cursor is invalid. Start again without 'cursor'.")
+def requested_limit(request: Request) -> int:
+    text = request.query_params.get("limit", "")
+    if not text:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= LARGEST_LIMIT):
+        raise invalid_field("limit", f"Must be a whole number from 1 to {LARGEST_LIMIT}.")
+    return int(text)
+
+
+def invalid_cursor() -> Problem:
+    return invalid_field("cursor", "The cursor is invalid. Start again without `cursor`.")

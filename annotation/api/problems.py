@@ -1,5 +1,9 @@
 """Every error of the REST interface as problem details (RFC 9457), never as an HTML page.
 
+400 means that the message cannot be read: its JSON, form, encoding or a header is malformed. 422 means that
+it can be read, but a field of the body or a parameter of the address is unknown, missing or invalid. `errors`
+then has a pointer to each.
+
 An unexpected error is logged with its traceback; the client gets status 500 without details.
 """
 
@@ -47,6 +51,11 @@ class Problem(exceptions.APIException):
         self.extra = dict(extra or {})
 
 
+def invalid_field(name: str, detail: str) -> Problem:
+    """A field of the body or a parameter of the address that is not valid."""
+    return Problem(422, detail, errors=pointed({name: [detail]}))
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """The exception handler of all views of the REST interface."""
     request = context["request"]
@@ -79,6 +88,7 @@ def body(problem: Problem, instance: str) -> dict[str, Any]:
         "status": int(status),
         "detail": str(problem.detail),
         "instance": instance,
+        **({} if generic else {"help": f"/help/reference/problems.html#{code}"}),
         **({"errors": problem.errors} if problem.errors else {}),
         **problem.extra,
     }

@@ -19,8 +19,12 @@ from rest_framework.request import Request
 from annotation.accounts.models import Project
 from annotation.api.access import caller, project_to_submit_to
 from annotation.api.addresses import address
-from annotation.api.problems import Problem
-from annotation.api.serializers.jobs import JobFileInputSerializer, JobInputSerializer
+from annotation.api.problems import Problem, invalid_field
+from annotation.api.serializers.jobs import (
+    AnnotateInputSerializer,
+    JobFileInputSerializer,
+    JobInputSerializer,
+)
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions, preflight, selection
@@ -82,6 +86,7 @@ class Submission:
     sample: str
     priority: Job.Priority
     repeats: UUID | None
+    unique_external_id: bool
     quantities: File[Any] | None = None
 
     @property
@@ -100,9 +105,9 @@ class Selected:
     repeats: Job | None
 
 
-def submit(request: Request) -> tuple[Job, Upload]:
+def submit(request: Request, submission: Submission | None = None) -> tuple[Job, Upload]:
     """The new job and the upload of its spectra. Raises `Problem`."""
-    submission = parse(request)
+    submission = submission or parse(request)
     selected = select(request, submission)
     user = caller(request)
     with turn_to_read(request):
@@ -117,7 +122,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
         )
     if upload.state == Upload.State.REFUSED or not upload.n_usable:
         raise unusable(request, removal.earlier_refusal(upload), submission.params)
-    with refusals_as_problems():
+    with refusals_as_problems(request):
         job = actions.submit(
             project=selected.project,
             user=user,
@@ -130,6 +135,7 @@ def submit(request: Request) -> tuple[Job, Upload]:
             external_id=submission.external_id,
             priority=submission.priority,
             repeats=selected.repeats,
+            unique_external_id=submission.unique_external_id,
         )
     return job, upload
 
@@ -141,7 +147,7 @@ def dry_run(request: Request) -> dict[str, Any]:
     with turn_to_read(request):
         found = ingest.preflight(submission.source, submission.grouping, submission.quantities)
     if found.refusal:
-        raise fault("file", found.refusal)
+        raise invalid_field("file", found.refusal)
     counts = {f"n_{name}": getattr(found, name) for name in (*ingest.COUNTS, "features")}
     issues = pointed(((issue.index, issue) for issue in found.issues), found.format)
     summary = preflight.of_report(found, submission.params)
@@ -171,6 +177,21 @@ def parse(request: Request) -> Submission:
     return Submission(source=source, params=params, grouping=grouping, priority=priority, **data)
 
 
+def parse_single(request: Request) -> Submission:
+    """The fields of a request for one spectrum, which goes before batches. Raises ValidationError."""
+    form = AnnotateInputSerializer(data=request.data)
+    form.is_valid(raise_exception=True)
+    data = dict(form.validated_data)
+    return Submission(
+        source=_as_file([data.pop("spectrum")]),
+        params=AnnotateParams(**data.pop("params")),
+        grouping=Upload.Grouping.OFF,
+        priority=Job.Priority.INTERACTIVE,
+        repeats=None,
+        **data,
+    )
+
+
 def _as_file(spectra: list[Any]) -> File[Any]:
     return ContentFile(json.dumps({"spectra": spectra}).encode(), name=JSON_NAME)
 
@@ -178,7 +199,7 @@ def _as_file(spectra: list[Any]) -> File[Any]:
 def select(request: Request, submission: Submission) -> Selected:
     """Look up what the submission names, before anything is stored. Raises `Problem`."""
     project = project_to_submit_to(request, submission.project)
-    with refusals_as_problems():
+    with refusals_as_problems(request):
         return Selected(
             project=project,
             library_version=selection.select_library_version(
@@ -197,19 +218,29 @@ def _job_to_repeat(project: Project, job_id: UUID | None) -> Job | None:
         return None
     job = Job.objects.in_projects(project).filter(public_id=job_id).first()
     if job is None:
-        raise fault("repeats", f"Project {project} has no job {job_id}. GET /api/v1/jobs lists all.")
+        raise invalid_field("repeats", f"Project {project} has no job {job_id}. GET /api/v1/jobs lists all.")
     return job
 
 
 @contextmanager
-def refusals_as_problems() -> Iterator[None]:
+def refusals_as_problems(request: Request) -> Iterator[None]:
     """Turn a refusal of the selector or of `actions.submit` into a problem that points at the field."""
     try:
         yield
+    except actions.ExternalIdTaken as taken:
+        raise Problem(
+            409,
+            str(taken),
+            code="external-id-taken",
+            errors=[{"pointer": "/external_id", "detail": str(taken)}],
+            extra={"job": address(request, "api:job", taken.job.public_id)},
+        ) from None
     except selection.NotSelectable as refusal:
-        raise fault(refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all.") from None
+        raise invalid_field(
+            refusal.field, f"{refusal.reason} GET {LISTS[refusal.field]} lists all."
+        ) from None
     except actions.CannotSubmit as refusal:
-        raise fault(refusal.field, refusal.reason) from None
+        raise invalid_field(refusal.field, refusal.reason) from None
 
 
 @contextmanager
@@ -235,10 +266,6 @@ def unusable(request: Request, upload: Upload, params: AnnotateParams) -> Nothin
     ]
     extra = {"upload": address(request, "api:upload", upload.pk)}
     return NothingUsable(422, detail, code="nothing-usable", errors=errors, extra=extra)
-
-
-def fault(field: str, reason: str) -> Problem:
-    return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])
 
 
 def pointed(issues: Iterable[tuple[int, Issue]], file_format: str) -> list[dict[str, Any]]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from annotation.exports import ledger, snapshot
 from annotation.exports.contents import CannotBuild, contents_of
 from annotation.exports.formats.registry import WRITERS
 from annotation.exports.ledger import Built, Claim
 from annotation.exports.selection import selected
+from annotation.integration.lease_thread import LeaseThread
 from annotation.tables.filter_form import InvalidFilter
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def build_next(*, worker: str, stopping: Callable[[], bool] = bool) -> bool:
     held = ledger.claim(worker=worker)
     if held is None:
         return False
-    with _Lease(held) as lease:
+    with LeaseThread("export-lease", lambda: ledger.renew(held), settings.GLMR_LEASE_S / 3) as lease:
 
         def check() -> None:
             if stopping() or lease.is_lost:
@@ -101,32 +101,3 @@ def _sha256(path: Path) -> str:
         while chunk := stream.read(READ_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-class _Lease(threading.Thread):
-    """Renews the lease of a claim until the work ends, with its own connection."""
-
-    def __init__(self, held: Claim) -> None:
-        super().__init__(name="export-lease", daemon=True)
-        self._held = held
-        self._ended = threading.Event()
-        self.is_lost = False
-
-    def __enter__(self) -> _Lease:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self.join(timeout=10)
-
-    def run(self) -> None:
-        try:
-            while not self._ended.wait(settings.GLMR_LEASE_S / 3):
-                try:
-                    self.is_lost = not ledger.renew(self._held)
-                except Error as error:
-                    log.warning("The lease of an export could not be renewed: %s", error)
-                    connection.close()
-        finally:
-            connection.close()

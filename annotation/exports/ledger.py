@@ -17,6 +17,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from annotation.exports.models import Export, ExportQuerySet
+from annotation.webhooks import outbox
+from annotation.webhooks.models import EventKind
+from annotation.webhooks.outbox import Happened
 
 FOLDER = "exports"
 
@@ -108,23 +111,40 @@ def renew(held: Claim) -> bool:
 
 def finish(held: Claim, built: Built) -> bool:
     """The file is complete. False, and the file goes, if another worker has taken the export by now."""
-    changed = _held(held).update(
-        state=Export.State.READY,
-        error="",
-        lease_expires_at=None,
-        finished_at=Now(),
-        expires_at=Now() + timedelta(days=settings.GLMR_EXPORT_DAYS),
-        file=held.file_name,
-        snapshot_id=built.snapshot_id,
-        snapshot_at=built.snapshot_at,
-        n_features=built.n_features,
-        n_rows=built.n_rows,
-        size_bytes=built.size_bytes,
-        sha256=built.sha256,
-    )
+    with transaction.atomic():
+        changed = _held(held).update(
+            state=Export.State.READY,
+            error="",
+            lease_expires_at=None,
+            finished_at=Now(),
+            expires_at=Now() + timedelta(days=settings.GLMR_EXPORT_DAYS),
+            file=held.file_name,
+            snapshot_id=built.snapshot_id,
+            snapshot_at=built.snapshot_at,
+            n_features=built.n_features,
+            n_rows=built.n_rows,
+            size_bytes=built.size_bytes,
+            sha256=built.sha256,
+        )
+        if changed:
+            outbox.emit(EventKind.EXPORT_READY, [_event(held.export, built)])
     if not changed:
         remove_files_of(held)
     return changed == 1
+
+
+def _event(export: Export, built: Built) -> Happened:
+    data = {
+        "export_id": str(export.public_id),
+        "url": outbox.page_address(f"api/v1/exports/{export.public_id}"),
+        "file_url": outbox.page_address(f"api/v1/exports/{export.public_id}/file"),
+        "job_id": str(export.job.public_id),
+        "format": export.format,
+        "size_bytes": built.size_bytes,
+        "sha256": built.sha256,
+        "snapshot_id": built.snapshot_id,
+    }
+    return Happened(export.job.project_id, data)
 
 
 def fail(held: Claim, reason: str) -> bool:

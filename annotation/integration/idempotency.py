@@ -1,22 +1,22 @@
 """Safe retries of a POST: the first successful response is stored under its key and returned again.
 
 The work and its response are stored in one transaction, so a crash leaves both or neither. A refused request
-stores nothing: the key can be used again with a corrected body.
+stores nothing: the key can be used again with a corrected body. A key belongs to an account and a project.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from annotation.integration.locks import try_lock_until_commit
 from annotation.integration.models import IdempotencyKey
 
 if TYPE_CHECKING:
@@ -78,11 +78,14 @@ def claim_key(*, user: User, token: ApiToken | None, key: str, request_sha256: s
     A request is in flight while a database session holds the advisory lock of the key. The lock ends with the
     session, so a web process that dies does not leave the key blocked.
     """
-    stored_key = f"{token.prefix if token else 'session'}/{key}"
+    # Bound to project and account, not to the token: a client may rotate its token between two tries.
+    stored_key = f"project-{token.project_id}/{key}" if token else f"session/{key}"
+    # Releases before 0.2 bound it to the token. Their answers are kept for KEPT_FOR too.
+    known_as = [stored_key, f"{token.prefix}/{key}"] if token else [stored_key]
     with transaction.atomic():
-        if not _try_lock(f"{user.pk}/{stored_key}"):
+        if not try_lock_until_commit(f"idempotency/{user.pk}/{stored_key}"):
             raise StillInFlight
-        row = IdempotencyKey.objects.filter(user=user, key=stored_key).first()
+        row = IdempotencyKey.objects.filter(user=user, key__in=known_as).order_by("-pk").first()
         if row is not None and row.created_at < timezone.now() - KEPT_FOR:
             row.delete()
             row = None
@@ -95,10 +98,3 @@ def _stored_response(row: IdempotencyKey | None) -> StoredResponse | None:
     if row is None or row.response_status is None:
         return None
     return StoredResponse(row.response_status, row.response_headers, json.loads(row.response_body or "null"))
-
-
-def _try_lock(name: str) -> bool:
-    number = int.from_bytes(hashlib.sha256(f"idempotency/{name}".encode()).digest()[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-        return bool(cursor.fetchone()[0])

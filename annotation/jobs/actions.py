@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from annotation.accounts.models import Project
 from annotation.checkpoints.models import ModelVersion
+from annotation.integration.locks import lock_until_commit
 from annotation.jobs import ledger, notices, parameters, selection, windows
 from annotation.jobs.models import Job, JobItem
 from annotation.libraries import embed
@@ -40,6 +41,18 @@ class CannotSubmit(Exception):
         return self.reason
 
 
+class ExternalIdTaken(CannotSubmit):
+    """Another job of the project has the external_id, and one of the two has to be the only one."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(
+            "external_id",
+            f"The job {job.public_id} of this project has the external_id {job.external_id!r} already. Use "
+            "that job, or another external_id.",
+        )
+        self.job = job
+
+
 def submit(
     *,
     project: Project,
@@ -53,6 +66,7 @@ def submit(
     reference_version: ReferenceVersion | None = None,
     priority: Job.Priority = Job.Priority.BATCH,
     repeats: Job | None = None,
+    unique_external_id: bool = False,
 ) -> Job:
     """Create a job for the features (ids or rows), in their order, and tell the workers after the commit.
 
@@ -71,12 +85,20 @@ def submit(
             f"The job has {len(representatives):,} features, and interactive jobs may have "
             f"{MAX_INTERACTIVE_FEATURES:,}, because all other jobs wait for them. Choose the priority batch.",
         )
+    external_id = external_id[:200]
+    if unique_external_id and not external_id:
+        raise CannotSubmit(
+            "external_id", "An external_id that has to be unique must not be empty. State one."
+        )
     with transaction.atomic():
+        if external_id:
+            _claim_external_id(project, external_id, unique_external_id)
         job = Job.objects.create(
             project=project,
             submitted_by=user,
             name=name.strip()[:200] or "Untitled",
-            external_id=external_id[:200],
+            external_id=external_id,
+            external_id_is_unique=unique_external_id,
             library_version=library_version,
             model_version=model_version,
             reference_version=reference_version,
@@ -91,6 +113,15 @@ def submit(
             windows.store_windows(job, params)
         transaction.on_commit(ring)
     return job
+
+
+def _claim_external_id(project: Project, external_id: str, unique: bool) -> None:
+    """Raises ExternalIdTaken. Others with this external_id wait until the transaction ends."""
+    lock_until_commit(f"external-id/{project.pk}/{external_id}")
+    others = Job.objects.in_projects(project).filter(external_id=external_id)
+    taken = (others if unique else others.filter(external_id_is_unique=True)).order_by("pk").first()
+    if taken is not None:
+        raise ExternalIdTaken(taken)
 
 
 def _representatives(project: Project, features: Iterable[int] | QuerySet[Feature]) -> dict[int, int]:

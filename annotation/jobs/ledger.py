@@ -17,6 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
 
+from annotation.jobs import events
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import LibraryEmbedding
@@ -231,6 +232,8 @@ def fail(item: ClaimedItem, *, code: str, reason: str) -> bool:
         changed = JobItem.objects.held([item]).end(
             JobItem.State.FAILED, error_code=code[:40], error=_text(reason)
         )
+        if changed:
+            events.features_failed([item.id])
         close_finished([item.job_id])
     return changed == 1
 
@@ -321,6 +324,10 @@ def release_expired() -> int:
             error_code="worker_died",
             error="The worker that held this spectrum is not alive. The spectrum is tried again, alone.",
         )
+        if ids:
+            events.features_failed(
+                list(released.filter(state=JobItem.State.FAILED).values_list("pk", flat=True))
+            )
         # A cancel that coincides with a claim or a retry can leave pending items.
         stray = JobItem.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             state=JobItem.State.PENDING, job__cancel_requested_at__isnull=False, job__finished_at=None
@@ -341,7 +348,10 @@ def close_finished(job_ids: Iterable[int]) -> None:
     open_items = JobItem.objects.filter(
         job=OuterRef("pk"), state__in=[JobItem.State.PENDING, JobItem.State.RUNNING]
     )
-    jobs.filter(~Exists(open_items), finished_at=None).update(finished_at=Now())
+    finished = list(jobs.filter(~Exists(open_items), finished_at=None).values_list("pk", flat=True))
+    if finished:
+        Job.objects.filter(pk__in=finished).update(finished_at=Now())
+        events.jobs_finished(finished)
 
 
 def touch(job_ids: Iterable[int]) -> QuerySet[Job]:

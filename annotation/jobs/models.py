@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotation.accounts.visibility import OwnedQuerySet
+from annotation.spectra.models import Spectrum
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -38,6 +39,11 @@ class JobQuerySet(OwnedQuerySet["Job"]):
             Job.State.CANCELLED: finished & cancelled,
         }
         return self.filter(conditions[state])
+
+    def of_sample(self, sample: str) -> JobQuerySet:
+        """Jobs with a spectrum of the sample, as stated for the spectrum or else for its file."""
+        items = JobItem.objects.filter(spectrum__in=Spectrum.objects.of_sample(sample).values("pk"))
+        return self.filter(pk__in=items.values("job_id"))
 
 
 class JobPresetQuerySet(OwnedQuerySet["JobPreset"]):
@@ -66,6 +72,8 @@ class Job(models.Model):
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True, db_index=True)
+    # The submitter asked that no other job of the project has the same external_id.
+    external_id_is_unique = models.BooleanField(default=False, db_default=False)
     library_version = models.ForeignKey(
         "annotation.LibraryVersion", on_delete=models.PROTECT, related_name="jobs"
     )
@@ -115,6 +123,13 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "external_id"],
+                condition=models.Q(external_id_is_unique=True),
+                name="one_job_per_unique_external_id",
+            )
+        ]
         indexes = [
             models.Index(fields=["last_claimed_at"], name="job_open", condition=models.Q(finished_at=None)),
             models.Index(fields=["project", "-created_at"], name="job_list"),

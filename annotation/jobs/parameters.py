@@ -37,5 +37,10 @@ def from_json(stored: dict[str, Any]) -> AnnotateParams:
     return AnnotateParams(**LEGACY_DEFAULTS | stored)
 
 
+def complete(stored: dict[str, Any]) -> dict[str, Any]:
+    """The stored parameters with those that did not exist yet. Unknown ones of a newer server stay."""
+    return to_json(AnnotateParams()) | LEGACY_DEFAULTS | stored
+
+
 def sha256(params: AnnotateParams) -> str:
     return hashlib.sha256(json.dumps(to_json(params), sort_keys=True).encode()).hexdigest()

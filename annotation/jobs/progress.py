@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import accumulate
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from annotation.jobs import ledger
@@ -105,6 +105,9 @@ class Progress:
     ahead_in_queue: int  # open features of jobs with a higher priority, or submitted earlier with the same
     queue_position: int | None  # 1: a worker takes the next batch from this job. None: nothing to take.
     n_in_queue: int  # jobs that a worker could take a batch from
+    # Of features without a result, by code, and the attempts that they took. Not counted for lists.
+    error_codes: Mapping[str, int] = field(default_factory=dict)
+    attempts: int | None = None
     none_of_these: int = 0  # of `done`: the better answer is "none of these". Not counted for lists.
 
     @property
@@ -161,11 +164,12 @@ class _Place:
 
 
 def progress(job: Job) -> Progress:
-    """The progress of one job. Six queries at most, each over an index."""
+    """The progress of one job. Seven queries at most, each over an index."""
     known = with_progress([job])[0][1]
     # Results are a layer above jobs, so the relation is followed from here without an import.
     n_none = job.annotations.filter(abstains=True).count()
-    return replace(known, none_of_these=n_none)
+    codes, attempts = _errors(job) if known.without_result else ({}, 0)
+    return replace(known, none_of_these=n_none, error_codes=codes, attempts=attempts)
 
 
 def with_progress(jobs: Iterable[Job]) -> list[tuple[Job, Progress]]:
@@ -201,6 +205,18 @@ def _counts(jobs: list[Job]) -> Mapping[int, Mapping[str, int]]:
     for row in grouped:
         counts[row["job_id"]][row["state"]] = row["n"]
     return counts
+
+
+def _errors(job: Job) -> tuple[dict[str, int], int]:
+    """The number of features without a result by error code, and their attempts. One query."""
+    without_result = JobItem.objects.filter(job=job, state__in=[JobItem.State.FAILED, JobItem.State.UNUSABLE])
+    grouped = (
+        without_result.order_by("error_code")
+        .values("error_code")
+        .annotate(n=Count("pk"), n_attempts=Sum("attempts"))
+    )
+    rows = list(grouped)
+    return {row["error_code"]: row["n"] for row in rows}, sum(row["n_attempts"] for row in rows)
 
 
 def _places() -> dict[int, _Place]:

@@ -13,6 +13,7 @@ from pgvector.django import VectorField
 
 from annotation.accounts.visibility import SharedQuerySet
 from annotation.libraries.versions import VersionQuerySet, VersionState
+from models_ml.molecules.fingerprint import N_BITS
 from models_ml.molecules.substructure import PATTERN_BITS
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ class LibraryVersion(models.Model):
     failure = models.TextField(blank=True)
     source_file_name = models.CharField(max_length=255)
     source_sha256 = models.CharField(max_length=64)
+    license = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Of the file, as stated."
+    )
+    source = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Where the file comes from."
+    )
     # SHA-256 over the sorted InChIKey first blocks. Equal hash, equal candidates.
     content_sha256 = models.CharField(max_length=64, blank=True)
     n_rows = models.PositiveIntegerField(default=0)
@@ -102,6 +109,9 @@ class Molecule(models.Model):
     fingerprint = models.BinaryField(help_text="Morgan, radius 2, 2048 bits, packed into 256 bytes.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    class Meta:
+        indexes = [models.Index(fields=["formula"], name="molecule_by_formula")]
+
     def __str__(self) -> str:
         return self.inchikey_first_block
 
@@ -121,8 +131,25 @@ class BitsField(_TextField):
         return f"bit({self.n_bits})"
 
 
+class MoleculeBits(models.Model):
+    """The fingerprint of a molecule in a form that PostgreSQL compares, for the search by similarity.
+
+    A trigger adds the row with the molecule, so every molecule has one. It is no column of the molecule,
+    because most queries load molecules whole.
+    """
+
+    molecule = models.OneToOneField(Molecule, primary_key=True, on_delete=models.CASCADE, related_name="bits")
+    bits = BitsField(n_bits=N_BITS, help_text="The same bits as in the fingerprint of the molecule.")
+
+    class Meta:
+        verbose_name_plural = "molecule bits"
+
+    def __str__(self) -> str:
+        return f"bits of {self.molecule_id}"
+
+
 class MoleculePattern(models.Model):
-    """What a substructure search needs of a molecule. Only molecules that were rank 1 have a row.
+    """What a substructure search needs of a molecule. Workers add the rows when they have no other work.
 
     It speeds the search up and never decides it: molecules without a row are read from their SMILES.
     """

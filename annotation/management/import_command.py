@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from annotation.libraries.import_notes import note_lines
-from annotation.libraries.load import CannotImport
+from annotation.libraries.import_options import CannotImport
 from annotation.libraries.models import LibraryVersion
 from annotation.management import lookups
 from annotation.references.models import ReferenceVersion
@@ -28,6 +28,7 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--user", metavar="NAME", help="the person who imports; default: nobody")
         parser.add_argument("--description", default="")
         parser.add_argument("--license", default="", help=license_help)
+        parser.add_argument("--source", default="", help="where the file comes from, such as an address")
 
     def import_version(
         self, import_file: Callable[..., V], name: str, file: str, options: dict[str, Any]
@@ -45,6 +46,7 @@ class ImportCommand(BaseCommand):
                     project=project,
                     description=options["description"],
                     license=options["license"],
+                    source=options["source"],
                     progress=lambda n_done: bar.update(n_done - bar.n),
                 )
             except CannotImport as refusal:

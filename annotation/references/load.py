@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Unpack
 
 import numpy as np
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import transaction
 
-from annotation.accounts.models import Project
 from annotation.libraries.import_notes import ImportNotes, changed_structure
-from annotation.libraries.load import CannotImport, ShowProgress
+from annotation.libraries.import_options import CannotImport, ImportedFile, ImportOptions, ShowProgress
 from annotation.plain_text import clean
 from annotation.references import reading, store
 from annotation.references.models import (
@@ -30,98 +30,140 @@ from models_ml.spectra.formats import ReadLimits
 
 # Every rejected spectrum is counted. Of a file with only wrong spectra, the first issues are enough.
 MAX_STORED_ISSUES = 1_000
+# Names of fields, the one that names a person first.
+_CONTRIBUTORS = ("authors", "author", "submitter", "contributor", "pi", "datacollector")
 _REPAIRED = "The spectrum was repaired, and is used."
 
 
-class _Refusal(Exception):
+class UnusableCollection(Exception):
     """The whole file is refused. The message is for the person who imports it."""
 
 
-def import_references(
-    name: str,
-    path: Path,
-    *,
-    user: User | None = None,
-    project: Project | None = None,
-    description: str = "",
-    license: str = "",
-    progress: ShowProgress | None = None,
-) -> ReferenceVersion:
+def import_references(name: str, path: Path, **options: Unpack[ImportOptions]) -> ReferenceVersion:
     """Add a version to the collection with the name. The version is READY, or FAILED with the reason.
 
     Earlier versions stay. Raises CannotImport if a collection of another project has the name, or the
-    collection of accepted spectra.
+    collection of accepted spectra, and ImportStopped if the caller does.
     """
-    collection, _ = ReferenceCollection.objects.get_or_create(
-        name=name, defaults={"project": project, "description": description, "license": license}
-    )
-    if collection.project != project or collection.is_accepted:
+    file = ImportedFile.of(path, **options)
+    collection, _ = ReferenceCollection.objects.get_or_create(name=name, defaults=file.of_owner)
+    if collection.project != file.project or collection.is_accepted:
         owner = f"project {collection.project}" if collection.project else "all projects"
         raise CannotImport(f"A collection {name!r} exists and belongs to {owner}. Choose another name.")
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    source = {"source_file_name": clean(path.name, 255), "source_sha256": digest}
+    fields = {"source_sha256": digest, **file.of_version}
     try:
         with transaction.atomic():
-            version = store.new_version(collection, user, **source)
-            _Import(version, progress).run(path)
+            version = store.new_version(collection, file.user, **fields)
+            spectra = _StoredSpectra(version, file.file_name)
+            counts = read_spectra(path, spectra, file.progress)
+            version.n_found, version.n_rejected = counts.n_found, counts.n_rejected
+            version.import_notes = counts.notes.rows()
             store.complete(version)
+            file.on_ready(version)
             return version
-    except _Refusal as refusal:
+    except UnusableCollection as refusal:
         with transaction.atomic():
+            failed = ReferenceVersion.State.FAILED
             return store.new_version(
-                collection, user, state=ReferenceVersion.State.FAILED, failure=clean(str(refusal)), **source
+                collection, file.user, state=failed, failure=clean(str(refusal)), **fields
             )
 
 
-class _Import:
-    """Stores and counts the spectra of one file in one version."""
+class Spectra(Protocol):
+    """What happens with the spectra of a file: they are stored, or only counted."""
 
-    def __init__(self, version: ReferenceVersion, progress: ShowProgress | None) -> None:
+    def add(self, references: Sequence[reading.Reference]) -> None: ...
+    def reject(self, item: reading.Unusable) -> None: ...
+
+
+@dataclass(slots=True)
+class SpectrumCounts:
+    """What was found in a file."""
+
+    n_spectra: int = 0
+    n_rejected: int = 0
+    n_changed: int = 0  # spectra that are used, whose structure or peaks were changed
+    first_issue: str = ""
+    notes: ImportNotes = field(default_factory=ImportNotes)
+
+    @property
+    def n_found(self) -> int:
+        return self.n_spectra + self.n_rejected
+
+
+def read_spectra(path: Path, target: Spectra, progress: ShowProgress) -> SpectrumCounts:
+    """Read the whole file in the bounded child process, and pass its spectra on.
+
+    `progress` gets the number of usable spectra. Raises UnusableCollection.
+    """
+    counts = SpectrumCounts()
+    references: list[reading.Reference] = []
+
+    def pass_on() -> None:
+        target.add(references)
+        counts.n_spectra += len(references)
+        references.clear()
+        progress(counts.n_spectra)
+
+    is_repaired = False
+    for item in _read(path):
+        if isinstance(item, reading.Repaired):
+            counts.notes.add(item.code, _REPAIRED, f"{item.position}: {item.reason}")
+            is_repaired = True
+        elif isinstance(item, reading.Reference):
+            _note(counts.notes, item)
+            counts.n_changed += is_repaired or bool(item.molecule.notes)
+            is_repaired = False
+            references.append(item)
+            if len(references) >= store.SPECTRA_AT_ONCE:
+                pass_on()
+        else:
+            counts.n_rejected += 1
+            counts.first_issue = counts.first_issue or f"{item.position}: {item.reason}"
+            target.reject(item)
+    pass_on()
+    if not counts.n_spectra:
+        first = f" The first issue: {counts.first_issue}" if counts.first_issue else ""
+        raise UnusableCollection(
+            f"None of its {counts.n_rejected:,} spectra can be a reference. Each needs peaks, precursor "
+            f"m/z, adduct and structure.{first}"
+        )
+    return counts
+
+
+def _note(notes: ImportNotes, item: reading.Reference) -> None:
+    position, molecule = f"spectrum {item.source_index + 1:,}", item.molecule
+    for code in molecule.notes:
+        example = changed_structure(position, molecule.drawn_smiles, molecule.smiles)
+        notes.add(code, NOTE_TEXTS[code], example)
+
+
+class _StoredSpectra:
+    """Stores the spectra in one version."""
+
+    def __init__(self, version: ReferenceVersion, file_name: str) -> None:
         self.version = version
-        self.progress = progress
-        self.n_rejected = 0
-        self.issues: list[ReferenceIssue] = []
-        self.notes = ImportNotes()
+        self.file_name = file_name
+        self.issues: list[ReferenceIssue] = []  # not stored yet
+        self.n_issues = 0
 
-    def run(self, path: Path) -> None:
-        n_stored = 0
-        for n_added in store.add_spectra(self.version, self._rows(path)):
-            n_stored += n_added
-            if self.progress is not None:
-                self.progress(n_stored)
+    def add(self, references: Sequence[reading.Reference]) -> None:
+        rows = ((_row(reference, self.file_name), reference.molecule) for reference in references)
+        for _ in store.add_spectra(self.version, rows):
+            pass
         ReferenceIssue.objects.bulk_create(self.issues)
-        if not n_stored:
-            first = f" The first issue: {self.issues[0]}" if self.issues else ""
-            raise _Refusal(
-                f"None of its {self.n_rejected:,} spectra can be a reference. Each needs peaks, precursor "
-                f"m/z, adduct and structure.{first}"
-            )
-        self.version.n_found, self.version.n_rejected = n_stored + self.n_rejected, self.n_rejected
-        self.version.import_notes = self.notes.rows()
+        self.issues.clear()
 
-    def _rows(self, path: Path) -> Iterator[store.Row]:
-        for item in _read(path):
-            if isinstance(item, reading.Reference):
-                self._note(item)
-                yield _row(item, path), item.molecule
-                continue
-            if isinstance(item, reading.Repaired):
-                self.notes.add(item.code, _REPAIRED, f"{item.position}: {item.reason}")
-                continue
-            self.n_rejected += 1
-            if self.n_rejected <= MAX_STORED_ISSUES:
-                self.issues.append(_issue(self.version, item))
-
-    def _note(self, item: reading.Reference) -> None:
-        position, molecule = f"spectrum {item.source_index + 1:,}", item.molecule
-        for code in molecule.notes:
-            example = changed_structure(position, molecule.drawn_smiles, molecule.smiles)
-            self.notes.add(code, NOTE_TEXTS[code], example)
+    def reject(self, item: reading.Unusable) -> None:
+        self.n_issues += 1
+        if self.n_issues <= MAX_STORED_ISSUES:
+            self.issues.append(_issue(self.version, item))
 
 
 def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable | reading.Repaired]:
-    """The items of the file, read in the bounded child process. Raises _Refusal."""
+    """The items of the file, read in the bounded child process. Raises UnusableCollection."""
     limits = ReadLimits(
         max_file_bytes=settings.GLMR_MAX_DECOMPRESSED_BYTES,
         max_spectra=settings.GLMR_MAX_LIBRARY_ROWS,
@@ -138,13 +180,14 @@ def _read(path: Path) -> Iterator[reading.Reference | reading.Unusable | reading
     try:
         for item in items:
             if isinstance(item, Refused):
-                raise _Refusal(item.reason)
+                raise UnusableCollection(item.reason)
             yield item
     except IsolationError as error:
-        raise _Refusal(f"The file could not be read safely: {error} Split it into smaller files.") from error
+        reason = f"The file could not be read safely: {error} Split it into smaller files."
+        raise UnusableCollection(reason) from error
 
 
-def _row(item: reading.Reference, path: Path) -> ReferenceSpectrum:
+def _row(item: reading.Reference, file_name: str) -> ReferenceSpectrum:
     spectrum = item.spectrum
     return ReferenceSpectrum(
         position=item.source_index,
@@ -157,12 +200,19 @@ def _row(item: reading.Reference, path: Path) -> ReferenceSpectrum:
         instrument=clean(spectrum.instrument, 300),
         instrument_type=clean(spectrum.instrument_type, 100),
         license=clean(spectrum.license, 100),
-        origin=clean(f"{path.name}, spectrum {item.source_index + 1}", 500),
+        contributor=clean(_contributor(spectrum.metadata), 300),
+        origin=clean(f"{file_name}, spectrum {item.source_index + 1}", 500),
         n_peaks=spectrum.n_peaks,
         mz_bytes=np.asarray(spectrum.mz, dtype="<f8").tobytes(),
         intensity_bytes=np.asarray(spectrum.intensity, dtype="<f8").tobytes(),
         splash=item.splash,
     )
+
+
+def _contributor(metadata: Mapping[str, str]) -> str:
+    """Who measured or submitted the spectrum, in the words of MassBank, GNPS, MoNA or NIST."""
+    stated = {name.casefold(): text for name, text in metadata.items()}
+    return next((stated[name] for name in _CONTRIBUTORS if stated.get(name)), "")
 
 
 def _issue(version: ReferenceVersion, item: reading.Unusable) -> ReferenceIssue:

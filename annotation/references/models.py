@@ -71,6 +71,12 @@ class ReferenceVersion(models.Model):
     failure = models.TextField(blank=True)
     source_file_name = models.CharField(max_length=255, blank=True)
     source_sha256 = models.CharField(max_length=64, blank=True)
+    license = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Of the file, as stated."
+    )
+    source = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Where the file comes from."
+    )
     # SHA-256 over the sorted spectra, each as SPLASH, molecule, adduct and precursor.
     content_sha256 = models.CharField(max_length=64, blank=True)
     n_found = models.PositiveIntegerField(default=0)
@@ -117,6 +123,9 @@ class ReferenceSpectrum(models.Model):
     instrument = models.CharField(max_length=300, blank=True)
     instrument_type = models.CharField(max_length=100, blank=True)
     license = models.CharField(max_length=100, blank=True)
+    contributor = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="As the record states it."
+    )
     origin = models.CharField(
         max_length=500, help_text="The file and index, or who accepted the spectrum and where."
     )

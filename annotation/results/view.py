@@ -81,6 +81,9 @@ class SpectrumView:
     n_peaks: int
     splash: Annotated[str, IN_EXPORTS, "Hash of the peaks (SPLASH)."]
     upload_id: int
+    sample_id: Annotated[
+        str, "The sample that the submitter states for this spectrum; empty: the one of the file."
+    ]
 
 
 @dataclass(frozen=True, slots=True)

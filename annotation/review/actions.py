@@ -18,6 +18,9 @@ from annotation.results.models import Annotation, Candidate
 from annotation.review.models import Verdict
 from annotation.review.rules import InvalidVerdict, Proposal, validate
 from annotation.review.snapshot import snapshot
+from annotation.webhooks import outbox
+from annotation.webhooks.models import EventKind
+from annotation.webhooks.outbox import Happened
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -76,7 +79,26 @@ def decide(
     )
     # Clients that poll for changed jobs must notice verdicts too.
     Job.objects.filter(pk=locked.job_id).update(updated_at=timezone.now())
+    outbox.emit(EventKind.VERDICT_MADE, map(_event, [verdict]))
     return verdict
+
+
+def _event(verdict: Verdict) -> Happened:
+    annotation = verdict.annotation
+    job, chosen = annotation.job, verdict.candidate
+    data = {
+        "annotation_id": str(annotation.public_id),
+        "url": outbox.page_address(f"api/v1/annotations/{annotation.public_id}"),
+        "job_id": str(job.public_id),
+        "job_external_id": job.external_id,
+        "external_id": annotation.spectrum.external_id,
+        "decision": str(verdict.decision),
+        "level": str(verdict.level),
+        "inchikey_first_block": chosen.molecule.inchikey_first_block if chosen else None,
+        "decided_by": verdict.decided_by.get_username(),
+        "decided_at": verdict.decided_at.isoformat(),
+    }
+    return Happened(job.project_id, data)
 
 
 def _locked(annotation: Annotation, user: User, seen_verdict_id: int | None) -> Annotation:

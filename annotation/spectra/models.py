@@ -48,7 +48,13 @@ class SpectrumIssueQuerySet(models.QuerySet["SpectrumIssue"]):
 
 
 class SpectrumQuerySet(OwnedQuerySet["Spectrum"]):
-    pass
+    def of_sample(self, sample: str) -> SpectrumQuerySet:
+        """Spectra of the sample, as stated for the spectrum or else for its file."""
+        files = Upload.objects.filter(sample=sample).exclude(sample="")
+        stated, of_files = self.filter(sample_id=sample).exclude(sample_id=""), self.filter(upload__in=files)
+        # Two searches that each use an index. Together in one condition they would read the whole table.
+        both = stated.values("pk").union(of_files.filter(sample_id="").values("pk"))
+        return self.filter(pk__in=both)
 
 
 class FeatureQuerySet(OwnedQuerySet["Feature"]):
@@ -168,7 +174,9 @@ class PartialUpload(models.Model):
     KEPT_FOR = timedelta(days=1)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="+")
+    project = models.ForeignKey(
+        "annotation.Project", null=True, on_delete=models.CASCADE, related_name="+"
+    )  # null: for what all projects share
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     file_name = models.CharField(max_length=255)
     size_bytes = models.BigIntegerField()
@@ -245,6 +253,13 @@ class Spectrum(models.Model):
     mz_bytes = models.BinaryField()
     intensity_bytes = models.BinaryField()
     splash = models.CharField(max_length=50, db_index=True)
+    sample_id = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The sample that the submitter states for this spectrum. Empty: that of the file.",
+    )
 
     objects = SpectrumQuerySet.as_manager()
 
@@ -252,6 +267,9 @@ class Spectrum(models.Model):
         ordering = ["upload", "source_index"]
         constraints = [
             models.UniqueConstraint(fields=["upload", "source_index"], name="one_spectrum_per_place")
+        ]
+        indexes = [
+            models.Index(fields=["sample_id"], name="spectrum_sample", condition=~models.Q(sample_id=""))
         ]
 
     def __str__(self) -> str:
@@ -264,6 +282,11 @@ class Spectrum(models.Model):
     @property
     def intensity(self) -> exchange.FloatArray:
         return np.frombuffer(self.intensity_bytes, dtype="<f8")
+
+    @property
+    def peaks(self) -> tuple[tuple[float, float], ...]:
+        """Pairs of m/z and intensity."""
+        return tuple(zip(self.mz.tolist(), self.intensity.tolist(), strict=True))
 
 
 class Feature(models.Model):

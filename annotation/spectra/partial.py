@@ -45,8 +45,11 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def begin(project: Project, user: User, file_name: str, size_bytes: int) -> PartialUpload:
-    """A new upload without bytes. Removes abandoned ones first. Raises CannotStore."""
+def begin(project: Project | None, user: User, file_name: str, size_bytes: int) -> PartialUpload:
+    """A new upload without bytes. Removes abandoned ones first. Raises CannotStore.
+
+    Without a project it cannot become spectra, only the file of a library that all projects share.
+    """
     clear_abandoned()
     limit = settings.GLMR_MAX_UPLOAD_BYTES
     if not 0 <= size_bytes <= limit:
@@ -104,11 +107,21 @@ def finish(parts: Sequence[PartialUpload]) -> list[tuple[PartialUpload, Upload]]
         owners = {id(file): partial for file, partial in zip(files, parts, strict=True)}
         for file, table in pair_tables(files):
             partial = owners[id(file)]
+            assert partial.project is not None  # the caller selects those of a project
             upload = store_upload(partial.project, partial.user, file, partial.file_name, quantities=table)
             stored.append((partial, upload))
     for partial in parts:
         discard(partial)
     return stored
+
+
+def move(partial: PartialUpload, target: Path) -> int:
+    """Give the complete file away, and return its bytes. Raises WrongOffset if bytes are missing."""
+    if (end := offset(partial)) != partial.size_bytes:
+        raise WrongOffset(end)
+    _path(partial).replace(target)
+    partial.delete()
+    return end
 
 
 def discard(partial: PartialUpload) -> None:

@@ -32,6 +32,7 @@ _LIMITS = {
         "instrument_type",
         "license",
         "claimed_inchikey",
+        "sample_id",
     )
 }
 
@@ -48,6 +49,7 @@ def to_row(upload: Upload, source_index: int, spectrum: exchange.Spectrum, splas
         "instrument_type": spectrum.instrument_type,
         "license": spectrum.license,
         "claimed_inchikey": spectrum.inchikey,
+        "sample_id": spectrum.sample_id,
     }
     return Spectrum(
         upload=upload,

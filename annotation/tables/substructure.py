@@ -5,30 +5,23 @@ A table asks the same question for each page, each neighbour and each export, an
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
 from django.db import connection
 
 from annotation.jobs.models import Job
+from annotation.libraries.bounded_search import bounded, search_slot
 from annotation.tables.filter_form import InvalidFilter
 from annotation.tables.recent import RecentAnswers
-from models_ml.isolation import MIB, ForkServer, IsolationError, run_bounded
+from models_ml.isolation import IsolationError
 from models_ml.molecules.substructure import InvalidPattern, match_structures, read_bits
-
-Item = TypeVar("Item")
 
 # 50,000 molecules take about two seconds for the most common patterns, and those without a stored pattern
 # three times as long. A recursive pattern can take for ever.
 WALL_S = 20.0
 CPU_S = 20
-MEMORY_BYTES = 512 * MIB
 # Answers that are remembered; each has at most 8 bytes for each rank-1 molecule of the job.
 MAX_REMEMBERED = 64
-# Searches at once. A web process has few threads, and others must still be served.
-MAX_AT_ONCE = 2
 TOO_COMPLEX = (
     "The search took longer than {limit} s and was stopped. Use a simpler SMARTS, or narrow the filter with "
     "a range of m/z first."
@@ -46,10 +39,6 @@ WHERE pattern.bits IS NULL OR pattern.bits & %s::bit({n_bits}) = %s::bit({n_bits
 _N_ANSWERS = """
 SELECT count(*) FROM annotation_annotation WHERE job_id = %s
 """
-
-_server = ForkServer(preload=("models_ml.molecules.substructure",))
-_at_once = threading.BoundedSemaphore(MAX_AT_ONCE)
-
 
 _memory: RecentAnswers[tuple[int, int, str], array[int]] = RecentAnswers(MAX_REMEMBERED)
 
@@ -74,8 +63,10 @@ def molecules_with(smarts: str, job: Job) -> list[int]:
 def _search(smarts: str, job: Job) -> list[int]:
     try:
         bits = _bits(smarts)
-        with _at_once:
-            return [pk for part in _bounded(match_structures, smarts, _screened(job, bits)) for pk in part]
+        with search_slot():
+            rows = _screened(job, bits)
+            parts = bounded(match_structures, smarts, rows, wall_s=WALL_S, cpu_s=CPU_S)
+            return [pk for part in parts for pk in part]
     except InvalidPattern as error:
         raise InvalidFilter({"smarts": [str(error)]}) from None
     except IsolationError as error:
@@ -85,20 +76,8 @@ def _search(smarts: str, job: Job) -> list[int]:
 
 
 def _bits(smarts: str) -> str:
-    (bits,) = _bounded(read_bits, smarts)
+    (bits,) = bounded(read_bits, smarts, wall_s=WALL_S, cpu_s=CPU_S)
     return bits
-
-
-def _bounded(function: Callable[..., Iterable[Item]], *arguments: object) -> Iterator[Item]:
-    return run_bounded(
-        function,
-        *arguments,
-        memory_bytes=MEMORY_BYTES,
-        cpu_seconds=CPU_S,
-        wall_seconds=WALL_S,
-        silence_seconds=None,
-        server=_server,
-    )
 
 
 def _screened(job: Job, bits: str) -> list[tuple[int, bytes, str]]:

@@ -157,6 +157,23 @@ def keyset_pager(context: Context, page: KeysetPage, noun: str) -> dict[str, obj
     return {"page": page, "noun": noun, "request": context["request"]}
 
 
+@register.inclusion_tag(f"{_FOLDER}/cursor_pager.html", takes_context=True)
+def cursor_pager(
+    context: Context, noun: str, cursor: str, n_shown: int, parameter: str = "after", anchor: str = ""
+) -> dict[str, object]:
+    """First page and next page of a list whose length nobody counts. `cursor` is "" on the last page."""
+    first = context["request"].GET.copy()
+    first.pop(parameter, None)
+    following = first.copy()
+    following[parameter] = cursor
+    return {
+        "noun": noun,
+        "n_shown": n_shown,
+        "first": f"?{first.urlencode()}{anchor}" if context["request"].GET.get(parameter) else "",
+        "following": f"?{following.urlencode()}{anchor}" if cursor else "",
+    }
+
+
 @register.inclusion_tag(f"{_FOLDER}/sort_heading.html", takes_context=True)
 def sort_heading(context: Context, key: str, label: str, css: str = "", title: str = "") -> dict[str, object]:
     """A column heading that sorts the table. The context holds the order in `sort`, such as "-key"."""

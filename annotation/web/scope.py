@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from annotation.accounts.models import Project, Role
+from annotation.imports import actions
+from annotation.imports.models import VersionImportQuerySet
 from annotation.jobs.models import Job, JobQuerySet
 from annotation.libraries.models import (
     Library,
@@ -25,8 +27,9 @@ from annotation.references.models import (
     ReferenceVersion,
     ReferenceVersionQuerySet,
 )
+from annotation.references.visible_molecules import visible_molecules
 from annotation.results.models import Annotation, AnnotationQuerySet
-from annotation.spectra.models import Upload, UploadQuerySet
+from annotation.spectra.models import PartialUpload, Upload, UploadQuerySet
 
 
 class SignedInRequest(HttpRequest):
@@ -50,6 +53,13 @@ def require(user: User, project_id: int, role: Role) -> None:
         raise PermissionDenied(
             f"This needs the role “{role.label.lower()}” in the project. Ask a manager of the project for it."
         )
+
+
+def managed_project(user: User, slug: str) -> Project:
+    """The project, for its managers. 404 if the person cannot see it, 403 if they do not manage it."""
+    project = get_object_or_404(projects(user), slug=slug)
+    require(user, project.pk, Role.MANAGER)
+    return project
 
 
 def jobs(user: User) -> JobQuerySet:
@@ -90,6 +100,14 @@ def uploads(user: User, at_least: Role = Role.VIEWER) -> UploadQuerySet:
     return Upload.objects.in_projects(projects(user, at_least))
 
 
+def parts(user: User) -> QuerySet[PartialUpload]:
+    """Unfinished uploads of the person, for projects to which the person may still submit, or for all."""
+    mine = PartialUpload.objects.filter(user=user).select_related("project", "user")
+    if user.is_superuser:
+        return mine
+    return mine.in_projects(projects(user, Role.SUBMITTER))
+
+
 def libraries(user: User) -> LibraryQuerySet:
     return Library.objects.usable_in(projects(user))
 
@@ -106,8 +124,16 @@ def reference_versions(user: User) -> ReferenceVersionQuerySet:
     return ReferenceVersion.objects.usable_in(projects(user))
 
 
+def imports(user: User) -> VersionImportQuerySet:
+    """Imports that the person may look at."""
+    return actions.visible(projects(user), is_administrator=user.is_superuser)
+
+
+def may_import(user: User) -> bool:
+    """Whether the person may import for any project. One query at most."""
+    return user.is_superuser or actions.owners(user).exists()
+
+
 def molecules(user: User) -> QuerySet[Molecule]:
     """Molecules of a library or reference version that the person may use."""
-    return Molecule.objects.filter(
-        Q(entries__version__in=library_versions(user)) | Q(references__version__in=reference_versions(user))
-    )
+    return visible_molecules(projects(user))

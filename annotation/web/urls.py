@@ -8,20 +8,71 @@ from django.urls import URLPattern, URLResolver, path
 from annotation.web.views import (
     account,
     annotation,
+    collections,
     design,
     exports,
     help,
     home,
+    imports,
     jobs,
     libraries,
+    molecule_page,
+    molecule_search,
     molecules,
     overview,
     partial,
     references,
     report,
     review,
+    service_accounts,
     submit,
+    webhooks,
 )
+
+# What managers of a project set up.
+project_patterns = [
+    path("projects/<slug:slug>/service-accounts/", service_accounts.accounts, name="service-accounts"),
+    path(
+        "projects/<slug:slug>/service-accounts/<uuid:public_id>/",
+        service_accounts.account,
+        name="service-account",
+    ),
+    path(
+        "projects/<slug:slug>/service-accounts/<uuid:public_id>/close/",
+        service_accounts.close,
+        name="service-account-close",
+    ),
+    path(
+        "projects/<slug:slug>/tokens/<slug:prefix>/rotate/",
+        service_accounts.rotate,
+        name="project-token-rotate",
+    ),
+    path(
+        "projects/<slug:slug>/tokens/<slug:prefix>/revoke/",
+        service_accounts.revoke,
+        name="project-token-revoke",
+    ),
+    path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/<uuid:public_id>/", webhooks.webhook, name="webhook"),
+    *(
+        path(f"projects/<slug:slug>/webhooks/<uuid:public_id>/{action}/", view, name=f"webhook-{action}")
+        for action, view in (
+            ("secret", webhooks.rotate_secret),
+            ("test", webhooks.send_test),
+            ("enable", webhooks.enable),
+            ("disable", webhooks.disable),
+            ("remove", webhooks.remove),
+        )
+    ),
+    path(
+        "projects/<slug:slug>/webhook-messages/<uuid:public_id>/", webhooks.delivery, name="webhook-delivery"
+    ),
+    path(
+        "projects/<slug:slug>/webhook-messages/<uuid:public_id>/replay/",
+        webhooks.replay,
+        name="webhook-replay",
+    ),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -39,6 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/password/", account.PasswordPage.as_view(), name="password"),
     path("account/sessions/<int:pk>/end/", account.end_session, name="session-end"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
+    *project_patterns,
     path("submit/", submit.submit, name="submit"),
     path("submit/report/", report.report, name="upload-report"),
     path("submit/report/summary/", report.summary, name="upload-report-summary"),
@@ -77,9 +129,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
         molecules.proposed_svg,
         name="proposed-svg",
     ),
+    path("molecules/", molecule_search.search, name="molecules"),
+    path("molecules/<slug:inchikey>/", molecule_page.molecule, name="molecule"),
     path("molecules/<slug:inchikey_first_block>.svg", molecules.molecule_svg, name="molecule-svg"),
     path("review/", review.queue, name="review-queue"),
     path("libraries/", libraries.library_list, name="libraries"),
+    path("libraries/import/", imports.begin, {"kind": "library"}, name="library-import"),
+    path("references/import/", imports.begin, {"kind": "references"}, name="reference-import"),
+    path("imports/<uuid:public_id>/", imports.detail, name="import-detail"),
+    path("imports/<uuid:public_id>/state/", imports.state, name="import-state"),
+    path("imports/<uuid:public_id>/publish/", imports.publish, name="import-publish"),
+    path("imports/<uuid:public_id>/discard/", imports.discard, name="import-discard"),
+    path("imports/<uuid:public_id>/rejected.csv", imports.rejected_csv, name="import-rejected-csv"),
+    path("libraries/<int:pk>/", collections.library, name="library"),
+    path("references/<int:pk>/", collections.collection, name="reference"),
+    path("references/spectra/<int:pk>/", references.spectrum, name="reference-spectrum"),
+    path("references/versions/<int:pk>/issues.csv", references.issues_csv, name="reference-issues-csv"),
     path("libraries/versions/<int:pk>/", libraries.library_version, name="library-version"),
     path("libraries/versions/<int:pk>/issues.csv", libraries.row_issues_csv, name="library-issues-csv"),
     path("references/versions/<int:pk>/", references.version, name="reference-version"),

@@ -21,6 +21,9 @@ _HIGHLIGHT = (0.98, 0.82, 0.45)  # amber: differs clearly from red oxygen and bl
 _MAX_SIDE_PX = 2_000
 
 
+NOT_ALIGNED = "not aligned: takes too long"
+
+
 def depict_svg(
     smiles: str,
     width: int = 240,
@@ -28,24 +31,47 @@ def depict_svg(
     highlight_atoms: Sequence[int] = (),
     *,
     title: str = "",
-    like: str = "",
 ) -> str:
     """One ``<svg>`` element for use inside HTML. Text that is not a structure gives a notice.
 
     ``highlight_atoms`` are atom indices in the order of the SMILES; unknown indices are ignored. ``title`` is
-    the accessible name; the default is the SMILES. ``like``: the SMILES of a structure to which the drawing
-    is aligned; atoms that differ from it are highlighted unless others are. See `align`.
+    the accessible name; the default is the SMILES.
+    """
+    return depict_aligned(smiles, "", width, height, highlight_atoms, title=title)[0]
+
+
+def depict_aligned(
+    smiles: str,
+    like: str,
+    width: int = 240,
+    height: int = 180,
+    highlight_atoms: Sequence[int] = (),
+    *,
+    title: str = "",
+) -> tuple[str, bool]:
+    """`depict_svg` aligned to the structure ``like``. Atoms that differ are marked, unless others are.
+
+    Where the search for the common part takes too long, the drawing says that it is not aligned. The second
+    value is False if a later call may have the time. See `align`.
     """
     width, height = (max(1, min(side, _MAX_SIDE_PX)) for side in (width, height))
+    in_time = is_final = True
     try:
         mol = parse_structure(smiles)
         if like:
-            mol, differing = align(mol, parse_structure(like))
-            highlight_atoms = highlight_atoms or differing
+            aligned = align(mol, parse_structure(like))
+            mol, in_time, is_final = aligned.mol, aligned.in_time, aligned.is_final
+            highlight_atoms = highlight_atoms or aligned.differing
         drawing = _draw(mol, width, height, highlight_atoms)
     except (UnusableStructure, RuntimeError, ValueError):
-        return _notice(width, height, title or "No structure")
-    return _accessible(drawing, title or smiles)
+        return _notice(width, height, title or "No structure"), True
+    svg = _accessible(drawing, title or smiles)
+    return svg if in_time else _with_note(svg, height), is_final
+
+
+def _with_note(svg: str, height: int) -> str:
+    note = f'<text x="4" y="{height - 5}" font-size="11" fill="currentColor">{NOT_ALIGNED}</text>'
+    return svg.removesuffix("</svg>") + note + "</svg>"
 
 
 def _draw(mol: Chem.Mol, width: int, height: int, highlight_atoms: Sequence[int]) -> str:

@@ -6,13 +6,14 @@ to search, so call `match_structures` in a child process with limits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rdkit import Chem
 
 PATTERN_BITS = 1024
 # Results are sent in parts, so that they need few bytes and the parent sees progress.
 _PART = 2_000
+_EXAMINED_AT_ONCE = 50
 
 
 class InvalidPattern(ValueError):
@@ -71,3 +72,26 @@ def match_structures(smarts: str, rows: Iterable[tuple[int, bytes, str]]) -> Ite
                 yield found
                 found = []
     yield found
+
+
+def match_in_order(
+    smarts: str, rows: Sequence[tuple[int, bytes, str]], limit: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Go through the rows in their order until `limit` molecules have the substructure.
+
+    Yields again and again how many rows were examined, and the keys that were found since the last time, so
+    that a search that is stopped in between has not searched in vain. Raises InvalidPattern.
+    """
+    pattern = read_pattern(smarts)
+    found: list[int] = []
+    n_found = 0
+    for number, (key, binary, smiles) in enumerate(rows, 1):
+        mol = Chem.Mol(binary) if binary else structure_of(smiles)
+        if mol.HasSubstructMatch(pattern):
+            found.append(key)
+            n_found += 1
+        if n_found == limit or number % _EXAMINED_AT_ONCE == 0 or number == len(rows):
+            yield number, found
+            found = []
+        if n_found == limit:
+            return

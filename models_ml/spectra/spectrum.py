@@ -47,6 +47,7 @@ class Spectrum:
     survey: Survey | None = (
         None  # what the MS1 scan before it shows about its precursor, if there is such a scan
     )
+    sample_id: str = ""  # the caller's identifier of the measured sample
 
     @property
     def n_peaks(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from annotation.models import (
     Annotation,
@@ -29,10 +30,12 @@ from annotation.models import (
     MoleculeEmbedding,
     Project,
     ReferenceCollection,
+    ReferenceSpectrum,
     ReferenceVersion,
     Role,
     Spectrum,
     Upload,
+    VersionImport,
 )
 from models_ml.molecules.standardise import standardise
 
@@ -222,6 +225,67 @@ def make_reference_version(collection: ReferenceCollection, **overrides: Any) ->
         "state": ReferenceVersion.State.READY,
     }
     return ReferenceVersion.objects.create(**(fields | overrides))
+
+
+def make_reference_spectra(
+    collection: ReferenceCollection, smiles: Sequence[str], **overrides: Any
+) -> ReferenceVersion:
+    """A ready version with one spectrum of each molecule."""
+    version = make_reference_version(
+        collection, **({"n_spectra": len(smiles), "state": ReferenceVersion.State.IMPORTING} | overrides)
+    )
+    peaks = np.asarray((100.0, 200.0), dtype="<f8").tobytes()
+    for position, text in enumerate(smiles):
+        molecule = make_molecule(text)
+        ReferenceSpectrum.objects.create(
+            version=version,
+            molecule=molecule,
+            position=position,
+            title=f"MSBNK-TEST-{position}",
+            precursor_mz=molecule.exact_mass + 1.00728,
+            adduct="[M+H]+",
+            license="CC BY",
+            contributor="A. Chemist",
+            origin=f"file.mgf, spectrum {position + 1}",
+            n_peaks=2,
+            mz_bytes=peaks,
+            intensity_bytes=peaks,
+            splash=f"splash10-{position}",
+        )
+    version.state = ReferenceVersion.State.READY
+    version.save()
+    return version
+
+
+def make_import(user: User, **overrides: Any) -> VersionImport:
+    """A checked import of a library, without its file."""
+    n = next(_number)
+    molecule = standardise(SMILES[0])
+    report = {
+        "n_read": 3, "n_accepted": 2, "n_merged": 1, "n_molecules": 1, "n_changed": 1, "n_rejected": 1,
+        "n_added": 1, "n_removed": 0, "compared_with": None,
+        "notes": [{"code": "salt_removed", "text": "Salt removed.", "count": 1, "examples": ["line 2"]}],
+        "rejections": [
+            {"code": "unparsable", "reason": "The SMILES cannot be read.", "remedy": "Correct it.",
+             "n": 1, "positions": ["line 3"]}
+        ],
+        "preview": [
+            {"position": "line 1", "name": "aspirin", "formula": molecule.formula, "smiles": molecule.smiles,
+             "mz": molecule.exact_mass, "adduct": ""}
+        ],
+    }  # fmt: skip
+    fields: dict[str, Any] = {
+        "kind": VersionImport.Kind.LIBRARY,
+        "name": f"Compounds {n}",
+        "license": "CC0",
+        "source": "our inventory",
+        "file_name": "compounds.csv",
+        "requested_by": user,
+        "state": VersionImport.State.CHECKED,
+        "report": report,
+        "expires_at": timezone.now(),
+    }
+    return VersionImport.objects.create(**(fields | overrides))
 
 
 def embed(version: LibraryVersion, model_version: ModelVersion) -> None:

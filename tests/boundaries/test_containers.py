@@ -17,7 +17,7 @@ DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 # Read by compose, which makes other settings of them or the port of the host.
-COMPOSE_ONLY = {"GLMR_DATABASE_PASSWORD", "GLMR_PUBLISH"}
+COMPOSE_ONLY = {"GLMR_DATABASE_PASSWORD", "GLMR_PUBLISH", "GLMR_PROXY_HTTP", "GLMR_PROXY_HTTPS"}
 
 
 def known_settings() -> set[str]:
@@ -31,7 +31,9 @@ def test_services_set_only_settings_that_are_read(name: str) -> None:
     assert {key for key in environment if key.startswith("GLMR_")} <= known_settings()
 
 
-@pytest.mark.parametrize("file", [*DOCKERFILES, DOCKER / "compose.yaml", DOCKER / "env.example"])
+@pytest.mark.parametrize(
+    "file", [*DOCKERFILES, *sorted(DOCKER.glob("compose*.yaml")), DOCKER / "env.example"]
+)
 def test_every_variable_exists(file: Path) -> None:
     assert set(re.findall(r"GLMR_\w+", file.read_text())) <= known_settings() | COMPOSE_ONLY
 

@@ -13,18 +13,29 @@ from django.db.models import Model
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from annotation.accounts.service_accounts import create, issue_token
 from annotation.models import Annotation, JobItem, Membership, ReferenceCollection, Role
-from tests.annotation.builders import make_annotation, make_job, make_reference_version
+from annotation.webhooks import ledger
+from annotation.webhooks.actions import add, disable, send_test
+from tests.annotation.builders import (
+    SMILES,
+    make_annotation,
+    make_import,
+    make_job,
+    make_library_version,
+    make_reference_spectra,
+    make_reference_version,
+)
 from tests.annotation.web.world import World
 
 NO_PAGES = {
     "a part of a page": {
         *("job-list", "job-progress", "job-spectra", "job-exports", "annotation-spectrum"),
-        "upload-report-summary",
+        *("upload-report-summary", "import-state"),
     },
     "a file, a picture or a stream": {
         *("job-csv", "export-file", "upload-issues-csv", "library-issues-csv", "job-events", "healthz"),
-        *("molecule-svg", "generated-svg", "proposed-svg"),
+        *("molecule-svg", "generated-svg", "proposed-svg", "import-rejected-csv", "reference-issues-csv"),
     },
     "the target of a form": {
         *(
@@ -36,7 +47,9 @@ NO_PAGES = {
             "partial-uploads-finish",
         ),
         *("job-cancel", "job-resume", "job-notice", "job-retry", "export-add", "table-layout"),
-        *("annotation-verdict", "publish-references"),
+        *("annotation-verdict", "publish-references", "import-publish", "import-discard"),
+        *("service-account-close", "project-token-rotate", "project-token-revoke", "webhook-replay"),
+        *("webhook-secret", "webhook-test", "webhook-enable", "webhook-disable", "webhook-remove"),
     },
     "leads to another page": {"job-feature", "job-run-again"},
 }
@@ -72,7 +85,11 @@ def site_pages(world: World) -> list[SitePage]:
     unsure = _fused(world, p_right=0.04, p_absent=0.9, abstains=True)
     waiting = make_job(2, project=world.project, user=world.people["submitter"], name="Waiting batch")
     waiting.items.filter(position=0).update(state=JobItem.State.CANCELLED)
-    references = make_reference_version(ReferenceCollection.objects.create(name="Own standards"))
+    collection = ReferenceCollection.objects.create(name="Own standards")
+    references = make_reference_version(collection)
+    spectrum = make_reference_spectra(collection, [SMILES[0]]).spectra.get()
+    make_library_version(SMILES[1:], library=world.job.library_version.library)
+    imports = [make_import(world.people["admin"], state=state) for state in ("checking", "checked", "failed")]
     job, annotation = [world.job.public_id], [world.annotation.public_id]
     upload = world.annotation.spectrum.upload_id
     simple = ("home", "about", "help", "account", "password", "submit", "review-queue", "libraries")
@@ -91,8 +108,43 @@ def site_pages(world: World) -> list[SitePage]:
         ),
         SitePage("annotation-similar", reverse("annotation-similar", args=annotation)),
         SitePage("library-version", reverse("library-version", args=[world.job.library_version_id])),
+        *(
+            SitePage("molecules", f"{reverse('molecules')}{query}")
+            for query in ("", "?q=compound", "?q=180.0423&kind=mass&ppm=20", "?q=nothing", "?q=x&kind=mass")
+        ),
+        SitePage("molecule", reverse("molecule", args=["BSYNRYMUTXBXSQ"])),
         SitePage("reference-version", reverse("reference-version", args=[references.pk])),
+        SitePage("reference", reverse("reference", args=[references.collection_id])),
+        SitePage("reference-spectrum", reverse("reference-spectrum", args=[spectrum.pk])),
+        SitePage("library", reverse("library", args=[world.job.library_version.library_id])),
+        SitePage("library-import", reverse("library-import")),
+        SitePage("reference-import", reverse("reference-import")),
+        *(SitePage("import-detail", reverse("import-detail", args=[row.public_id])) for row in imports),
         SitePage("error", "/no-such-page/", status=404),
+    ]
+
+
+def project_pages(world: World) -> list[SitePage]:
+    """For the administrator: what managers of a project set up, with a row of each kind."""
+    slug, admin_user = world.project.slug, world.people["admin"]
+    account = create(project=world.project, name="lims", role=Role.SUBMITTER, by=admin_user)
+    issue_token(account, name="", scopes=["submit"], days=None)
+    webhook = add(
+        project=world.project, url="https://lims.example.org/hooks", events=["job.finished"], by=None
+    )
+    stopped = add(
+        project=world.project, url="https://old.example.org/hooks", events=["job.finished"], by=None
+    )
+    delivery = send_test(webhook, admin_user)
+    ledger.claim()
+    disable(stopped, admin_user)
+    return [
+        SitePage("service-accounts", reverse("service-accounts", args=[slug])),
+        SitePage("service-account", reverse("service-account", args=[slug, account.public_id])),
+        SitePage("webhooks", reverse("webhooks", args=[slug])),
+        SitePage("webhook", reverse("webhook", args=[slug, webhook.public_id])),
+        SitePage("webhook", reverse("webhook", args=[slug, stopped.public_id])),
+        SitePage("webhook-delivery", reverse("webhook-delivery", args=[slug, delivery.public_id])),
     ]
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests.annotation.web.world import World, make_world
-from tests.browser.site_pages import NO_PAGES, SitePage, admin_pages, named_addresses, site_pages
+from tests.browser.site_pages import (
+    NO_PAGES,
+    SitePage,
+    admin_pages,
+    named_addresses,
+    project_pages,
+    site_pages,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -98,7 +105,8 @@ def look(page: Page, pages: list[SitePage]) -> list[str]:
 
 
 def test_no_address_is_forgotten(world: World) -> None:
-    known = {site_page.name for site_page in site_pages(world)} - {"error"}
+    pages = [*site_pages(world), *project_pages(world)]
+    known = {site_page.name for site_page in pages} - {"error"}
     assert known | set().union(*NO_PAGES.values()) | {"login"} == named_addresses()
 
 
@@ -106,6 +114,20 @@ def test_no_address_is_forgotten(world: World) -> None:
 def test_pages_meet_the_standard(world: World, open_as: OpenAs) -> None:
     page = open_as(world.people["admin"], expected=("404",))
     found = look(page, site_pages(world))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.timeout(300)
+def test_pages_of_managers_meet_the_standard(world: World, open_as: OpenAs) -> None:
+    page = open_as(world.people["admin"])
+    found = look(page, project_pages(world))
+    assert not found, "\n".join(found)
+    page.context.clear_cookies()
+    page = open_as(world.people["stranger"])
+    slug = world.people["stranger"].memberships.get().project.slug
+    found = look(
+        page, [SitePage("empty", f"/projects/{slug}/{name}/") for name in ("service-accounts", "webhooks")]
+    )
     assert not found, "\n".join(found)
 
 

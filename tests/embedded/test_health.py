@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from django.utils import timezone
@@ -36,3 +38,29 @@ def test_silent_web_server_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLMR_BIND", f"0.0.0.0:{port}")
     assert health.main(["web"]) == 1
     assert health.main(["nonsense"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"), [("127.0.0.9:{port}", "127.0.0.9"), ("0.0.0.0:{port}", "127.0.0.1")]
+)
+def test_web_health_asks_at_the_address_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, bound: str, asked: str
+) -> None:
+    hosts = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            hosts.append(self.headers["Host"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """The output of tests stays quiet."""
+
+    with HTTPServer((asked, 0), Answer) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setenv("GLMR_BIND", bound.format(port=server.server_port))
+        assert health.web_problem() == ""
+        thread.join()
+    assert hosts == ["localhost"]

@@ -16,6 +16,7 @@ from annotation.libraries.models import Library, LibraryVersion
 from annotation.references.models import ReferenceCollection, ReferenceVersion
 
 SERVER_STATES = (("ok", "OK"), ("degraded", "Degraded"))
+FILE_LICENSE_HELP = "As stated for the file of this version; empty if only the licence of the whole is known."
 PROJECT_HELP = "Slug of the project that owns it; null if every project may use it."
 
 
@@ -34,6 +35,7 @@ class ImportNoteSerializer(serializers.Serializer[Any]):
 class LibraryVersionSerializer(ReadOnlyModelSerializer[LibraryVersion]):
     """An immutable version of a candidate library."""
 
+    file_license = serializers.CharField(source="license", help_text=FILE_LICENSE_HELP)
     url = serializers.SerializerMethodField()
 
     class Meta:
@@ -53,6 +55,8 @@ class LibraryVersionSerializer(ReadOnlyModelSerializer[LibraryVersion]):
             "rdkit_version",
             "created_at",
             "finished_at",
+            "file_license",
+            "source",
         )
 
     @extend_schema_field(OpenApiTypes.URI)
@@ -74,6 +78,7 @@ class LibrarySerializer(ReadOnlyModelSerializer[Library]):
 class ReferenceVersionSerializer(ReadOnlyModelSerializer[ReferenceVersion]):
     """An immutable version of a collection of reference spectra."""
 
+    file_license = serializers.CharField(source="license", help_text=FILE_LICENSE_HELP)
     import_notes = ImportNoteSerializer(many=True)
 
     class Meta:
@@ -92,6 +97,8 @@ class ReferenceVersionSerializer(ReadOnlyModelSerializer[ReferenceVersion]):
             "rdkit_version",
             "created_at",
             "import_notes",
+            "file_license",
+            "source",
         )
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
+from annotation.api.strict import StrictSerializer, unknown_names
 from annotation.exports.actions import LARGEST_TOP
 from annotation.exports.models import Export
 from annotation.exports.selection import LONGEST_FILTER
+from annotation.tables.filter_form import FILTER_NAMES
+
+# What else the address of a job's page may hold. It does not select features.
+ADDRESS_NAMES = ("sort", "after", "before")
 
 
 @extend_schema_serializer(component_name="Export")  # as a request: ExportRequest
-class ExportInputSerializer(serializers.Serializer[Any]):
+class ExportInputSerializer(StrictSerializer):
     """A new export of a job."""
 
     format = serializers.ChoiceField(choices=Export.Format.choices)
@@ -31,6 +37,12 @@ class ExportInputSerializer(serializers.Serializer[Any]):
         default="",
         help_text="The query of the job page that selects the features, such as `state=done`. Empty: all.",
     )
+
+    def validate_filter(self, query: str) -> str:
+        """A misspelt parameter would select every feature."""
+        if unknown := unknown_names(QueryDict(query), (*FILTER_NAMES, *ADDRESS_NAMES), "parameter"):
+            raise serializers.ValidationError([text for texts in unknown.values() for text in texts])
+        return query
 
 
 class ExportLinksSerializer(serializers.Serializer[Any]):

@@ -11,13 +11,17 @@ from rest_framework import serializers
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer
 from annotation.api.serializers.uploads import ReportSerializer
+from annotation.api.strict import MOST_ERRORS, Errors, StrictSerializer, unknown_names
 from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem
+from annotation.jobs.parameters import complete
 from annotation.jobs.progress import JobOutcome, Progress
 from annotation.jobs.waiting import Waiting
 from annotation.spectra.models import Upload
-from models_ml.outcomes import ADDUCT_POLICIES, METHODS, AnnotateParams
+from models_ml.outcomes import ADDUCT_POLICIES, METHODS, RERANKS, AnnotateParams
 from models_ml.spectra import adducts
+from models_ml.spectra.formats.known_fields import is_known
+from models_ml.spectra.formats.mona import is_mona
 
 DEFAULTS = AnnotateParams()
 JOB_OUTCOMES = [(outcome.value, outcome.value) for outcome in JobOutcome]
@@ -28,6 +32,10 @@ METHOD_HELP = (
     "`fused` ranks candidates by all evidence channels together and gives calibrated probabilities. `glmr` "
     "ranks them as the GLMR paper describes, without probabilities."
 )
+NO_SPECTRUM = "Must be one spectrum: an object with precursor_mz and peaks."
+NO_SPECTRA = "Must be a list of at least one spectrum."
+# The channels of `models_ml.ranking.features`, which web processes do not import. A test compares them.
+EVIDENCE_CHANNELS = ("fingerprint", "contrastive", "fragments", "predicted", "analogs")
 LARGEST_NUMBER = 2**31 - 1  # of an integer in the database
 LINKS = {
     "self": "api:job",
@@ -41,7 +49,17 @@ LINKS = {
 }
 
 
-class AssumedAdductsSerializer(serializers.Serializer[Any]):
+class FiniteFloatField(serializers.FloatField):
+    """Neither infinite nor NaN, which form fields could hold."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if not math.isfinite(value):
+            raise serializers.ValidationError("Must be a finite number.")
+        return value
+
+
+class AssumedAdductsSerializer(StrictSerializer):
     """The adduct for spectra that state none, by ion mode."""
 
     positive = serializers.CharField(required=False, max_length=40)
@@ -60,7 +78,7 @@ class AssumedAdductsSerializer(serializers.Serializer[Any]):
         return normalised
 
 
-class ParametersSerializer(serializers.Serializer[Any]):
+class ParametersSerializer(StrictSerializer):
     """Everything that changes a result, apart from spectrum, model, library and references."""
 
     method = serializers.ChoiceField(
@@ -71,7 +89,7 @@ class ParametersSerializer(serializers.Serializer[Any]):
             "invalid_choice": f"{{input!r}} is not a method. The methods are {', '.join(METHODS)}."
         },
     )
-    precursor_tolerance_ppm = serializers.FloatField(
+    precursor_tolerance_ppm = FiniteFloatField(
         min_value=0.01, max_value=1000, default=DEFAULTS.precursor_tolerance_ppm
     )
     n_candidates = serializers.IntegerField(
@@ -98,22 +116,48 @@ class ParametersSerializer(serializers.Serializer[Any]):
         "`assumed_adducts`, whatever the file states; results then have `adduct_assumed`.",
     )
 
-    def validate_precursor_tolerance_ppm(self, value: float) -> float:
-        if not math.isfinite(value):
-            raise serializers.ValidationError("Must be a finite number.")
-        return value
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError(
-                {str(name): "This parameter does not exist." for name in unknown}
-            )
-        return super().to_internal_value(data)
+    # For comparisons. A job's answer states them, and can be sent back as it is.
+    generate = serializers.BooleanField(
+        default=DEFAULTS.generate,
+        help_text="False: no language model; candidates stay in the order of retrieval.",
+    )
+    use_candidates = serializers.BooleanField(
+        default=DEFAULTS.use_candidates,
+        help_text="False: the language model sees the spectrum only.",
+    )
+    without_channel = serializers.ChoiceField(
+        choices=EVIDENCE_CHANNELS,
+        allow_blank=True,
+        default=DEFAULTS.without_channel,
+        help_text="An evidence channel that the method `fused` leaves out.",
+    )
+    syntax_constraint = serializers.BooleanField(
+        default=DEFAULTS.syntax_constraint,
+        help_text="Generate only texts that can still become a SMILES.",
+    )
+    mass_constraint = FiniteFloatField(
+        min_value=0,
+        max_value=100,
+        default=DEFAULTS.mass_constraint,
+        help_text="Penalty in nats for each factor e by which the mass of a generated text is off. 0: none.",
+    )
+    rerank = serializers.ChoiceField(
+        choices=RERANKS, default=DEFAULTS.rerank, help_text="How the method `glmr` ranks."
+    )
+    rerank_weight = FiniteFloatField(
+        min_value=0,
+        max_value=1,
+        default=DEFAULTS.rerank_weight,
+        help_text="Weight of the similarity to generated molecules with `rerank` `blend`.",
+    )
 
 
 @extend_schema_serializer(component_name="Spectrum")  # as a request: SpectrumRequest
 class SpectrumInputSerializer(serializers.Serializer[Any]):
-    """One spectrum as JSON. Only for the OpenAPI schema: the reader of JSON files checks each spectrum."""
+    """One spectrum as JSON. The names that MGF, MSP and GNPS use for these fields are understood too.
+
+    Only for the OpenAPI schema: the reader of JSON files checks each spectrum.
+    """
 
     external_id = serializers.CharField(
         required=False, help_text="Your identifier of the spectrum. It is part of every answer and export."
@@ -128,13 +172,55 @@ class SpectrumInputSerializer(serializers.Serializer[Any]):
     instrument = serializers.CharField(required=False)
     instrument_type = serializers.CharField(required=False)
     license = serializers.CharField(required=False)
+    sample_id = serializers.CharField(
+        required=False,
+        help_text="Your identifier of the measured sample, if it differs from the `sample` of the job.",
+    )
+    feature_id = serializers.CharField(
+        required=False, help_text="Spectra with the same value are annotated together, as one feature."
+    )
+    ms_level = serializers.IntegerField(required=False, help_text="Only spectra of level 2 are annotated.")
+    smiles = serializers.CharField(
+        required=False, help_text="The structure, if it is known. It never influences the ranking."
+    )
+    inchikey = serializers.CharField(required=False)
+    formula = serializers.CharField(required=False)
     peaks = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2),
         help_text="Pairs of m/z and intensity.",
     )
 
 
-class SubmissionSerializer(serializers.Serializer[Any]):
+@extend_schema_field(SpectrumInputSerializer(many=True))
+class SpectraField(serializers.Field[Any, Any, Any, Any]):
+    """Spectra as they were sent, with the names of their fields checked.
+
+    A malformed spectrum is reported later, by the reader of JSON files, and the others are used.
+    """
+
+    default_error_messages = {"required": NO_SPECTRA, "null": NO_SPECTRA}
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list) or not data:
+            raise serializers.ValidationError(NO_SPECTRA)
+        known = tuple(SpectrumInputSerializer().fields)
+        errors: dict[str, Errors] = {}
+        for index, spectrum in enumerate(data):
+            if isinstance(spectrum, dict) and not is_mona(spectrum):
+                strange = [name for name in spectrum if name not in known and not is_known(name)]
+                if strange:
+                    errors[str(index)] = unknown_names(strange, known)
+            if len(errors) == MOST_ERRORS:
+                break
+        if errors:
+            raise serializers.ValidationError(errors)
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class SubmissionSerializer(StrictSerializer):
     """The fields that both ways of submitting share."""
 
     name = serializers.CharField(
@@ -142,6 +228,12 @@ class SubmissionSerializer(serializers.Serializer[Any]):
     )
     external_id = serializers.CharField(
         required=False, allow_blank=True, max_length=200, default="", help_text="Your identifier of the job."
+    )
+    unique_external_id = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Refuse the job with 409 if the project has another with this `external_id`, and refuse "
+        "later jobs with it.",
     )
     project = serializers.SlugField(
         required=False,
@@ -215,23 +307,34 @@ class SubmissionSerializer(serializers.Serializer[Any]):
 class JobInputSerializer(SubmissionSerializer):
     """A new job with its spectra as JSON."""
 
-    params = ParametersSerializer(required=False)
-    spectra = SpectrumInputSerializer(many=True)
+    params = ParametersSerializer(required=False, default=dict)
+    spectra = SpectraField()
+
+
+@extend_schema_field(SpectrumInputSerializer())
+class SpectrumField(SpectraField):
+    """One spectrum, with the names of its fields checked."""
+
+    default_error_messages = {"required": NO_SPECTRUM, "null": NO_SPECTRUM}
 
     def to_internal_value(self, data: Any) -> Any:
-        """Leaves the spectra unchecked: a malformed spectrum is reported later, and the others are used."""
-        shared = SubmissionSerializer(data=data)
-        params = (data.get("params") or {}) if isinstance(data, dict) else {}
-        parameters = ParametersSerializer(data=params)
-        errors = {} if shared.is_valid() else dict(shared.errors)
-        if not parameters.is_valid():
-            errors["params"] = parameters.errors
-        spectra = data.get("spectra") if isinstance(data, dict) else None
-        if not isinstance(spectra, list) or not spectra:
-            errors["spectra"] = ["Must be a list of at least one spectrum."]
-        if errors:
-            raise serializers.ValidationError(errors)
-        return {**shared.validated_data, "params": parameters.validated_data, "spectra": spectra}
+        if not isinstance(data, dict):
+            raise serializers.ValidationError(NO_SPECTRUM)
+        try:
+            return super().to_internal_value([data])[0]
+        except serializers.ValidationError as invalid:
+            raise serializers.ValidationError(invalid.detail["0"]) from None  # type: ignore[call-overload, index]
+
+
+@extend_schema_serializer(component_name="Annotate")  # as a request: AnnotateRequest
+class AnnotateInputSerializer(SubmissionSerializer):
+    """One spectrum to annotate now."""
+
+    grouping = None
+    priority = None
+    repeats = None
+    params = ParametersSerializer(required=False, default=dict)
+    spectrum = SpectrumField()
 
 
 @extend_schema_serializer(component_name="JobFile")  # as a request: JobFileRequest
@@ -304,6 +407,13 @@ class JobProgressSerializer(serializers.Serializer[Progress]):
         allow_null=True,
         help_text="Why the job does not move; null if it does. All but `embedding` need somebody to act.",
     )
+    error_codes = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Features without a result by `error_code`. Counted for a single job; empty in lists.",
+    )
+    attempts = serializers.IntegerField(
+        allow_null=True, help_text="Attempts that these features took. Null in lists."
+    )
 
 
 class PinnedLibrarySerializer(serializers.Serializer[Any]):
@@ -354,7 +464,9 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
     library = PinnedLibrarySerializer(source="library_version")
     references = PinnedReferencesSerializer(source="reference_version", allow_null=True)
     model = PinnedModelSerializer(source="model_version")
-    params = serializers.DictField()
+    params = serializers.SerializerMethodField(
+        help_text="Every parameter, so that it can be sent back as it is to repeat the job."
+    )
     submitted_by = serializers.CharField(source="submitted_by.username")
     links = serializers.SerializerMethodField()
     priority = serializers.SerializerMethodField()
@@ -364,6 +476,7 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
         default=None,
         help_text="The job that this one runs again.",
     )
+    unique_external_id = serializers.BooleanField(source="external_id_is_unique")
 
     class Meta:
         model = Job
@@ -387,11 +500,16 @@ class JobSerializer(ReadOnlyModelSerializer[Job]):
             "links",
             "priority",
             "repeats",
+            "unique_external_id",
         )
 
     @extend_schema_field(JobProgressSerializer)
     def get_progress(self, job: Job) -> dict[str, Any]:
         return dict(JobProgressSerializer(self.context["progress"][job.pk]).data)
+
+    @extend_schema_field(serializers.DictField())
+    def get_params(self, job: Job) -> dict[str, Any]:
+        return complete(job.params)
 
     @extend_schema_field(serializers.ChoiceField(choices=PRIORITIES))
     def get_priority(self, job: Job) -> str:
@@ -434,12 +552,19 @@ class JobResumeSerializer(serializers.Serializer[Any]):
     job = JobSerializer()
 
 
+class SubmitOptions(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField(default=False, help_text="Only report; store nothing.")
+
+
 class JobFilters(serializers.Serializer[Any]):
     updated_since = serializers.DateTimeField(
         required=False,
         help_text="Only jobs that changed at or after this time, oldest change first. For polling.",
     )
     external_id = serializers.CharField(required=False, max_length=200)
+    sample_id = serializers.CharField(
+        required=False, max_length=200, help_text="Jobs with a spectrum or a file of this sample."
+    )
     state = serializers.ChoiceField(choices=Job.State.choices, required=False)
 
 

@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from annotation.api.addresses import address
 from annotation.api.serializers.from_view import ReadOnlyModelSerializer, ViewSerializer
+from annotation.api.strict import StrictSerializer
 from annotation.jobs.models import JobItem
 from annotation.plain_text import LONGEST_SMILES, LONGEST_TEXT
 from annotation.references.matches import Match
@@ -221,7 +222,7 @@ class ResultSerializer(ViewSerializer):
 
 
 @extend_schema_serializer(component_name="Verdict")  # as a request: VerdictRequest
-class VerdictInputSerializer(serializers.Serializer[Any]):
+class VerdictInputSerializer(StrictSerializer):
     """A new verdict. Every decision but `accept` needs a reason; a level better than 3 needs its evidence."""
 
     decision = serializers.ChoiceField(choices=Verdict.Decision.choices)

@@ -20,7 +20,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
 from annotation.accounts.models import ApiToken
-from annotation.api import problems
+from annotation.api import deprecation, problems, strict
 from annotation.api.access import HasScope, caller
 from annotation.api.authentication import BearerToken
 from annotation.api.parsers import BoundedJSON
@@ -42,14 +42,23 @@ KEPT_HEADERS = ("Location", "Retry-After", "ETag")
 
 
 class View(APIView):
-    """Base of every view. `write_scope` is the scope that a token needs for every method but reading."""
+    """Base of every view. A token needs one of `read_scopes` to read, and `write_scope` for all else.
+
+    `write_scopes` are several of which one suffices.
+    """
 
     authentication_classes = (BearerToken, SessionAuthentication)
     permission_classes = (HasScope,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parser_classes = (BoundedJSON, MultiPartParser)
+    read_scopes = frozenset({ApiToken.Scope.READ})
     write_scope = ApiToken.Scope.SUBMIT
+    write_scopes: frozenset[ApiToken.Scope] | None = None
     allowance: Allowance | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        strict.check_request(self, request)
 
     def check_throttles(self, request: Request) -> None:
         """Count the request for its token, or for its signed-in person. Permissions were checked before."""
@@ -59,6 +68,10 @@ class View(APIView):
             raise Throttled(self.allowance.reset_s)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if request.method == "GET" and isinstance(response, Response) and response.status_code == 200:
+            response.data = strict.sparse(response.data, strict.chosen_fields(request))
+            for name, value in deprecation.headers(self, request).items():
+                response.headers[name] = value
         final = super().finalize_response(request, response, *args, **kwargs)
         for name, value in (self.allowance.headers() if self.allowance else {}).items():
             final.headers[name] = value

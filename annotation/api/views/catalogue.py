@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
 from annotation.api import openapi
-from annotation.api.access import collections, libraries, projects, require
+from annotation.api.access import ANY_SCOPE, caller, collections, libraries, projects, require, sees_only_own
 from annotation.api.pagination import Pages
 from annotation.api.problems import Problem
 from annotation.api.serializers.catalogue import (
@@ -27,10 +27,20 @@ from annotation.checkpoints.models import ModelVersion
 from annotation.libraries.models import LibraryEmbedding, LibraryVersion
 from annotation.references.models import ReferenceVersion
 from annotation.spectra import removal
-from annotation.spectra.models import Feature, SpectrumIssue, Upload
+from annotation.spectra.models import Feature, SpectrumIssue, Upload, UploadQuerySet
+
+UPLOAD_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.SUBMIT})
+
+
+def visible_uploads(request: Request) -> UploadQuerySet:
+    """A token that may only submit sees what its owner uploaded."""
+    uploads = Upload.objects.in_projects(projects(request))
+    return uploads.filter(uploaded_by=caller(request)) if sees_only_own(request) else uploads
 
 
 class ProjectsView(View):
+    read_scopes = ANY_SCOPE  # what a job can be made of
+
     @extend_schema(
         operation_id="list_projects",
         parameters=openapi.PAGE,
@@ -43,6 +53,8 @@ class ProjectsView(View):
 
 
 class LibrariesView(View):
+    read_scopes = ANY_SCOPE  # what a job can be made of
+
     @extend_schema(
         operation_id="list_libraries",
         parameters=openapi.PAGE,
@@ -58,8 +70,11 @@ class LibrariesView(View):
 
 
 class LibraryVersionView(View):
+    read_scopes = ANY_SCOPE  # what a job can be made of
+
     @extend_schema(
         operation_id="get_library_version",
+        parameters=[openapi.FIELDS],
         responses={200: LibraryVersionDetailSerializer, **openapi.PROBLEMS},
     )
     def get(self, request: Request, name: str, number: int) -> Response:
@@ -73,6 +88,8 @@ class LibraryVersionView(View):
 
 
 class ReferencesView(View):
+    read_scopes = ANY_SCOPE  # what a job can be made of
+
     @extend_schema(
         operation_id="list_references",
         parameters=openapi.PAGE,
@@ -88,6 +105,8 @@ class ReferencesView(View):
 
 
 class ModelsView(View):
+    read_scopes = ANY_SCOPE  # what a job can be made of
+
     @extend_schema(
         operation_id="list_models",
         parameters=openapi.PAGE,
@@ -101,6 +120,8 @@ class ModelsView(View):
 
 
 class UploadsView(View):
+    read_scopes = UPLOAD_SCOPES
+
     @extend_schema(
         operation_id="list_uploads",
         parameters=openapi.PAGE,
@@ -109,23 +130,29 @@ class UploadsView(View):
     def get(self, request: Request) -> Response:
         """List the uploads of your projects, newest first."""
         pages = Pages(("-id",))
-        uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
+        uploads = visible_uploads(request).select_related("project", "uploaded_by")
         rows = pages.rows(uploads, request)
         return pages.answer(UploadSerializer(rows, many=True, context={"request": request}).data)
 
 
 class UploadView(View):
-    @extend_schema(operation_id="get_upload", responses={200: UploadSerializer, **openapi.PROBLEMS})
+    read_scopes = UPLOAD_SCOPES
+
+    @extend_schema(
+        operation_id="get_upload",
+        parameters=[openapi.FIELDS],
+        responses={200: UploadSerializer, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, pk: int) -> Response:
         """Show what was found in an uploaded file."""
-        uploads = Upload.objects.in_projects(projects(request)).select_related("project", "uploaded_by")
+        uploads = visible_uploads(request).select_related("project", "uploaded_by")
         upload = get_object_or_404(uploads, pk=pk)
         return Response(UploadSerializer(upload, context={"request": request}).data)
 
     @extend_schema(operation_id="delete_upload", responses={204: None, **openapi.PROBLEMS})
     def delete(self, request: Request, pk: int) -> Response:
         """Delete an upload with its spectra and its file, if no job uses it."""
-        uploads = Upload.objects.in_projects(projects(request)).select_related("project")
+        uploads = visible_uploads(request).select_related("project")
         upload = get_object_or_404(uploads, pk=pk)
         require(request, upload.project, ApiToken.Scope.SUBMIT)
         try:
@@ -137,6 +164,8 @@ class UploadView(View):
 
 
 class UploadFeaturesView(View):
+    read_scopes = UPLOAD_SCOPES
+
     @extend_schema(
         operation_id="list_upload_features",
         parameters=openapi.PAGE,
@@ -144,13 +173,15 @@ class UploadFeaturesView(View):
     )
     def get(self, request: Request, pk: int) -> Response:
         """List the features of a file: which spectra are annotated together, and what MS1 shows of them."""
-        uploads = Upload.objects.in_projects(projects(request))
+        uploads = visible_uploads(request)
         features = Feature.objects.filter(upload=get_object_or_404(uploads, pk=pk))
         pages = Pages(("number",))
         return pages.answer(FeatureSerializer(pages.rows(features, request), many=True).data)
 
 
 class UploadIssuesView(View):
+    read_scopes = UPLOAD_SCOPES
+
     @extend_schema(
         operation_id="list_upload_issues",
         parameters=openapi.PAGE,
@@ -158,7 +189,7 @@ class UploadIssuesView(View):
     )
     def get(self, request: Request, pk: int) -> Response:
         """List the spectra of a file that were rejected, repaired or skipped, with reason and remedy."""
-        uploads = Upload.objects.in_projects(projects(request))
+        uploads = visible_uploads(request)
         issues = SpectrumIssue.objects.filter(upload=get_object_or_404(uploads, pk=pk))
         pages = Pages(("id",))
         rows = pages.rows(issues, request)

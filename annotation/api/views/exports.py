@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
-from annotation.api import openapi
+from annotation.api import conditional, openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.serializers.exports import ExportInputSerializer, ExportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import job_or_404
@@ -80,7 +80,7 @@ class JobExportsView(View):
                 top=values["top"],
             )
         except CannotExport as refusal:
-            raise _invalid(refusal.field, refusal.reason) from None
+            raise invalid_field(refusal.field, refusal.reason) from None
         headers = {
             "Location": address(request, "api:export", export.public_id),
             "Retry-After": POLL_AFTER_S,
@@ -89,11 +89,19 @@ class JobExportsView(View):
 
 
 class ExportView(View):
-    @extend_schema(operation_id="get_export", responses={200: ExportSerializer, **openapi.PROBLEMS})
+    @extend_schema(
+        operation_id="get_export",
+        parameters=[openapi.FIELDS, openapi.TAG],
+        responses={200: ExportSerializer, 304: None, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, export_id: UUID) -> Response:
         """Show an export. Until it is built, Retry-After states when to poll again."""
         export = export_or_404(request, export_id)
-        headers = {"Retry-After": POLL_AFTER_S} if export.is_open else {}
+        headers = {"ETag": conditional.tag_of_export(export)}
+        if conditional.is_unchanged(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        if export.is_open:
+            headers["Retry-After"] = POLL_AFTER_S
         return Response(_json(request, export), headers=headers)
 
 
@@ -131,7 +139,3 @@ class ExportFileView(View):
 
 def _json(request: Request, export: Export) -> dict[str, Any]:
     return dict(ExportSerializer(export, context={"request": request}).data)
-
-
-def _invalid(field: str, reason: str) -> Problem:
-    return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])

@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
-from annotation.api import openapi, problems, submission
-from annotation.api.access import caller, projects, require
+from annotation.api import conditional, openapi, problems, submission
+from annotation.api.access import caller, projects, require, sees_only_own
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
 from annotation.api.serializers.jobs import (
@@ -24,6 +23,7 @@ from annotation.api.serializers.jobs import (
     JobResumeSerializer,
     JobRetrySerializer,
     JobSerializer,
+    SubmitOptions,
     SubmittedJobSerializer,
 )
 from annotation.api.serializers.results import JobItemSerializer
@@ -33,7 +33,10 @@ from annotation.jobs import actions
 from annotation.jobs.models import Job, JobItem, JobQuerySet
 from annotation.jobs.parameters import from_json
 from annotation.jobs.progress import Progress, progress, with_progress
+from annotation.spectra.models import Upload
 
+# Each scope can be used alone: a machine that submits polls its jobs, and one that reviews finds annotations.
+JOB_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.SUBMIT, ApiToken.Scope.REVIEW})
 ITEM_COLUMNS = (
     "job_id",
     "position",
@@ -51,7 +54,11 @@ ITEM_COLUMNS = (
 
 
 def visible_jobs(request: Request) -> JobQuerySet:
-    return Job.objects.in_projects(projects(request)).select_related(
+    """A token that may only submit sees what its owner submitted."""
+    jobs = Job.objects.in_projects(projects(request))
+    if sees_only_own(request):
+        jobs = jobs.filter(submitted_by=caller(request))
+    return jobs.select_related(
         "project",
         "submitted_by",
         "model_version",
@@ -77,6 +84,8 @@ def poll_after_s(known: Progress) -> int:
 
 
 class JobsView(View):
+    read_scopes = JOB_SCOPES
+
     @extend_schema(
         operation_id="list_jobs",
         parameters=[JobFilters, *openapi.PAGE],
@@ -90,6 +99,8 @@ class JobsView(View):
         jobs = visible_jobs(request)
         if "external_id" in values:
             jobs = jobs.filter(external_id=values["external_id"])
+        if "sample_id" in values:
+            jobs = jobs.of_sample(values["sample_id"])
         if "state" in values:
             jobs = jobs.in_state(values["state"])
         pages = Pages(("-id",))
@@ -103,7 +114,7 @@ class JobsView(View):
         operation_id="submit_job",
         parameters=[
             openapi.idempotency_key(required=True),
-            OpenApiParameter("dry_run", OpenApiTypes.BOOL, description="Only report; store nothing."),
+            SubmitOptions,
         ],
         request={"application/json": JobInputSerializer, "multipart/form-data": JobFileInputSerializer},
         responses={
@@ -117,44 +128,62 @@ class JobsView(View):
 
         Spectra that cannot be used are reported; the job runs with the others.
         """
-        if request.query_params.get("dry_run", "").lower() in ("1", "true", "yes"):
+        options = SubmitOptions(data=request.query_params)
+        options.is_valid(raise_exception=True)
+        if options.validated_data["dry_run"]:
             return Response(submission.dry_run(request))
         return self._submit(request)
 
     @idempotent(required=True)
     def _submit(self, request: Request) -> Response:
         try:
-            job, upload = submission.submit(request)
+            return accepted(request, *submission.submit(request))
         except submission.NothingUsable as refusal:
             return problems.answer(refusal, request)
-        known = progress(job)
-        context = {
-            "request": request,
-            "progress": {job.pk: known},
-            "upload": upload,
-            "report": submission.report_of(upload, from_json(job.params)),
-        }
-        headers = {
-            "Location": address(request, "api:job", job.public_id),
-            "Retry-After": str(poll_after_s(known)),
-        }
-        return Response(SubmittedJobSerializer(job, context=context).data, status=202, headers=headers)
+
+
+def accepted(request: Request, job: Job, upload: Upload) -> Response:
+    """The 202 answer to a submission."""
+    known = progress(job)
+    context = {
+        "request": request,
+        "progress": {job.pk: known},
+        "upload": upload,
+        "report": submission.report_of(upload, from_json(job.params)),
+    }
+    headers = {
+        "Location": address(request, "api:job", job.public_id),
+        "Retry-After": str(poll_after_s(known)),
+    }
+    return Response(SubmittedJobSerializer(job, context=context).data, status=202, headers=headers)
 
 
 class JobView(View):
-    @extend_schema(operation_id="get_job", responses={200: JobSerializer, **openapi.PROBLEMS})
+    read_scopes = JOB_SCOPES
+
+    @extend_schema(
+        operation_id="get_job",
+        parameters=[openapi.FIELDS, openapi.TAG],
+        responses={200: JobSerializer, 304: None, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, job_id: UUID) -> Response:
         """Show a job and its progress. While it is open, Retry-After states when to poll again."""
         job = job_or_404(request, job_id)
+        tag = conditional.tag_of_job(job)
+        # While a job is open, its place in the queue and its time left change without it.
+        if job.finished_at is not None and conditional.is_unchanged(request, tag):
+            return Response(status=304, headers={"ETag": tag})
         known = progress(job)
-        headers = {} if known.is_final else {"Retry-After": str(poll_after_s(known))}
+        headers = {"ETag": tag}
+        if not known.is_final:
+            headers["Retry-After"] = str(poll_after_s(known))
         return Response(job_json(request, job, known), headers=headers)
 
 
 class CancelView(View):
     @extend_schema(
         operation_id="cancel_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobSerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -166,6 +195,7 @@ class CancelView(View):
         """
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         actions.cancel(job, caller(request))
         job = job_or_404(request, job_id)
         return Response(job_json(request, job, progress(job)))
@@ -174,7 +204,7 @@ class CancelView(View):
 class ResumeView(View):
     @extend_schema(
         operation_id="resume_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobResumeSerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -183,6 +213,7 @@ class ResumeView(View):
         """Process the cancelled features of a job after all."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         n_resumed = actions.resume(job, caller(request))
         job = job_or_404(request, job_id)
         return Response({"n_resumed": n_resumed, "job": job_json(request, job, progress(job))})
@@ -191,7 +222,7 @@ class ResumeView(View):
 class RetryView(View):
     @extend_schema(
         operation_id="retry_job",
-        parameters=[openapi.idempotency_key(required=False)],
+        parameters=[openapi.idempotency_key(required=False), openapi.IF_UNCHANGED],
         request=None,
         responses={200: JobRetrySerializer, **openapi.WRITE_PROBLEMS},
     )
@@ -200,12 +231,15 @@ class RetryView(View):
         """Process the failed features of a job again."""
         job = job_or_404(request, job_id)
         require(request, job.project, ApiToken.Scope.SUBMIT)
+        conditional.check_unchanged(request, conditional.tag_of_job(job))
         n_retried = actions.retry_failed(job, caller(request))
         job = job_or_404(request, job_id)
         return Response({"n_retried": n_retried, "job": job_json(request, job, progress(job))})
 
 
 class ItemsView(View):
+    read_scopes = JOB_SCOPES
+
     @extend_schema(
         operation_id="list_job_items",
         parameters=[ItemFilters, *openapi.PAGE],

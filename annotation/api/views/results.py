@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken
-from annotation.api import openapi
+from annotation.api import conditional, openapi
 from annotation.api.access import caller, projects, require
 from annotation.api.pagination import Pages
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.result_filter import FILTER_PARAMETERS, refused, requested_filter
 from annotation.api.serializers.jobs import CsvFilters, ResultFilters
 from annotation.api.serializers.results import (
@@ -44,12 +44,16 @@ from annotation.results.view_fields import as_dict, from_row
 from annotation.review.actions import InvalidVerdict, StaleReview, decide
 from annotation.review.models import Verdict
 from annotation.review.reviewed_results import reviewed_results, verdict_view
-from annotation.spectra.models import Spectrum
 from annotation.tables.filter_form import InvalidFilter
 from annotation.tables.matching import condition
 
+# A machine that records verdicts must see what it decides on, and the ETag that it has to send.
+RESULT_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.REVIEW})
+
 
 class ResultsView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="list_results",
         parameters=[ResultFilters, *FILTER_PARAMETERS, *openapi.PAGE],
@@ -125,9 +129,11 @@ def etag(annotation: Annotation, latest: Verdict | None) -> str:
 
 
 class AnnotationDetailView(View):
+    read_scopes = RESULT_SCOPES
+
     @extend_schema(
         operation_id="get_annotation",
-        parameters=[openapi.ETAG],
+        parameters=[openapi.FIELDS, openapi.ETAG],
         responses={200: AnnotationDetailSerializer, 304: None, **openapi.PROBLEMS},
     )
     def get(self, request: Request, public_id: UUID) -> Response:
@@ -138,7 +144,7 @@ class AnnotationDetailView(View):
         annotation = get_object_or_404(visible_annotations(request), public_id=public_id)
         verdicts = list(Verdict.objects.filter(annotation=annotation).with_decision().order_by("pk"))
         tag = etag(annotation, verdicts[-1] if verdicts else None)
-        if tag in _tags(request.headers.get("If-None-Match", "").replace("W/", "")):
+        if conditional.is_unchanged(request, tag):
             return Response(status=304, headers={"ETag": tag})
         detail = _detail(annotation, verdicts)
         data = AnnotationDetailSerializer(detail, context={"request": request}).data
@@ -157,19 +163,21 @@ def _detail(annotation: Annotation, verdicts: list[Verdict]) -> AnnotationDetail
         job=result.job,
         feature=result.feature,
         members=load_members(annotation),
-        spectrum=from_row(SpectrumDetail, spectrum, peaks=_peaks(spectrum)),
+        spectrum=from_row(SpectrumDetail, spectrum, peaks=spectrum.peaks),
         reference_matches=tuple(matches_of(annotation)),
         verdicts=tuple(from_row(VerdictDetail, verdict) for verdict in verdicts),
         sample=result.sample,
     )
 
 
-def _peaks(spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
-    return tuple(zip(spectrum.mz.tolist(), spectrum.intensity.tolist(), strict=True))
-
-
 class CandidateDetailView(View):
-    @extend_schema(operation_id="get_candidate", responses={200: CandidateSerializer, **openapi.PROBLEMS})
+    read_scopes = RESULT_SCOPES
+
+    @extend_schema(
+        operation_id="get_candidate",
+        parameters=[openapi.FIELDS],
+        responses={200: CandidateSerializer, **openapi.PROBLEMS},
+    )
     def get(self, request: Request, public_id: UUID, inchikey_first_block: str) -> Response:
         """Show one candidate of an annotation by its molecule.
 
@@ -232,13 +240,9 @@ def _seen_verdict(request: Request, annotation: Annotation) -> Verdict | None:
         detail = "Send If-Match with the annotation's ETag. It shows that you saw the latest verdict."
         raise Problem(428, detail)
     latest = Verdict.objects.latest_of([annotation.pk]).get(annotation.pk)
-    if etag(annotation, latest) not in _tags(header):
+    if etag(annotation, latest) not in conditional.tags(header):
         raise _stale("The annotation has changed since you looked. Look again, then decide.", latest)
     return latest
-
-
-def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
 
 
 def _candidate(annotation: Annotation, rank: int | None) -> Candidate | None:
@@ -247,7 +251,7 @@ def _candidate(annotation: Annotation, rank: int | None) -> Candidate | None:
     candidate = annotation.candidates.filter(rank=rank).first()
     if candidate is None:
         detail = f"The annotation has no candidate of rank {rank}; it has {annotation.n_candidates}."
-        raise Problem(422, detail, errors=[{"pointer": "/candidate_rank", "detail": detail}])
+        raise invalid_field("candidate_rank", detail)
     return candidate
 
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api import openapi
+from annotation.api.access import ANY_SCOPE
 from annotation.api.serializers.catalogue import ServerStatusSerializer
 from annotation.api.views.base import View
 from annotation.checkpoints.models import ModelVersion
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 class StatusView(View):
+    read_scopes = ANY_SCOPE
+
     @extend_schema(operation_id="get_status", responses={200: ServerStatusSerializer, **openapi.PROBLEMS})
     def get(self, request: Request) -> Response:
         """Show the status of the server. `degraded` means that jobs have to wait; no data are lost."""

@@ -287,11 +287,14 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
 
 def _licences(contents: Contents, totals: _Totals) -> list[tuple[str, str]]:
     job = contents.job
-    library = job.library_version.library
-    rows = [("GLMR Server", "Apache-2.0"), (f"Library {library.name}", library.license or "not stated")]
-    if job.reference_version is not None:
-        collection = job.reference_version.collection
-        rows.append((f"Reference spectra {collection.name}", collection.license or "not stated"))
+    version = job.library_version
+    library = version.library
+    licence = version.license or library.license or "not stated"
+    rows = [("GLMR Server", "Apache-2.0"), (f"Library {library.name}", licence)]
+    if (references := job.reference_version) is not None:
+        collection = references.collection
+        licence = references.license or collection.license or "not stated"
+        rows.append((f"Reference spectra {collection.name}", licence))
     for licence, n in totals.licences.most_common(20):
         rows.append((f"Spectra of this report ({n:,})", licence))
     return rows

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -28,8 +29,9 @@ class Command(BaseCommand):
             help=f"{', '.join(ApiToken.Scope.values)}; repeat for several; default: read and submit",
         )  # fmt: skip
         parser.add_argument(
-            "--days", type=int, default=365, help="days until it expires; 0: never; default: 365"
-        )
+            "--days", type=int, default=settings.GLMR_TOKEN_DAYS,
+            help="days until it expires; 0: never; default: the setting GLMR_TOKEN_DAYS, 90",
+        )  # fmt: skip
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         if options["days"] < 0:
@@ -40,7 +42,12 @@ class Command(BaseCommand):
         user = lookups.person(options["user"], project, needed)
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         token, secret = issue(
-            project=project, user=user, name=options["name"], scopes=scopes, expires_at=expires_at
+            project=project,
+            user=user,
+            name=options["name"],
+            scopes=scopes,
+            expires_at=expires_at,
+            never_expires=expires_at is None,
         )
         until = f"until {expires_at:%Y-%m-%d}" if expires_at else "without an expiry date"
         self.stderr.write(f"Token {token} for {user} in {project}: {', '.join(token.scopes)}, {until}.")

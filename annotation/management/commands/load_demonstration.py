@@ -15,7 +15,8 @@ from annotation.accounts.models import Project
 from annotation.checkpoints.models import ModelVersion
 from annotation.jobs import actions
 from annotation.jobs.models import Job
-from annotation.libraries.load import CannotImport, import_library
+from annotation.libraries.import_options import CannotImport
+from annotation.libraries.load import import_library
 from annotation.libraries.models import LibraryVersion
 from annotation.management import lookups
 from annotation.spectra.ingest import store_upload

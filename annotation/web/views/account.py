@@ -17,8 +17,11 @@ from django.urls import reverse_lazy
 from django.views.decorators.http import require_POST
 
 from annotation.accounts import audit, browser_sessions, tokens
-from annotation.accounts.models import Account, ApiToken, AuditEvent
+from annotation.accounts.models import Account, ApiToken, AuditEvent, Role
+from annotation.web import scope
 from annotation.web.scope import SignedInRequest
+
+MANAGED_SHOWN = 50
 
 
 class TimeZoneForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -53,6 +56,7 @@ def account(request: SignedInRequest) -> HttpResponse:
         "sessions": browser_sessions.open_sessions(request.user),
         "this_session": request.session.session_key,
         "tokens": ApiToken.objects.filter(user=request.user).select_related("project"),
+        "managed": scope.projects(request.user, Role.MANAGER)[:MANAGED_SHOWN],
         "memberships": request.user.memberships.select_related("project").order_by("project__name"),
     }
     return render(request, "annotation/account.html", context)

@@ -41,6 +41,7 @@ def library_list(request: SignedInRequest) -> HttpResponse:
         "libraries": rows,
         "collections": collections.prefetch_related(Prefetch("versions", references)).order_by("name"),
         "may_publish": _projects_to_publish(request.user),
+        "may_import": scope.may_import(request.user),
     }
     return render(request, "annotation/libraries.html", context)
 

@@ -8,13 +8,15 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control
 from django.views.decorators.vary import vary_on_cookie
 
 from annotation.review.models import Verdict
 from annotation.web import scope
 from annotation.web.scope import SignedInRequest
-from models_ml.molecules.depict import depict_svg
+from models_ml.molecules.aligned import WINDOW_S
+from models_ml.molecules.depict import depict_aligned
 
 WIDTH, HEIGHT = 300, 190
 MAX_HIGHLIGHTED_ATOMS = 250
@@ -29,7 +31,8 @@ def molecule_svg(request: SignedInRequest, inchikey_first_block: str) -> HttpRes
     """A molecule of a library or reference collection that the person may see.
 
     `?atoms=0.1.5` marks atoms. `?like=` and the first block of another InChIKey aligns the drawing to that
-    molecule and marks the atoms that differ. One query besides those of the session.
+    molecule and marks the atoms that differ, if the search for the common part has the time. One query
+    besides those of the session.
     """
     like = request.GET.get("like", "")
     molecules = scope.molecules(request.user).filter(inchikey_first_block__in=[inchikey_first_block, like])
@@ -66,5 +69,9 @@ def _atom_indices(text: str) -> list[int]:
 def _svg_response(smiles: str, highlighted: Sequence[int] = (), like: str = "") -> HttpResponse:
     if not smiles:
         raise Http404("There is no structure at this address.")
-    drawing = depict_svg(smiles, WIDTH, HEIGHT, highlighted, like=like)
-    return HttpResponse(drawing, content_type="image/svg+xml")
+    drawing, is_final = depict_aligned(smiles, like, WIDTH, HEIGHT, highlighted)
+    response = HttpResponse(drawing, content_type="image/svg+xml")
+    if not is_final:
+        # Soon, as the budget of searches is for a minute. The decorator keeps the smaller age.
+        patch_cache_control(response, max_age=round(WINDOW_S))
+    return response

@@ -1,4 +1,4 @@
-"""Resumable uploads for the submit page: begin, append, finish. JSON in and out, for its script only."""
+"""Resumable uploads for the pages that take files: begin, append, finish. JSON, for scripts only."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def for_script(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 def begin(request: SignedInRequest) -> HttpResponse:
     """Announce a file by name and size."""
     size, project = request.POST.get("size", ""), request.POST.get("project", "")
-    if not (size.isdecimal() and len(size) < 19 and project.isdecimal() and len(project) < 19):
+    shared = not project and request.user.is_superuser  # the file of a library that all projects share
+    if not (size.isdecimal() and len(size) < 19 and (shared or (project.isdecimal() and len(project) < 19))):
         return _problem(400, "The request states no size or no project.")
     mine = scope.projects(request.user, Role.SUBMITTER)
-    started = partial.begin(
-        get_object_or_404(mine, pk=int(project)), request.user, request.POST.get("name", ""), int(size)
-    )
+    owner = None if shared else get_object_or_404(mine, pk=int(project))
+    started = partial.begin(owner, request.user, request.POST.get("name", ""), int(size))
     address = reverse("partial-upload", args=[started.public_id])
     return JsonResponse({"part": str(started.public_id), "url": address, "offset": 0}, status=201)
 
@@ -78,6 +78,8 @@ def part(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def finish(request: SignedInRequest) -> HttpResponse:
     """Read the complete files that `part` names. A refused file is an upload too, with the reason."""
     parts = [_mine(request, public_id) for public_id in _ids(request.POST.getlist("part"))]
+    if any(part.project is None for part in parts):
+        return _problem(400, "A file without a project cannot be submitted.")
     with readers.turn(readers.person(request.user)):
         stored = partial.finish(parts)
     uploads = [
@@ -102,10 +104,7 @@ def _ids(texts: list[str]) -> list[UUID]:
 
 
 def _mine(request: SignedInRequest, public_id: UUID) -> PartialUpload:
-    """An upload of the person, in a project to which the person may still submit, else 404."""
-    projects = scope.projects(request.user, Role.SUBMITTER)
-    rows = PartialUpload.objects.in_projects(projects).select_related("project", "user")
-    return get_object_or_404(rows, public_id=public_id, user=request.user)
+    return get_object_or_404(scope.parts(request.user), public_id=public_id)
 
 
 def _problem(status: int, text: str) -> JsonResponse:

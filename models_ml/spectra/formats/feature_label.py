@@ -8,7 +8,7 @@ from models_ml.spectra.formats.field_names import field_key, is_null
 
 # Field keys, see `field_names`. The first that has a value wins. BLOCK is written by our readers of formats
 # whose blocks hold several records.
-_LABELS = ("featureid", "clusterid", "alignmentid", "peakid", "block")
+LABELS = ("featureid", "clusterid", "alignmentid", "peakid", "block")
 
 
 def feature_label(metadata: Mapping[str, str]) -> tuple[str, str]:
@@ -16,9 +16,9 @@ def feature_label(metadata: Mapping[str, str]) -> tuple[str, str]:
     found: dict[str, tuple[str, str]] = {}
     for name, value in metadata.items():
         key = field_key(name)
-        if key in _LABELS and not is_null(value):
+        if key in LABELS and not is_null(value):
             found.setdefault(key, (name, value.strip()))
-    return next((found[key] for key in _LABELS if key in found), ("", ""))
+    return next((found[key] for key in LABELS if key in found), ("", ""))
 
 
 def scan_label(metadata: Mapping[str, str]) -> str:

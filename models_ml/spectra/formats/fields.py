@@ -26,13 +26,17 @@ from models_ml.spectra.spectrum import FloatArray, Spectrum
 from models_ml.spectra.survey import Ms1Block, Survey
 
 # Field keys, see `field_names`. The first that has a value wins.
-_TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
-_IDENTIFIER = (
+TITLE = ("title", "recordtitle", "name", "compoundname", "compound", "chname")
+IDENTIFIER = (
     "externalid", "accession", "spectrumid", "identifier", "libraryspectrumid", "featureid", "db", "title",
 )  # fmt: skip
-_ENERGY = ("collisionenergy", "collisionenergyev")
-_INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
-_INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
+ENERGY = ("collisionenergy", "collisionenergyev")
+INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
+INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
+SAMPLE = ("sampleid",)
+LICENSE = ("license", "licence")
+TIME_WITH_UNIT = (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0))
+TIME = ("retentiontime", "rt", "scanstarttime", "rettime")
 
 _TIME_UNIT = re.compile(r"(s|sec|secs|seconds?|m|min|mins|minutes?)\.?$", re.I)
 _ENERGY_NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(eV\b|%|\(?NCE\b|\(NCE\))?", re.I)
@@ -111,7 +115,7 @@ def _assemble(
     survey: Survey | None,
 ) -> Spectrum:
     adduct, charge, ion_mode = ion
-    energy = first_value(values, _ENERGY)
+    energy = first_value(values, ENERGY)
     return Spectrum(
         mz=mz,
         intensity=intensity,
@@ -123,17 +127,18 @@ def _assemble(
         collision_energy=energy,
         collision_energy_ev=_energy_ev(values, energy),
         retention_time_s=retention_time_s,
-        instrument=first_value(values, _INSTRUMENT),
-        instrument_type=first_value(values, _INSTRUMENT_TYPE),
+        instrument=first_value(values, INSTRUMENT),
+        instrument_type=first_value(values, INSTRUMENT_TYPE),
         title=_title(values),
-        external_id=first_value(values, _IDENTIFIER),
-        license=first_value(values, ("license", "licence")),
+        external_id=first_value(values, IDENTIFIER),
+        license=first_value(values, LICENSE),
         smiles=claims.smiles,
         inchikey=claims.inchikey,
         formula=claims.formula,
         metadata=record.fields,
         document=record.document,
         survey=survey,
+        sample_id=first_value(values, SAMPLE),
     )
 
 
@@ -167,7 +172,7 @@ def _ms1_block(record: RawRecord, values: Mapping[str, str], limits: ReadLimits)
 
 
 def _title(values: Mapping[str, str]) -> str:
-    return first_value(values, _TITLE)[:500]
+    return first_value(values, TITLE)[:500]
 
 
 def _level(values: Mapping[str, str]) -> int | None:
@@ -290,10 +295,10 @@ def too_many_peaks(limits: ReadLimits) -> UnusableRecord:
 def _retention_time(
     values: Mapping[str, str], default_unit_s: float | None, repairs: list[Fault]
 ) -> float | None:
-    for name, unit_s in (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0)):
+    for name, unit_s in TIME_WITH_UNIT:
         if name in values:
             return _not_negative(values[name], unit_s, repairs)
-    text = first_value(values, ("retentiontime", "rt", "scanstarttime", "rettime"))
+    text = first_value(values, TIME)
     unit = _TIME_UNIT.search(text)
     if unit:
         factor = 60.0 if unit[1].lower().startswith("m") else 1.0

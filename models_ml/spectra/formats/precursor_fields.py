@@ -19,7 +19,7 @@ from models_ml.spectra.formats.numbers import (
 from models_ml.spectra.spectrum import isolation_window
 
 # Field keys, see `field_names`. The second group counts only if no field of the first has a value.
-_FIELDS = (("pepmass", "precursormz", "parentmz"), ("precursormass", "precursor"))
+PRECURSOR = (("pepmass", "precursormz", "parentmz"), ("precursormass", "precursor"))
 _UNITS = frozenset({"m/z", "mz", "da", "th", "u", "amu"})
 _SEPARATORS = re.compile(r"[/|;&]|,\s|\band\b|\bor\b|\s")
 _THOUSANDS_GROUP = re.compile(r"^([1-9])\s+(\d{3}(?:[.,]\d+)?)(?=\s|$)")
@@ -41,7 +41,7 @@ def read_precursor(fields: Mapping[str, str], repairs: list[Fault]) -> float:
     """The precursor m/z. Raises UnusableRecord if there is none, or more than one."""
     found: list[tuple[float, str]] = []
     zero = ""
-    for keys in _FIELDS:
+    for keys in PRECURSOR:
         for text, from_pepmass in _texts(fields, keys):
             number = _read(text, from_pepmass, repairs)
             if number == 0 or math.isnan(number):

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_django import Settings
     from rest_framework.test import APIClient
 
     from tests.annotation.api.world import World
+
+
+@pytest.fixture(autouse=True)
+def _find_static_files_on_request(settings: Settings) -> None:
+    """Otherwise each test client scans all static files, which takes a second."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

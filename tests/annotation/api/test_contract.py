@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from annotation.models import Annotation, Export, JobItem
-from tests.annotation.api.world import ASPIRIN, World
-from tests.annotation.builders import make_annotation, make_job
+from tests.annotation.api.world import ASPIRIN, World, make_managed
+from tests.annotation.builders import make_annotation, make_import, make_job
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,18 @@ GETS = (
     "/api/v1/libraries",
     "/api/v1/libraries/{name}/versions/{number}",
     "/api/v1/references",
+    "/api/v1/imports",
+    "/api/v1/imports/{import_id}",
     "/api/v1/models",
+    "/api/v1/service-accounts",
+    "/api/v1/service-accounts/{account_id}",
+    "/api/v1/service-accounts/{account_id}/tokens",
+    "/api/v1/tokens",
+    "/api/v1/tokens/{prefix}",
+    "/api/v1/webhooks",
+    "/api/v1/webhooks/{webhook_id}",
+    "/api/v1/webhooks/{webhook_id}/deliveries",
+    "/api/v1/webhook-deliveries/{delivery_id}",
     "/api/v1/status",
 )
 
@@ -69,7 +80,9 @@ def test_reading(
         id=annotation.spectrum.upload_id,
         name=world.version.library.name,
         number=world.version.number,
+        import_id=make_import(world.user, project=world.project).public_id,
         export_id=Export.objects.create(job=annotation.job, requested_by=world.user, format="csv").public_id,
+        **make_managed(world.project),
     )
     answer = client.get(address)
     assert answer.status_code == 200

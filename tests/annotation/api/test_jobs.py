@@ -72,10 +72,11 @@ def test_by_state(world: World, client: APIClient) -> None:
     "query",
     ["limit=0", "limit=501", "limit=x", "limit=²", "cursor=é", "cursor=cD14", "cursor=cD0lMDA="],
 )
-def test_invalid_pages_are_400(world: World, client: APIClient, query: str) -> None:
+def test_invalid_pages_are_422(world: World, client: APIClient, query: str) -> None:
     answer = client.get(f"/api/v1/jobs?{query}")
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["pointer"] == f"/{query.partition('=')[0]}"
 
 
 @pytest.mark.parametrize("query", ["state=maybe", "updated_since=yesterday"])

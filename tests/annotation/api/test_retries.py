@@ -7,9 +7,10 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
-from annotation.models import Job
+from annotation.models import IdempotencyKey, Job
 from tests.annotation.api.test_submit_file import MGF
 from tests.annotation.api.world import ASPIRIN, World, client_for
+from tests.annotation.builders import make_project
 
 
 def post(client: APIClient, body: Any, key: str) -> Any:
@@ -54,10 +55,31 @@ def test_a_refused_request_can_be_corrected_with_the_same_key(world: World, clie
     assert post(client, world.job(), "k").status_code == 202
 
 
-def test_two_tokens_of_a_person_have_separate_keys(world: World) -> None:
+def test_a_retry_with_a_rotated_token_gets_the_first_answer(world: World) -> None:
     first, second = client_for(world.project, world.user), client_for(world.project, world.user)
-    assert post(first, world.job(), "batch-1").status_code == 202
-    assert post(second, world.job(name="other"), "batch-1").status_code == 202
+    before = post(first, world.job(), "batch-1")
+    world.user.api_tokens.order_by("pk")[0].delete()
+    after = post(second, world.job(), "batch-1")
+    assert (after.content, after["Idempotent-Replayed"]) == (before.content, "true")
+    assert post(second, world.job(name="other"), "batch-1").status_code == 422
+    assert Job.objects.count() == 1
+
+
+def test_an_answer_that_was_stored_for_the_token_is_still_found(world: World) -> None:
+    client = client_for(world.project, world.user)
+    before = post(client, world.job(), "batch-1")
+    old_key = f"{world.user.api_tokens.get().prefix}/batch-1"
+    IdempotencyKey.objects.update(key=old_key)
+    assert post(client, world.job(), "batch-1").content == before.content
+
+
+def test_two_accounts_and_two_projects_have_separate_keys(world: World) -> None:
+    assert post(world.client(), world.job(), "batch-1").status_code == 202
+    assert post(world.client(), world.job(name="other"), "batch-1").status_code == 202
+    other = make_project(world.user)
+    for project in (world.project, other):
+        client = client_for(project, world.user)
+        assert post(client, world.job(name=project.slug), "batch-2").status_code == 202
 
 
 def test_a_file_is_compared_by_its_content(world: World, client: APIClient) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
-from annotation.models import Annotation, ApiToken, Export, Library
-from tests.annotation.api.world import World, client_for
-from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
+from annotation.models import Annotation, ApiToken, Export, Library, ReferenceCollection, VersionImport
+from annotation.spectra import partial
+from tests.annotation.api.world import World, client_for, make_managed
+from tests.annotation.builders import (
+    make_annotation,
+    make_import,
+    make_job,
+    make_library_version,
+    make_project,
+    make_user,
+)
 
 
 def operations() -> list[tuple[str, str]]:
@@ -27,10 +37,22 @@ OPERATIONS = operations()
 OF_AN_OBJECT = [(method, path) for method, path in OPERATIONS if "{" in path]
 
 
+@pytest.fixture(autouse=True)
+def _media(settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _many_wrong_tokens(settings: Settings) -> None:
+    """These tests send more of them from one address in a minute than the server accepts."""
+    settings.GLMR_TOKEN_TRIES = 10_000
+
+
 @pytest.fixture
 def annotation(world: World) -> Annotation:
     library = Library.objects.create(name="Private", project=world.project)
     version = make_library_version(model_version=world.model, library=library)
+    ReferenceCollection.objects.create(name="Private", project=world.project)
     job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
     return make_annotation(job.items.get())
 
@@ -43,9 +65,16 @@ def filled(path: str, annotation: Annotation) -> str:
         inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
         id=annotation.spectrum.upload_id,
         pk=annotation.spectrum.upload_id,
+        index=annotation.spectrum.source_index,
         name=job.library_version.library.name,
         number=job.library_version.number,
+        import_id=(
+            VersionImport.objects.filter(project=job.project).first()
+            or make_import(job.submitted_by, project=job.project, name="Private import")
+        ).public_id,
+        part_id=partial.begin(job.project, job.submitted_by, "Private file", 5).public_id,
         export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
+        **make_managed(job.project),
     )
 
 
@@ -121,9 +150,8 @@ def test_viewers_and_read_only_tokens_cannot_write(
     world: World, annotation: Annotation, method: str, path: str
 ) -> None:
     for client in (world.client(Role.VIEWER), world.client(Role.MANAGER, [ApiToken.Scope.READ])):
-        answer = client.post(
-            filled(path, annotation), world.job(), format="json", headers={"Idempotency-Key": "k"}
-        )
+        body = world.job() if path == "/api/v1/jobs" else {}
+        answer = client.post(filled(path, annotation), body, format="json", headers={"Idempotency-Key": "k"})
         assert answer.status_code == 403, answer.json()
 
 

@@ -9,9 +9,20 @@ from typing import Any
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from annotation.accounts.service_accounts import create, issue_token
 from annotation.accounts.tokens import issue
-from annotation.models import ApiToken, LibraryVersion, Membership, ModelVersion, Project, Role
+from annotation.models import (
+    ApiToken,
+    LibraryVersion,
+    Membership,
+    ModelVersion,
+    Project,
+    Role,
+    ServiceAccount,
+    WebhookDelivery,
+)
 from tests.annotation.builders import make_library_version, make_model_version, make_project, make_user
+from tests.annotation.webhooks.builders import make_delivery, make_webhook
 
 Scope = ApiToken.Scope
 
@@ -60,3 +71,19 @@ def make_world() -> World:
     user = make_user()
     model = make_model_version(is_default=True)
     return World(make_project(user), user, model, make_library_version(model_version=model))
+
+
+def make_managed(project: Project) -> dict[str, Any]:
+    """The parts of addresses that only managers of the project may open, made at the first call."""
+    account = ServiceAccount.objects.filter(project=project).first()
+    if account is None:
+        account = create(project=project, name="lims", role=Role.SUBMITTER, by=None)
+        issue_token(account, name="", scopes=["submit"], days=None)
+        make_delivery(make_webhook(project=project))
+    delivery = WebhookDelivery.objects.get(webhook__project=project)
+    return {
+        "account_id": account.public_id,
+        "prefix": ApiToken.objects.get(user=account.user).prefix,
+        "webhook_id": delivery.webhook.public_id,
+        "delivery_id": delivery.public_id,
+    }

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from annotation.libraries import import_lock, load
-from annotation.libraries.load import CannotImport, import_library
+from annotation.libraries.import_options import CannotImport
+from annotation.libraries.load import import_library
 from annotation.models import LibraryEmbedding, LibraryEntry, LibraryVersion, Molecule
 from tests.annotation.builders import make_model_version, make_project
 

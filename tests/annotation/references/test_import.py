@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
-from annotation.libraries.load import CannotImport
+from annotation.libraries.import_options import CannotImport
 from annotation.models import (
     Library,
     LibraryVersion,

@@ -1,0 +1,221 @@
+"""The molecules that answer a question, by pages. SQL decides all but substructures.
+
+Every answer is in the order of a number and the ID of the molecule, smallest first, so that a page begins
+behind the last molecule of the page before it, whatever is added in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from annotation.libraries.bounded_search import SearchBusy, bounded, search_slot
+from annotation.libraries.find.questions import (
+    BUSY,
+    FormulaQuestion,
+    InchikeyQuestion,
+    InvalidSearch,
+    MassQuestion,
+    NameQuestion,
+    Question,
+    SimilarityQuestion,
+    StructureQuestion,
+    SubstructureQuestion,
+)
+from models_ml.isolation import IsolationError
+from models_ml.molecules.search_text import stored_formulas
+from models_ml.molecules.substructure import match_in_order
+
+# A page of a search for a substructure examines this many molecules at most, in this time at most.
+FIRST_EXAMINED, MAX_EXAMINED = 1_000, 20_000
+WALL_S, CPU_S = 3.0, 3
+_WAIT_S = 3.0
+TOO_COMPLEX = f"The search found nothing within {WALL_S:g} s and was stopped. Use a simpler SMARTS."
+STOPPED = "The search pauses here, because it takes long. The next page continues it."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order of an answer: the number that sorts, and the ID of the molecule."""
+
+    key: float
+    molecule_id: int
+
+
+START = Place(-1.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`places` in their order. `following`: where the next page begins; None at the end."""
+
+    places: list[Place]
+    following: Place | None
+    note: str = ""
+
+
+# The place of a name: the name itself, then names that begin with the text, then others; short ones first.
+# Words of one letter are whole words: half of all names have a word that begins with any letter.
+_NAME = """
+SELECT molecule_id, min(place)::float8 AS key FROM (
+    SELECT molecule_id,
+        CASE WHEN lower = %(text)s THEN 0 WHEN starts_with(lower, %(text)s) THEN 1000 ELSE 2000 END
+            + length(lower) AS place
+    FROM (
+        SELECT molecule_id, lower(name) AS lower FROM annotation_libraryentry
+        WHERE version_id = ANY(%(versions)s) AND annotation_name_words(name, source_id) @@ (
+            SELECT string_agg(
+                quote_literal(word) || CASE WHEN length(word) > 1 THEN ':*' ELSE '' END, ' & '
+            )::tsquery
+            FROM regexp_split_to_table(lower(%(text)s), '[^[:alnum:]]+') AS word WHERE word <> ''
+        )
+    ) AS entry
+) AS named GROUP BY molecule_id
+"""
+_FORMULA = """
+SELECT id AS molecule_id, 0::float8 AS key FROM annotation_molecule WHERE formula = ANY(%(formulas)s)
+"""
+_INCHIKEY = """
+SELECT id AS molecule_id, 0::float8 AS key FROM annotation_molecule WHERE inchikey_first_block = %(block)s
+"""
+_MASS = """
+SELECT id AS molecule_id, abs(exact_mass - %(mass)s) AS key FROM annotation_molecule
+WHERE exact_mass BETWEEN %(mass)s - %(tolerance)s AND %(mass)s + %(tolerance)s
+"""
+# The whole table is compared, which is exact. An HNSW index misses molecules (DECISIONS.md, 2026-11-27).
+_SIMILARITY = """
+SELECT molecule_id, bits <%%> %(bits)s::bit({n_bits}) AS key FROM annotation_moleculebits
+WHERE bits <%%> %(bits)s::bit({n_bits}) <= %(distance)s
+"""
+# LATERAL with LIMIT looks up the few that are left, where a join would read all entries.
+_VISIBLE = """
+CROSS JOIN LATERAL (
+    SELECT FROM annotation_libraryentry AS entry
+    WHERE entry.molecule_id = {molecule} AND entry.version_id = ANY(%(versions)s) LIMIT 1
+) AS visible
+"""
+_PAGE = """
+WITH matches AS MATERIALIZED ({matches})
+SELECT behind.key, behind.molecule_id FROM (
+    SELECT key, molecule_id FROM matches
+    WHERE (key, molecule_id) > (%(key)s, %(molecule_id)s) ORDER BY key, molecule_id
+) AS behind
+{visible}
+ORDER BY behind.key, behind.molecule_id LIMIT %(limit)s
+"""
+# The bits of the pattern are a subset of those of every molecule that has it. Molecules without a stored
+# pattern pass.
+_SCREENED = """
+SELECT molecule.exact_mass, molecule.id FROM annotation_molecule AS molecule
+LEFT JOIN annotation_moleculepattern AS pattern ON pattern.molecule_id = molecule.id
+{visible}
+WHERE (pattern.bits IS NULL OR pattern.bits & %(bits)s::bit({n_bits}) = %(bits)s::bit({n_bits}))
+    AND (molecule.exact_mass, molecule.id) > (%(key)s, %(molecule_id)s)
+ORDER BY molecule.exact_mass, molecule.id LIMIT %(limit)s
+"""
+_STRUCTURES = """
+SELECT molecule.id, pattern.structure, CASE WHEN pattern.structure IS NULL THEN molecule.smiles ELSE '' END
+FROM annotation_molecule AS molecule
+LEFT JOIN annotation_moleculepattern AS pattern ON pattern.molecule_id = molecule.id
+WHERE molecule.id = ANY(%s)
+"""
+
+
+def answer(question: Question, version_ids: Sequence[int], after: Place, limit: int) -> Answer:
+    """At most `limit` molecules of these library versions behind the place `after`.
+
+    One query; for a substructure up to three and a search in a child process. Raises InvalidSearch for a
+    search that exceeds its limits.
+    """
+    if isinstance(question, SubstructureQuestion):
+        return _with_substructure(question, version_ids, after, limit)
+    matches, parameters = _matches(question)
+    # Names are looked up in the entries of these versions already.
+    visible = "" if isinstance(question, NameQuestion) else _VISIBLE.format(molecule="behind.molecule_id")
+    places = _places(
+        _PAGE.format(matches=matches, visible=visible),
+        parameters | _page_parameters(version_ids, after, limit + 1),
+    )
+    shown = places[:limit]
+    return Answer(shown, shown[-1] if len(places) > limit else None)
+
+
+def _matches(question: Question) -> tuple[str, dict[str, Any]]:
+    """SQL of all matches, with their keys, and its parameters."""
+    match question:
+        case NameQuestion(text):
+            return _NAME, {"text": text.lower()}
+        case FormulaQuestion(formula):
+            return _FORMULA, {"formulas": stored_formulas(formula)}
+        case InchikeyQuestion(block):
+            return _INCHIKEY, {"block": block}
+        case StructureQuestion(molecule):
+            return _INCHIKEY, {"block": molecule.inchikey_first_block}
+        case MassQuestion():
+            return _MASS, {"mass": question.mass, "tolerance": question.tolerance_da}
+        case SimilarityQuestion(molecule, at_least):
+            bits = "".join(f"{byte:08b}" for byte in molecule.fingerprint)
+            # A float may lie just above the limit that it equals.
+            return _SIMILARITY.format(n_bits=len(bits)), {"bits": bits, "distance": 1 - at_least + 1e-9}
+        case SubstructureQuestion():
+            raise TypeError("A substructure is no question for SQL alone.")
+
+
+def _with_substructure(
+    question: SubstructureQuestion, version_ids: Sequence[int], after: Place, limit: int
+) -> Answer:
+    """Common patterns fill the page from the first few structures; rare ones need the others too."""
+    parameters = _page_parameters(version_ids, after, MAX_EXAMINED) | {"bits": question.bits}
+    visible = _VISIBLE.format(molecule="molecule.id")
+    screened = _places(_SCREENED.format(visible=visible, n_bits=len(question.bits)), parameters)
+    found: list[Place] = []
+    n_examined, in_time = 0, True
+    for part in (screened[:FIRST_EXAMINED], screened[FIRST_EXAMINED:]):
+        if part and in_time and len(found) <= limit:
+            examined, in_time = _examine(question.smarts, part, limit + 1 - len(found), found)
+            n_examined += examined
+    if len(found) > limit:
+        return Answer(found[:limit], found[limit - 1])
+    if not n_examined and screened:
+        raise InvalidSearch({"q": [TOO_COMPLEX]})
+    if n_examined < len(screened) or len(screened) == MAX_EXAMINED:
+        return Answer(found, screened[n_examined - 1], STOPPED)
+    return Answer(found, None)
+
+
+def _examine(smarts: str, part: Sequence[Place], limit: int, found: list[Place]) -> tuple[int, bool]:
+    """Add to `found`. Returns how many molecules were examined, and whether the time sufficed."""
+    place_by_id = {place.molecule_id: place for place in part}
+    with connection.cursor() as cursor:
+        cursor.execute(_STRUCTURES, [list(place_by_id)])
+        by_id = {pk: (pk, bytes(structure or b""), smiles) for pk, structure, smiles in cursor.fetchall()}
+    rows = [by_id[pk] for pk in place_by_id if pk in by_id]
+    n_examined = 0
+    try:
+        with search_slot(_WAIT_S):
+            parts = bounded(match_in_order, smarts, rows, limit, wall_s=WALL_S, cpu_s=CPU_S)
+            for number, ids in parts:
+                n_examined = number
+                found.extend(place_by_id[pk] for pk in ids)
+    except SearchBusy:
+        raise InvalidSearch({"q": [BUSY]}) from None
+    except IsolationError as error:
+        if error.kind not in ("time", "memory"):
+            raise
+        return n_examined, False
+    return n_examined, True
+
+
+def _page_parameters(version_ids: Sequence[int], after: Place, limit: int) -> dict[str, Any]:
+    return {
+        "versions": list(version_ids), "key": after.key, "molecule_id": after.molecule_id, "limit": limit
+    }  # fmt: skip
+
+
+def _places(sql: str, parameters: dict[str, Any]) -> list[Place]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [Place(key, pk) for key, pk in cursor.fetchall()]

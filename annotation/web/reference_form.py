@@ -1,0 +1,57 @@
+"""The filter of a list of reference spectra, as a query."""
+
+from __future__ import annotations
+
+import re
+
+from django import forms
+
+from annotation.references.filter import SpectrumFilter
+
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]*)+")
+_INCHIKEY = re.compile(r"[A-Za-z]{14}(?:-[A-Za-z]{10}-[A-Za-z])?")
+_NUMBER = {"step": "any", "inputmode": "decimal"}
+
+
+class ReferenceFilterForm(forms.Form):
+    name = forms.CharField(required=False, max_length=300, label="Title or accession")
+    formula = forms.CharField(required=False, max_length=100, label="Formula")
+    inchikey = forms.CharField(required=False, max_length=27, label="InChIKey")
+    precursor_mz = forms.FloatField(
+        required=False,
+        min_value=1e-6,
+        max_value=100_000,
+        label="Precursor m/z",
+        widget=forms.NumberInput(attrs=_NUMBER),
+    )
+    tolerance_ppm = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=10_000,
+        label="± ppm",
+        widget=forms.NumberInput(attrs=_NUMBER | {"placeholder": "10"}),
+    )
+
+    def clean_formula(self) -> str:
+        text = str(self.cleaned_data["formula"]).replace(" ", "")
+        if text and not _FORMULA.fullmatch(text):
+            raise forms.ValidationError("Write a formula like C9H8O4, in Hill order.")
+        return text
+
+    def clean_inchikey(self) -> str:
+        text = str(self.cleaned_data["inchikey"])
+        if text and not _INCHIKEY.fullmatch(text):
+            raise forms.ValidationError("Write a whole InChIKey, or its first block of 14 letters.")
+        return text
+
+    def chosen(self) -> SpectrumFilter:
+        """Of a valid form."""
+        data = self.cleaned_data
+        tolerance = data["tolerance_ppm"]
+        return SpectrumFilter(
+            name=data["name"],
+            formula=data["formula"],
+            inchikey=data["inchikey"],
+            precursor_mz=data["precursor_mz"],
+            tolerance_ppm=SpectrumFilter().tolerance_ppm if tolerance is None else tolerance,
+        )

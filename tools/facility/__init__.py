@@ -1,0 +1,1 @@
+"""Runs the built images as a facility does, and checks what the guides promise: `make images`."""
