@@ -26,7 +26,7 @@ from models_ml.demonstration.files import Attribution, read_attribution
 from models_ml.evaluate.groups import contributor
 from models_ml.molecules.formula import exact_mass
 from models_ml.molecules.readers.smiles_file import split_smiles_line
-from models_ml.molecules.standardise import standardise
+from models_ml.molecules.standardise import identify, standardise
 from models_ml.outcomes import AnnotateParams
 from models_ml.spectra.formats import SpectrumIssue, read_spectra
 from models_ml.spectra.mgf_writer import write_mgf
@@ -161,18 +161,26 @@ def _distance(ion: Ion, chosen: Iterable[Ion]) -> float:
 
 
 def choose_structures(paths: Sequence[Path], ions: Sequence[Ion], left_out: set[str]) -> list[str]:
-    """Lines of SMILES and ID, by mass: all structures in the windows, then the nearest around them.
+    """Lines of SMILES and ID, by mass: all molecules in the windows, then the nearest around them.
 
-    Without names: measured molecules have names more often than others, so a name would be a hint.
+    Each molecule once, in the standard form. Without the names and IDs of the sources, which would be hints:
+    no measured molecule comes from the second file, and measured molecules have names more often than others.
     """
-    rows = [tuple(split_smiles_line(line)[:2]) for path in paths for line in _lines(path)]
-    masses = _masses(smiles for smiles, _ in rows)
+    rows = [split_smiles_line(line)[0] for path in paths for line in _lines(path)]
+    masses = _masses(rows)
     centres = np.array(sorted(_centres(ions)))
     nearest = np.abs(masses[:, None] - centres[None, :]).min(axis=1)
-    without = {standardise(ion.spectra[0].smiles).smiles for ion in ions if ion.compound in left_out}
-    wanted = [index for index in np.argsort(nearest, kind="stable").tolist() if rows[index][0] not in without]
-    kept = sorted(wanted[:N_STRUCTURES], key=lambda index: (masses[index], rows[index][1]))
-    return ["\t".join(rows[index]) for index in kept]
+    seen = set(left_out)
+    kept: list[tuple[float, str]] = []
+    for index in np.argsort(nearest, kind="stable").tolist():
+        molecule = identify(rows[index])
+        if molecule is None or molecule.inchikey_first_block in seen:
+            continue
+        seen.add(molecule.inchikey_first_block)
+        kept.append((molecule.exact_mass, molecule.smiles))
+        if len(kept) == N_STRUCTURES:
+            break
+    return [f"{smiles}\tDS{number:05d}" for number, (_, smiles) in enumerate(sorted(kept), 1)]
 
 
 def _masses(structures: Iterable[str]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def walk(page: Page, password: str) -> None:
     page.goto("/submit/")
     page.locator('input[type="file"]').set_input_files(SPECTRA)
     take(page, "submit", height=900)
-    page.get_by_role("button", name="Upload files").click()
+    page.get_by_role("button", name=re.compile("^Upload")).click()
     page.wait_for_url("**/submit/report/**")
     take(page, "report", height=640)
     page.get_by_role("button", name=re.compile("^Annotate")).click()

@@ -94,7 +94,8 @@ class ResultFilterForm(forms.Form):
         label="Substructure (SMARTS)",
         help_text="Of rank 1, such as c1ccccc1 or [CX3](=O)[OX2H1].",
     )
-    file = forms.IntegerField(required=False, min_value=1, label="Sample (file)")
+    file = forms.IntegerField(required=False, min_value=1, label="Number of the file")
+    sample = forms.CharField(required=False, max_length=200, label="Sample")
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}

@@ -156,4 +156,5 @@ _CONDITIONS: dict[str, Callable[[Any], Q]] = {
     "adduct": _adduct,
     "formula": _formula,
     "file": lambda upload: Q(feature__upload=upload),
+    "sample": lambda name: Q(feature__upload__sample=name),
 }

@@ -23,14 +23,14 @@ _LARGEST_PPM = 1000
 
 @register.filter
 def fixed(value: float | None, digits: int = 4) -> str:
-    """The number with that many digits after the point; a dash for None."""
-    return _MISSING if value is None else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    """The number with that many digits after the point, never a negative zero; a dash for None."""
+    return _MISSING if value is None else f"{value:z.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 @register.filter
 def signed(value: float | None, digits: int = 2) -> str:
     """Like `fixed`, with a plus sign for positive numbers."""
-    return _MISSING if value is None else f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return _MISSING if value is None else f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 @register.filter

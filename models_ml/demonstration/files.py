@@ -42,14 +42,14 @@ class Answer:
 
 def read_attribution() -> dict[str, Attribution]:
     """By accession."""
-    with ATTRIBUTION.open(encoding="utf-8", newline="") as stream:
+    with ATTRIBUTION.open("r", encoding="utf-8") as stream:
         return {row["accession"]: Attribution(**row) for row in csv.DictReader(stream)}
 
 
 @cache
 def published_answers() -> tuple[Answer, ...]:
     """In the order of the features."""
-    with ANSWERS.open(encoding="utf-8", newline="") as stream:
+    with ANSWERS.open("r", encoding="utf-8") as stream:
         return tuple(
             Answer(
                 feature=row["feature"],

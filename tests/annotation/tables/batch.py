@@ -29,7 +29,7 @@ FEATURES = (
 def make_batch(project=None, user=None) -> Job:  # type: ignore[no-untyped-def]
     """Five annotated features, one that failed and one that waits; the first has a verdict."""
     user = user or make_user()
-    upload = make_upload(project or make_project(user), user)
+    upload = make_upload(project or make_project(user), user, sample="S-7")
     features = [
         make_feature(
             [make_spectrum(upload, grouped=True, precursor_mz=mz, adduct=adduct)],

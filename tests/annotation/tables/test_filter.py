@@ -46,6 +46,8 @@ FILTERS: list[tuple[dict[str, Any], set[int]]] = [
     ({"smarts": "[CX3](=O)[OX2H1]", "sure": "50"}, {1, 2}),
     ({"smarts": "Cl"}, set()),
     ({"q": "nothing like it"}, set()),
+    ({"sample": "S-7", "adduct": "[M+Na]+"}, {4}),
+    ({"sample": "S"}, set()),
 ]
 
 

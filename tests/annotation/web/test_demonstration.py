@@ -35,7 +35,7 @@ def project(db: None) -> Project:
     return make_project(slug=PROJECT_SLUG, name="Demonstration")
 
 
-def annotate(project: Project, answers: list[Answer], *, first: str = OTHER, **job: str) -> Job:
+def annotate(project: Project, answers: list[Answer], *, first: str = OTHER, external_id: str = "") -> Job:
     """A finished job. Rank 1 is `first`, rank 2 the molecule of the first answer; the second abstains."""
     user = make_user()
     upload = make_upload(project, user)
@@ -49,7 +49,9 @@ def annotate(project: Project, answers: list[Answer], *, first: str = OTHER, **j
         for answer in answers
     ]
     version = make_library_version(smiles=(first, answers[0].smiles))
-    job_row = make_job(project=project, user=user, spectra=spectra, library_version=version, **job)
+    job_row = make_job(
+        project=project, user=user, spectra=spectra, library_version=version, external_id=external_id
+    )
     for item in job_row.items.order_by("position"):
         make_annotation(item, fused=True, abstains=item.position > 0)
     Job.objects.filter(pk=job_row.pk).update(finished_at=timezone.now())
