@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 def _find_static_files_on_request(settings: Settings) -> None:
     """Otherwise each test client scans all static files, which takes a second."""
     settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
+def _counts_begin_at_zero() -> None:
+    """Limits by address would count the requests of earlier tests too."""
+    from django.core.cache import caches
+    from redis import RedisError
+
+    caches["default"].clear()
+    with suppress(RedisError, OSError):
+        caches["shared"].clear()
 
 
 @pytest.fixture
