@@ -7,15 +7,15 @@ import re
 from django import forms
 
 from annotation.references.filter import SpectrumFilter
+from annotation.tables.filter_form import FormulaField
 
-_FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]*)+")
 _INCHIKEY = re.compile(r"[A-Za-z]{14}(?:-[A-Za-z]{10}-[A-Za-z])?")
 _NUMBER = {"step": "any", "inputmode": "decimal"}
 
 
 class ReferenceFilterForm(forms.Form):
     name = forms.CharField(required=False, max_length=300, label="Title or accession")
-    formula = forms.CharField(required=False, max_length=100, label="Formula")
+    formula = FormulaField(required=False, max_length=100, label="Formula")
     inchikey = forms.CharField(required=False, max_length=27, label="InChIKey")
     precursor_mz = forms.FloatField(
         required=False,
@@ -31,12 +31,6 @@ class ReferenceFilterForm(forms.Form):
         label="± ppm",
         widget=forms.NumberInput(attrs=_NUMBER | {"placeholder": "10"}),
     )
-
-    def clean_formula(self) -> str:
-        text = str(self.cleaned_data["formula"]).replace(" ", "")
-        if text and not _FORMULA.fullmatch(text):
-            raise forms.ValidationError("Write a formula like C9H8O4, in Hill order.")
-        return text
 
     def clean_inchikey(self) -> str:
         text = str(self.cleaned_data["inchikey"])

@@ -21,6 +21,7 @@ SHARED = {
     "models_ml.isolation",
     "models_ml.unreadable",
     "models_ml.checkpoint_info",
+    "models_ml.demonstration",
     "models_ml.evidence.analogs",
     "models_ml.evidence.fragments",
     "models_ml.evidence.predicted_spectrum",

@@ -15,8 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models_ml.molecules.well_known import demonstration_spectra, well_known_molecules
-
+from tests.well_known import computed_spectra, well_known_molecules
 from tools.facility.client import Client, Traffic
 from tools.facility.compose import Service, load_services
 from tools.facility.containers import NAME_SERVER, Failed, Podman
@@ -284,7 +283,7 @@ class Trial:
 
     def _import_library(self) -> None:
         """The molecules of the spectra, and no others: a worker embeds them in seconds."""
-        rows = [f"{m.smiles} {m.name}" for m in well_known_molecules() if m.demonstration_adducts]
+        rows = [f"{m.smiles} {m.name}" for m in well_known_molecules() if m.computed_adducts]
         self.podman.run(
             self.services["web"],
             [
@@ -317,7 +316,7 @@ class Trial:
                     [float(mz), float(i)] for mz, i in zip(spectrum.mz, spectrum.intensity, strict=True)
                 ],
             }
-            for number, spectrum in enumerate(demonstration_spectra()[:n_spectra])
+            for number, spectrum in enumerate(computed_spectra()[:n_spectra])
         ]
         return {"name": "Trial", "library": _LIBRARY, "spectra": spectra}
 
