@@ -27,14 +27,14 @@ def compress(
 
     Not for browsers: where cookies sign in, other sites could learn secrets from the size of answers.
     """
-    gzip = GZipMiddleware(get_response)  # type: ignore[arg-type]  # the stubs know only HttpResponse
+    gzip = GZipMiddleware(get_response)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         is_machine = request.path.startswith(PREFIX) and "Authorization" in request.headers
         if not is_machine or "Repr-Digest" in response.headers:
             return response
-        return gzip.process_response(request, response)  # type: ignore[arg-type]
+        return gzip.process_response(request, response)
 
     return middleware
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -29,9 +30,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong, and how to fix it.")
     instance = serializers.CharField(help_text="The path of the request.")
-    help = serializers.CharField(  # type: ignore[assignment]  # the framework has an attribute of this name
-        required=False, help_text="The page about this type of problem."
-    )
+    help = serializers.CharField(required=False, help_text="The page about this type of problem.")
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # the name is in RFC 9457
 
 
@@ -158,6 +157,7 @@ _OF_STATUS = {
 }
 
 
+@cache  # one component, also where several operations answer with the same rows
 def page_of(row: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
     """A page of these rows: the component `PaginatedJobList` for `JobSerializer`."""
     return inline_serializer(

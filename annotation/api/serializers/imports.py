@@ -47,6 +47,14 @@ class ImportInputSerializer(VersionInputSerializer):
     )
 
 
+class ImportOptions(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField(
+        default=False,
+        help_text="Only check the file, and publish nothing until `publish` is called. "
+        "By default it is published when the check finds anything that can be used.",
+    )
+
+
 class RejectionSerializer(serializers.Serializer[Any]):
     """All rows or spectra that were rejected with one code."""
 

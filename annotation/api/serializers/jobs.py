@@ -221,7 +221,7 @@ class SpectraField(serializers.Field[Any, Any, Any, Any]):
 
 
 class SubmissionSerializer(StrictSerializer):
-    """The fields that both ways of submitting share."""
+    """The fields that all ways of submitting share."""
 
     name = serializers.CharField(
         required=False, max_length=200, default="", help_text="Default: `external_id`, or the file name."
@@ -274,19 +274,24 @@ class SubmissionSerializer(StrictSerializer):
         help_text="Name of a model, or the first characters of its `checkpoint_sha256`. Default: the default "
         "model of the server.",
     )
-    grouping = serializers.ChoiceField(
-        choices=Upload.Grouping.choices,
-        required=False,
-        default=Upload.Grouping.AUTO,
-        help_text="Which spectra are annotated together, as one feature. `auto`: those with the same "
-        "FEATURE_ID in the file; in mzML and mzXML runs those of the same ion. `off`: each spectrum alone.",
-    )
     sample = serializers.CharField(
         required=False,
         allow_blank=True,
         max_length=200,
         default="",
         help_text="Your identifier of the measured sample. Results and exports carry it.",
+    )
+
+
+class BatchSerializer(SubmissionSerializer):
+    """The fields that both ways of submitting many spectra share."""
+
+    grouping = serializers.ChoiceField(
+        choices=Upload.Grouping.choices,
+        required=False,
+        default=Upload.Grouping.AUTO,
+        help_text="Which spectra are annotated together, as one feature. `auto`: those with the same "
+        "FEATURE_ID in the file; in mzML and mzXML runs those of the same ion. `off`: each spectrum alone.",
     )
     priority = serializers.ChoiceField(
         choices=PRIORITIES,
@@ -304,7 +309,7 @@ class SubmissionSerializer(StrictSerializer):
 
 
 @extend_schema_serializer(component_name="Job")  # as a request: JobRequest
-class JobInputSerializer(SubmissionSerializer):
+class JobInputSerializer(BatchSerializer):
     """A new job with its spectra as JSON."""
 
     params = ParametersSerializer(required=False, default=dict)
@@ -323,22 +328,19 @@ class SpectrumField(SpectraField):
         try:
             return super().to_internal_value([data])[0]
         except serializers.ValidationError as invalid:
-            raise serializers.ValidationError(invalid.detail["0"]) from None  # type: ignore[call-overload, index]
+            raise serializers.ValidationError(invalid.detail["0"]) from None  # type: ignore[call-overload]
 
 
 @extend_schema_serializer(component_name="Annotate")  # as a request: AnnotateRequest
 class AnnotateInputSerializer(SubmissionSerializer):
     """One spectrum to annotate now."""
 
-    grouping = None
-    priority = None
-    repeats = None
     params = ParametersSerializer(required=False, default=dict)
     spectrum = SpectrumField()
 
 
 @extend_schema_serializer(component_name="JobFile")  # as a request: JobFileRequest
-class JobFileInputSerializer(SubmissionSerializer):
+class JobFileInputSerializer(BatchSerializer):
     """A new job with its spectra in a file: MGF, MSP, MassBank, mzML, mzXML, SIRIUS or JSON, also compressed.
 
     The format is recognised by the content of the file.

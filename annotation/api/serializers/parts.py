@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -21,6 +23,10 @@ class PartialFileInputSerializer(StrictSerializer):
     project = serializers.CharField(
         default="", allow_blank=True, help_text="Slug; by default that of the token, or your only one."
     )
+
+
+class PartOptions(serializers.Serializer[Any]):
+    offset = serializers.IntegerField(min_value=0, help_text="Bytes sent before.")
 
 
 class PartialFileSerializer(ReadOnlyModelSerializer[PartialUpload]):

@@ -65,7 +65,7 @@ class ServiceAccountsView(AccountsView):
 
     @extend_schema(
         operation_id="create_service_account",
-        request=ServiceAccountInputSerializer,
+        request={"application/json": ServiceAccountInputSerializer},
         responses={201: ServiceAccountSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request) -> Response:
@@ -114,7 +114,7 @@ class ServiceAccountTokensView(AccountsView):
 
     @extend_schema(
         operation_id="issue_token",
-        request=TokenInputSerializer,
+        request={"application/json": TokenInputSerializer},
         responses={201: NewTokenSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request, account_id: UUID) -> Response:
@@ -166,7 +166,7 @@ class TokenRotationView(View):
 
     @extend_schema(
         operation_id="rotate_token",
-        request=TokenRotationSerializer,
+        request={"application/json": TokenRotationSerializer},
         responses={201: NewTokenSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request, prefix: str) -> Response:

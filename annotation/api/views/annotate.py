@@ -50,7 +50,7 @@ class AnnotateView(View):
         job = Job.objects.in_projects(projects(request)).get(public_id=submitted.data["id"])
         if not _ends_soon(job):
             return submitted
-        (result,) = reviewed_results(job, items_with_results(job), top=filters.validated_data["top"])
+        (result,) = reviewed_results(job, list(items_with_results(job)), top=filters.validated_data["top"])
         data = ResultSerializer(result, context={"request": request}).data
         kept = {name: submitted[name] for name in ("Location", "Idempotent-Replayed") if name in submitted}
         return Response(data, headers=kept)

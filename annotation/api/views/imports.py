@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import FileResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,9 +17,10 @@ from annotation.api import openapi
 from annotation.api.access import caller, collections, libraries, projects, require
 from annotation.api.addresses import address
 from annotation.api.pagination import Pages
-from annotation.api.problems import Problem
+from annotation.api.problems import Problem, invalid_field
 from annotation.api.serializers.imports import (
     ImportInputSerializer,
+    ImportOptions,
     ImportSerializer,
     VersionInputSerializer,
 )
@@ -32,12 +33,6 @@ from annotation.spectra.partial import WrongOffset
 
 Kind = VersionImport.Kind
 _KEY = openapi.idempotency_key(required=True)
-_DRY_RUN = OpenApiParameter(
-    "dry_run",
-    OpenApiTypes.BOOL,
-    description="Only check the file, and publish nothing until `publish` is called. "
-    "By default it is published when the check finds anything that can be used.",
-)
 _VERSION = {"multipart/form-data": VersionInputSerializer, "application/json": VersionInputSerializer}
 _IMPORTED = {202: openapi.accepted(ImportSerializer), **openapi.WRITE_PROBLEMS}
 _ONLY_ADMINISTRATORS = (
@@ -61,7 +56,7 @@ class ImportsView(View):
 
     @extend_schema(
         operation_id="create_import",
-        parameters=[_KEY, _DRY_RUN],
+        parameters=[ImportOptions, _KEY],
         request={"multipart/form-data": ImportInputSerializer, "application/json": ImportInputSerializer},
         responses=_IMPORTED,
     )
@@ -85,7 +80,7 @@ class LibraryVersionsView(View):
 
     @extend_schema(
         operation_id="create_library_version",
-        parameters=[_KEY, _DRY_RUN],
+        parameters=[ImportOptions, _KEY],
         request=_VERSION,
         responses=_IMPORTED,
     )
@@ -102,7 +97,7 @@ class ReferenceVersionsView(View):
 
     @extend_schema(
         operation_id="create_reference_version",
-        parameters=[_KEY, _DRY_RUN],
+        parameters=[ImportOptions, _KEY],
         request=_VERSION,
         responses=_IMPORTED,
     )
@@ -165,7 +160,7 @@ class RejectedView(View):
 
     @extend_schema(
         operation_id="get_import_rejected",
-        responses={(200, "text/csv"): OpenApiTypes.BINARY, **openapi.PROBLEMS, **openapi.FILE_PROBLEMS},
+        responses={(200, "text/csv"): OpenApiTypes.STR, **openapi.PROBLEMS, **openapi.FILE_PROBLEMS},
     )
     def get(self, request: Request, import_id: UUID) -> HttpResponseBase:
         """Download every row or spectrum that the check rejected, with reason and remedy, as CSV."""
@@ -205,12 +200,14 @@ def _project(request: Request, slug: str) -> Project:
     if slug:
         project = projects(request).filter(slug=slug).first()
         if project is None:
-            raise _fault("project", f"There is no project {slug!r} that you can see.")
+            raise invalid_field("project", f"There is no project {slug!r} that you can see.")
         require(request, project, ApiToken.Scope.MANAGE)
         return project
     choices = list(projects(request, Role.MANAGER)[:2])
     if len(choices) > 1:
-        raise _fault("project", "You manage several projects. Name one of them by its slug in `project`.")
+        raise invalid_field(
+            "project", "You manage several projects. Name one of them by its slug in `project`."
+        )
     return choices[0]
 
 
@@ -221,20 +218,21 @@ def _request_version(request: Request, project: Project | None, kind: Kind, name
 
 
 def _request_import(request: Request, project: Project | None, values: dict[str, Any]) -> Response:
+    options = ImportOptions(data=request.query_params)
+    options.is_valid(raise_exception=True)
     file, part_id = values.pop("file", None), values.pop("part", None)
     part = own_part(request, part_id) if part_id else None
-    only_check = request.query_params.get("dry_run", "").lower() in ("1", "true", "yes")
     try:
         row = actions.request_import(
             project=project,
             user=caller(request),
             store=actions.from_part(part) if part else actions.from_file(file),
             file_name=part.file_name if part else file.name,
-            publish_at_once=not only_check,
+            publish_at_once=not options.validated_data["dry_run"],
             **values,
         )
     except actions.CannotRequest as refusal:
-        raise _fault(refusal.field, refusal.reason) from None
+        raise invalid_field(refusal.field, refusal.reason) from None
     except WrongOffset as wrong:
         raise wrong_offset(wrong) from None
     return _accepted(request, row)
@@ -247,7 +245,3 @@ def _accepted(request: Request, row: VersionImport) -> Response:
 
 def _json(request: Request, row: VersionImport) -> dict[str, Any]:
     return dict(ImportSerializer(row, context={"request": request}).data)
-
-
-def _fault(field: str, reason: str) -> Problem:
-    return Problem(422, reason, errors=[{"pointer": f"/{field}", "detail": reason}])

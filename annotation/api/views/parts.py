@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +16,7 @@ from annotation.accounts.models import ApiToken, Role
 from annotation.api import openapi
 from annotation.api.access import caller, project_to_submit_to, projects, require
 from annotation.api.problems import Problem
-from annotation.api.serializers.parts import PartialFileInputSerializer, PartialFileSerializer
+from annotation.api.serializers.parts import PartialFileInputSerializer, PartialFileSerializer, PartOptions
 from annotation.api.views.base import View
 from annotation.spectra import partial
 from annotation.spectra.models import PartialUpload
@@ -52,20 +52,19 @@ class PartView(View):
 
     @extend_schema(
         operation_id="append_part",
-        parameters=[
-            OpenApiParameter("offset", OpenApiTypes.INT, required=True, description="Bytes sent before.")
-        ],
+        parameters=[PartOptions],
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={200: PartialFileSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request, part_id: UUID) -> Response:
         """Append the bytes of the body. With a wrong `offset`, the answer is 409 and has the right one."""
         part = own_part(request, part_id)
-        at = request.query_params.get("offset", "")
-        if not (at.isascii() and at.isdigit() and len(at) < 19):
-            raise Problem(400, "'offset' must be a whole number: how many bytes you sent before.")
+        options = PartOptions(data=request.query_params)
+        options.is_valid(raise_exception=True)
         try:
-            partial.append(part, int(at), request._request)  # as it streams in, without a parser
+            partial.append(
+                part, options.validated_data["offset"], request._request
+            )  # as it streams in, without a parser
         except partial.WrongOffset as wrong:
             raise wrong_offset(wrong) from None
         except partial.CannotStore as refusal:

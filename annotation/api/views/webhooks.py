@@ -70,7 +70,7 @@ class WebhooksView(ManagedView):
 
     @extend_schema(
         operation_id="create_webhook",
-        request=WebhookInputSerializer,
+        request={"application/json": WebhookInputSerializer},
         responses={201: NewWebhookSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class WebhookView(ManagedView):
 
     @extend_schema(
         operation_id="change_webhook",
-        request=WebhookChangeSerializer(partial=True),
+        request={"application/json": WebhookChangeSerializer(partial=True)},
         responses={200: WebhookSerializer, **openapi.WRITE_PROBLEMS},
     )
     def patch(self, request: Request, webhook_id: UUID) -> Response:
@@ -133,7 +133,7 @@ class WebhookEnableView(ManagedView):
 class WebhookSecretView(ManagedView):
     @extend_schema(
         operation_id="rotate_webhook_secret",
-        request=SecretRotationSerializer,
+        request={"application/json": SecretRotationSerializer},
         responses={200: NewWebhookSerializer, **openapi.WRITE_PROBLEMS},
     )
     def post(self, request: Request, webhook_id: UUID) -> Response:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from annotation.api.views import annotate
@@ -83,7 +83,8 @@ def test_the_answer_comes_as_soon_as_the_result_is_there(monkeypatch: pytest.Mon
                 time.sleep(0.05)
             job = Job.objects.get()
             make_annotation(job.items.get())
-            ledger.close_finished([job.pk])
+            with transaction.atomic():
+                ledger.close_finished([job.pk])
         finally:
             connection.close()
 

@@ -97,9 +97,9 @@ def test_results_are_streamed_as_lines(client: APIClient, annotation: Annotation
     address = f"/api/v1/jobs/{annotation.job.public_id}/results"
     answer = client.get(f"{address}.ndjson?top=2")
     assert answer["Content-Type"] == "application/x-ndjson"
-    lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+    lines = [json.loads(line) for line in answer.getvalue().splitlines()]
     assert lines == client.get(f"{address}?top=2").json()["results"]
-    assert len(b"".join(client.get(f"{address}.ndjson?state=done").streaming_content).splitlines()) == 1
+    assert len(client.get(f"{address}.ndjson?state=done").getvalue().splitlines()) == 1
     assert client.get(f"{address}.ndjson?smarts=((").status_code == 422
     assert client.get(f"{address}.ndjson?stat=done").status_code == 422
 
