@@ -40,7 +40,12 @@ _ONLY_ADMINISTRATORS = (
 )
 
 
+# A machine that imports looks at the check of its files.
+IMPORT_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.MANAGE})
+
+
 class ImportsView(View):
+    read_scopes = IMPORT_SCOPES
     write_scope = ApiToken.Scope.MANAGE
 
     @extend_schema(
@@ -110,6 +115,7 @@ class ReferenceVersionsView(View):
 
 
 class ImportView(View):
+    read_scopes = IMPORT_SCOPES
     write_scope = ApiToken.Scope.MANAGE
 
     @extend_schema(operation_id="get_import", responses={200: ImportSerializer, **openapi.PROBLEMS})
@@ -156,6 +162,7 @@ class PublishView(View):
 
 
 class RejectedView(View):
+    read_scopes = IMPORT_SCOPES
     content_negotiation_class = AnyAccept
 
     @extend_schema(

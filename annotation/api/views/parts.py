@@ -21,8 +21,13 @@ from annotation.api.views.base import View
 from annotation.spectra import partial
 from annotation.spectra.models import PartialUpload
 
+# A part is of a file of spectra, or of a library.
+PART_SCOPES = frozenset({ApiToken.Scope.SUBMIT, ApiToken.Scope.MANAGE})
+
 
 class PartsView(View):
+    write_scopes = PART_SCOPES
+
     @extend_schema(
         operation_id="begin_part",
         request={"application/json": PartialFileInputSerializer},
@@ -45,6 +50,9 @@ class PartsView(View):
 
 
 class PartView(View):
+    read_scopes = PART_SCOPES | {ApiToken.Scope.READ}
+    write_scopes = PART_SCOPES
+
     @extend_schema(operation_id="get_part", responses={200: PartialFileSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, part_id: UUID) -> Response:
         """Show how many bytes of a file have arrived."""
