@@ -23,3 +23,6 @@ class VersionQuerySet(SharedQuerySet[V]):
     def ready(self) -> Self:
         """Versions that jobs can use: their import has ended without failure."""
         return self.filter(state=VersionState.READY)
+
+    def importing(self) -> Self:
+        return self.filter(state=VersionState.IMPORTING)

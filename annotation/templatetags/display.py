@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from annotation.jobs.pace import TimeLeft
 from annotation.results.models import GeneratedMolecule
+from models_ml.spectra.formats.supported import SHORT_NAMES
 
 register = template.Library()
 
@@ -25,6 +26,12 @@ _LARGEST_PPM = 1000
 def fixed(value: float | None, digits: int = 4) -> str:
     """The number with that many digits after the point, never a negative zero; a dash for None."""
     return _MISSING if value is None else f"{value:z.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def format_name(stored: str) -> str:
+    """The format of an upload as people write it: mzML for "mzml"."""
+    return SHORT_NAMES.get(stored, stored.upper()) or "Unknown format"
 
 
 @register.filter

@@ -116,6 +116,14 @@ def library_versions(user: User) -> LibraryVersionQuerySet:
     return LibraryVersion.objects.usable_in(projects(user))
 
 
+def library_state(user: User) -> dict[str, object]:
+    """For `_no_library.html`: whether the person can use a library. If not: the versions on their way."""
+    versions = library_versions(user)
+    if versions.ready().exists():
+        return {"has_library": True}
+    return {"has_library": False, "libraries_coming": list(versions.importing().select_related("library"))}
+
+
 def collections(user: User) -> ReferenceCollectionQuerySet:
     return ReferenceCollection.objects.usable_in(projects(user))
 

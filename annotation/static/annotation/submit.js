@@ -13,7 +13,9 @@ function element(tag, className, text) {
 }
 
 function size(bytes) {
-  return bytes < MIB / 10 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
+  // As the report shows it after the upload (Django's filesizeformat).
+  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  return bytes < MIB ? `${(bytes / 1024).toFixed(1)} KB` : `${(bytes / MIB).toFixed(1)} MB`;
 }
 
 // One chosen file with its row in the list.

@@ -23,7 +23,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         "projects": projects,
         "project_choices": [("", "All projects"), *((project.slug, project.name) for project in projects)],
         "may_submit": scope.projects(request.user, Role.SUBMITTER).exists(),
-        "has_library": scope.library_versions(request.user).ready().exists(),
+        **scope.library_state(request.user),
         "has_model": ModelVersion.objects.exists(),
     }
     return render(request, "annotation/home.html", context)

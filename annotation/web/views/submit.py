@@ -128,7 +128,7 @@ def _page(request: SignedInRequest, forms: _Forms, kept: list[Upload], status: i
         "kept": kept,
         "report_address": to_report(request, kept),
         "max_bytes": settings.GLMR_MAX_UPLOAD_BYTES,
-        "has_library": scope.library_versions(request.user).ready().exists(),
+        **scope.library_state(request.user),
     }
     return render(request, "annotation/submit.html", context, status=status)
 

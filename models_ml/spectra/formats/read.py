@@ -157,7 +157,7 @@ def _archive_items(kind: str, stream: IO[bytes], limits: ReadLimits) -> Iterator
 
 
 def _damaged(cause: str, position: str) -> SpectrumIssue:
-    reason = f"The compressed data is cut off or damaged ({cause}). The part before the damage was read."
+    reason = f"The compressed data is cut off or damaged ({cause}). Spectra after the damage are missing."
     return _about_file(position, "truncated_file", reason, "Copy or export the file again.")
 
 

@@ -11,4 +11,7 @@ def listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+SHORT_NAMES = {name.split()[0].lower(): name.split()[0] for name in FORMATS}
+"""Such as "mzml": "mzML". The keys are the stored formats of uploads."""
+
 SUPPORTED = f"{listed(FORMATS)}, also as {listed(ARCHIVES)}"

@@ -90,6 +90,6 @@ def _broken(error: etree.XMLSyntaxError, source: Source, ended: bool, count: int
         )  # fmt: skip
     return SpectrumIssue(
         WHOLE_FILE, where, "rejected", "broken_xml",
-        f"The XML is cut off or damaged ({error.msg}). The part before the damage was read.",
+        f"The XML is cut off or damaged ({error.msg}). Spectra after the damage are missing.",
         "Copy or convert the file again.",
     )  # fmt: skip

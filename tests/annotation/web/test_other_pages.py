@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from annotation.accounts.models import Role
 from annotation.models import (
     JobItem,
     Library,
@@ -22,6 +23,7 @@ from annotation.templatetags.display import duration, fixed, formula, signed, th
 from tests.annotation.builders import (
     make_importing_version,
     make_library_version,
+    make_project,
     make_reference_version,
     make_user,
 )
@@ -38,6 +40,20 @@ def test_a_person_without_a_project_sees_what_to_do(db: None) -> None:
     client.force_login(make_user("new"))
     assert open_page(client, "home").has("[data-empty=no-project]")
     assert open_page(client, "review-queue").has("[data-empty=not-a-curator]")
+
+
+def test_pages_say_what_to_do_without_a_library(db: None) -> None:
+    client = Client()
+    user = make_user("new")
+    make_project(user, Role.SUBMITTER)
+    client.force_login(user)
+    for name in ("home", "submit"):
+        assert "under Libraries" in open_page(client, name).text("[data-notice=no-library]")
+    version = make_importing_version(Library.objects.create(name="Plants"))
+    for name in ("home", "submit"):
+        assert f"{version} is still being imported" in open_page(client, name).text(
+            "[data-notice=no-library]"
+        )
 
 
 def test_a_person_without_the_role_submitter_sees_what_to_do(world: World) -> None:
