@@ -14,8 +14,15 @@ def compound_names(version_id: int, molecule_ids: Collection[int]) -> dict[int, 
     return dict(entries.exclude(name="").values_list("molecule_id", "name"))
 
 
+def compound_labels(version_id: int, molecule_ids: Collection[int]) -> dict[int, str]:
+    """What pages call the molecules: the name in the library version, else the identifier. One query."""
+    entries = LibraryEntry.objects.filter(version_id=version_id, molecule_id__in=set(molecule_ids))
+    rows = entries.values_list("molecule_id", "name", "source_id")
+    return {pk: name or source_id for pk, name, source_id in rows if name or source_id}
+
+
 def names_of_rank_1(annotations: Iterable[Annotation]) -> dict[int, str]:
-    """The name of each rank 1 in the library of its job, by annotation. One query if `job` is loaded."""
+    """What pages call each rank 1, in the library of its job, by annotation. One query if `job` is loaded."""
     keys = {
         annotation.pk: (annotation.job.library_version_id, annotation.top_molecule_id)
         for annotation in annotations
@@ -25,6 +32,6 @@ def names_of_rank_1(annotations: Iterable[Annotation]) -> dict[int, str]:
         version_id__in={version_id for version_id, _ in keys.values()},
         molecule_id__in={molecule_id for _, molecule_id in keys.values()},
     )
-    rows = entries.values_list("version_id", "molecule_id", "name")
-    names = {(version_id, molecule_id): name for version_id, molecule_id, name in rows}
+    rows = entries.values_list("version_id", "molecule_id", "name", "source_id")
+    names = {(version_id, pk): name or source_id for version_id, pk, name, source_id in rows}
     return {pk: names[key] for pk, key in keys.items() if key in names}

@@ -44,6 +44,11 @@ def names_of(entries: list[LibraryEntry]) -> list[str]:
     return list(first.values())
 
 
+def ids_of(entries: list[LibraryEntry]) -> list[str]:
+    """The different identifiers of the entries, in their order."""
+    return list(dict.fromkeys(entry.source_id for entry in entries if entry.source_id))
+
+
 def references_of(molecule: Molecule, projects: Projects) -> QuerySet[ReferenceSpectrum]:
     """Its reference spectra without their peaks, newest first."""
     rows = ReferenceSpectrum.objects.filter(

@@ -14,7 +14,7 @@ from django.db.models.functions import Floor
 from annotation.jobs.models import Job, JobItem
 from annotation.jobs.parameters import from_json
 from annotation.libraries.models import Molecule
-from annotation.results.compound_names import compound_names
+from annotation.results.compound_names import compound_labels
 from annotation.results.models import Annotation
 from annotation.spectra.models import Upload
 
@@ -200,7 +200,7 @@ def sample_matrix(job: Job, items: QuerySet[JobItem]) -> Matrix | None:
     counts = {(row[0], row[1]): row[2] for row in counted.annotate(n=Count("pk"))}
     shown = samples[:MAX_SAMPLES]
     molecules = Molecule.objects.defer("fingerprint").in_bulk(ids)
-    names = compound_names(job.library_version_id, ids)
+    names = compound_labels(job.library_version_id, ids)
     return Matrix(
         samples=shown,
         compounds=[

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 
 from annotation.jobs.models import Job, JobItem
-from annotation.results.compound_names import compound_names
+from annotation.results.compound_names import compound_labels
 from annotation.results.models import FormulaCandidate
 from annotation.review.models import Verdict
 from annotation.tables.filter_form import (
@@ -135,7 +135,7 @@ def list_neighbours(job: Job, item: JobItem, query: str) -> tuple[Neighbours, Pl
 def _rows(job: Job, page: Page) -> list[FeatureRow]:
     items = {item.pk: item for item in shown_items(job, page.ids)}
     ordered = [items[pk] for pk in page.ids if pk in items]
-    names = compound_names(job.library_version_id, _molecules(ordered))
+    names = compound_labels(job.library_version_id, _molecules(ordered))
     formulas = _best_formulas(ordered)
     return [_row(item, names, formulas.get(item.pk)) for item in ordered]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from annotation.libraries.find.answers import START, Place, answer
 from annotation.libraries.find.questions import MassQuestion, Options, Question, read_question
+from annotation.libraries.labels import label
 from annotation.libraries.models import LibraryEntry, LibraryVersionQuerySet, Molecule
 from models_ml.molecules.search_text import SearchKind, likely_kinds
 
@@ -23,9 +24,14 @@ class InvalidCursor(ValueError):
 class Hit:
     molecule: Molecule  # without its fingerprint
     names: list[str]  # in the libraries that were searched, the newest version first
+    ids: list[str]  # likewise
     libraries: list[str]  # of those that were searched, by name
     similarity: float | None  # only of a search by similarity
     mass_error_ppm: float | None  # only of a search by mass: that of the molecule minus that of the search
+
+    @property
+    def label(self) -> str:
+        return label(self.names, self.ids, self.molecule.inchikey_first_block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +77,21 @@ def _hits(question: Question, places: list[Place], version_ids: list[int]) -> li
     ids = [place.molecule_id for place in places]
     molecules = Molecule.objects.defer("fingerprint").in_bulk(ids)
     names, libraries = defaultdict[int, dict[str, None]](dict), defaultdict[int, dict[str, None]](dict)
+    source_ids = defaultdict[int, dict[str, None]](dict)
     entries = LibraryEntry.objects.filter(molecule_id__in=ids, version_id__in=version_ids)
     rows = entries.order_by("version__library__name", "-version__number")
-    for pk, name, library in rows.values_list("molecule_id", "name", "version__library__name"):
+    columns = ("molecule_id", "name", "source_id", "version__library__name")
+    for pk, name, source_id, library in rows.values_list(*columns):
         libraries[pk][library] = None
         if name:
             names[pk][name] = None
+        if source_id:
+            source_ids[pk][source_id] = None
     return [
         Hit(
             molecule=molecules[place.molecule_id],
             names=list(names[place.molecule_id]),
+            ids=list(source_ids[place.molecule_id]),
             libraries=list(libraries[place.molecule_id]),
             similarity=1 - place.key if question.kind is SearchKind.SIMILARITY else None,
             mass_error_ppm=_mass_error(question, molecules[place.molecule_id]),

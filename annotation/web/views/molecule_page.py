@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from annotation.libraries.labels import label
 from annotation.libraries.models import LibraryEntry
 from annotation.review import molecule_record
 from annotation.web import scope
@@ -47,7 +48,7 @@ def molecule(request: SignedInRequest, inchikey: str) -> HttpResponse:
     references = molecule_record.references_of(found, projects)
     context = {
         "molecule": found,
-        "heading": names[0] if names else found.inchikey_first_block,
+        "heading": label(names, molecule_record.ids_of(entries), found.inchikey_first_block),
         "names": names,
         "inchikeys": _inchikeys(entries),
         "entries": entries,

@@ -11,6 +11,8 @@ from django.utils.http import urlencode
 
 from annotation.models import (
     Library,
+    LibraryEntry,
+    LibraryVersion,
     Molecule,
     Project,
     ReferenceCollection,
@@ -22,6 +24,7 @@ from annotation.web.views.molecule_search import EXAMPLES
 from tests.annotation.builders import (
     SMILES,
     make_annotation,
+    make_importing_version,
     make_job,
     make_library_version,
     make_molecule,
@@ -187,3 +190,21 @@ def test_the_number_of_queries_does_not_grow(world: World) -> None:
         counts.append((len(captured), len(of_search)))
     # Two of the session and one of the workers in the foot, besides those of the pages.
     assert counts == [(8, 8)] * 2
+
+
+def test_a_molecule_without_a_name_is_called_by_its_identifier(world: World) -> None:
+    molecule = make_molecule(SECRET)
+    client = world.client("viewer")
+    for library, source_id in (("A codes", "X-17"), ("B words", "cyclopentyl acid")):
+        version = make_importing_version(Library.objects.create(name=library))
+        LibraryEntry.objects.create(
+            version=version,
+            molecule=molecule,
+            exact_mass=molecule.exact_mass,
+            row_number=1,
+            source_id=source_id,
+        )
+        LibraryVersion.objects.filter(pk=version.pk).update(state=LibraryVersion.State.READY)
+    assert Dom(client.get(page_of(molecule.inchikey_first_block))).text("h1") == "cyclopentyl acid"
+    found = Dom(client.get(search_for("X-17", kind="name")))
+    assert "cyclopentyl acid" in found.text(f"[data-molecule={molecule.inchikey_first_block}] a")
