@@ -14,15 +14,20 @@ from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken, Role
 from annotation.api import openapi
-from annotation.api.access import caller, project_to_submit_to, projects, require
+from annotation.api.access import caller, project_to_submit_to, projects, require, sees_only_own
 from annotation.api.problems import Problem
 from annotation.api.serializers.parts import PartialFileInputSerializer, PartialFileSerializer, PartOptions
 from annotation.api.views.base import View
 from annotation.spectra import partial
 from annotation.spectra.models import PartialUpload
 
+# A token that may only submit, or only import, sends files for that and sees its own alone.
+_SENDERS = frozenset({ApiToken.Scope.SUBMIT, ApiToken.Scope.MANAGE})
+
 
 class PartsView(View):
+    write_scopes = _SENDERS
+
     @extend_schema(
         operation_id="begin_part",
         request={"application/json": PartialFileInputSerializer},
@@ -45,6 +50,9 @@ class PartsView(View):
 
 
 class PartView(View):
+    read_scopes = _SENDERS | {ApiToken.Scope.READ}
+    write_scopes = _SENDERS
+
     @extend_schema(operation_id="get_part", responses={200: PartialFileSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, part_id: UUID) -> Response:
         """Show how many bytes of a file have arrived."""
@@ -67,6 +75,8 @@ class PartView(View):
             )  # as it streams in, without a parser
         except partial.WrongOffset as wrong:
             raise wrong_offset(wrong) from None
+        except partial.PartGone:
+            raise part_gone() from None
         except partial.CannotStore as refusal:
             raise Problem(413, str(refusal)) from None
         return Response(_json(request, part))
@@ -78,12 +88,18 @@ class PartView(View):
         return Response(status=204)
 
 
+def part_gone() -> Problem:
+    return Problem(404, "Another request used or removed the file meanwhile. Send it again if it is needed.")
+
+
 def wrong_offset(wrong: partial.WrongOffset) -> Problem:
     return Problem(409, str(wrong), code="wrong-offset", extra={"offset": wrong.offset})
 
 
 def visible_parts(request: Request) -> QuerySet[PartialUpload]:
     rows = PartialUpload.objects.in_projects(projects(request))
+    if sees_only_own(request):
+        rows = rows.filter(user=caller(request))
     return rows.select_related("project", "user")
 
 
@@ -102,4 +118,7 @@ def own_part(request: Request, part_id: UUID) -> PartialUpload:
 
 
 def _json(request: Request, part: PartialUpload) -> dict[str, Any]:
-    return dict(PartialFileSerializer(part, context={"request": request}).data)
+    try:
+        return dict(PartialFileSerializer(part, context={"request": request}).data)
+    except partial.PartGone:
+        raise part_gone() from None
