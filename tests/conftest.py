@@ -7,6 +7,7 @@ services.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -54,6 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Otherwise every user that a test creates costs half a second.
     PBKDF2PasswordHasher.iterations = 1
+
+
+@pytest.fixture(autouse=True)
+def _no_event_loop_of_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright keeps its event loop in this thread. Asynchronous views of other tests need their own."""
+    if "browser" in request.fixturenames:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")

@@ -33,9 +33,10 @@ def variables_in_the_project() -> set[str]:
     files = [
         *(path for folder in ("glmr_server", "annotation", "worker", "models_ml", "tests", "tools")
           for path in (ROOT / folder).rglob("*.py")),
-        *(ROOT / "docker").iterdir(),
+        *(path for path in (ROOT / "docker").rglob("*") if path.is_file()),
         *(ROOT / "requirements").glob("*.sh"),
         ROOT / "Makefile",
+        ROOT / ".ci" / "run",
     ]  # fmt: skip
     text = "".join(file.read_text(encoding="utf-8") for file in files if file != Path(__file__))
     return set(re.findall(r"\bGLMR_[A-Z][A-Z_]+[A-Z]\b", text))

@@ -32,8 +32,6 @@ from annotation.imports.models import VersionImport, VersionImportQuerySet
 from annotation.spectra.partial import PartGone, WrongOffset
 
 Kind = VersionImport.Kind
-# A token that may only import must be able to poll its imports.
-READ_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.MANAGE})
 _KEY = openapi.idempotency_key(required=True)
 _VERSION = {"multipart/form-data": VersionInputSerializer, "application/json": VersionInputSerializer}
 _IMPORTED = {202: openapi.accepted(ImportSerializer), **openapi.WRITE_PROBLEMS}
@@ -42,8 +40,12 @@ _ONLY_ADMINISTRATORS = (
 )
 
 
+# A machine that imports looks at the check of its files.
+IMPORT_SCOPES = frozenset({ApiToken.Scope.READ, ApiToken.Scope.MANAGE})
+
+
 class ImportsView(View):
-    read_scopes = READ_SCOPES
+    read_scopes = IMPORT_SCOPES
     write_scope = ApiToken.Scope.MANAGE
 
     @extend_schema(
@@ -113,7 +115,7 @@ class ReferenceVersionsView(View):
 
 
 class ImportView(View):
-    read_scopes = READ_SCOPES
+    read_scopes = IMPORT_SCOPES
     write_scope = ApiToken.Scope.MANAGE
 
     @extend_schema(operation_id="get_import", responses={200: ImportSerializer, **openapi.PROBLEMS})
@@ -160,7 +162,7 @@ class PublishView(View):
 
 
 class RejectedView(View):
-    read_scopes = READ_SCOPES
+    read_scopes = IMPORT_SCOPES
     content_negotiation_class = AnyAccept
 
     @extend_schema(

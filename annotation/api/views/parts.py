@@ -21,12 +21,12 @@ from annotation.api.views.base import View
 from annotation.spectra import partial
 from annotation.spectra.models import PartialUpload
 
-# A token that may only submit, or only import, sends files for that and sees its own alone.
-_SENDERS = frozenset({ApiToken.Scope.SUBMIT, ApiToken.Scope.MANAGE})
+# A part is of a file of spectra, or of a library.
+PART_SCOPES = frozenset({ApiToken.Scope.SUBMIT, ApiToken.Scope.MANAGE})
 
 
 class PartsView(View):
-    write_scopes = _SENDERS
+    write_scopes = PART_SCOPES
 
     @extend_schema(
         operation_id="begin_part",
@@ -50,8 +50,8 @@ class PartsView(View):
 
 
 class PartView(View):
-    read_scopes = _SENDERS | {ApiToken.Scope.READ}
-    write_scopes = _SENDERS
+    read_scopes = PART_SCOPES | {ApiToken.Scope.READ}
+    write_scopes = PART_SCOPES
 
     @extend_schema(operation_id="get_part", responses={200: PartialFileSerializer, **openapi.PROBLEMS})
     def get(self, request: Request, part_id: UUID) -> Response:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import resolve
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from annotation.models import Annotation, ApiToken, Export, Library, Membership, Role
-from tests.annotation.api.world import ASPIRIN, Scope, World, client_for, make_managed
-from tests.annotation.builders import make_annotation, make_job, make_library_version, make_project, make_user
+from annotation.models import Annotation, ApiToken, Membership, Role
+from tests.annotation.api.world import ASPIRIN, QUERIES, Scope, World, client_for, filled, make_private_result
+from tests.annotation.builders import make_project, make_user
+from tests.annotation.imports.building import LIBRARY, REFERENCES
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,10 @@ class Operation:
     role: Role
     scope: ApiToken.Scope
     body: Any = None
+    file: bytes = b""  # with one, the body is sent as a form
 
 
+LICENSE = {"license": "CC0", "source": "inventory"}
 SUBMIT = {"library": "Private", "spectra": [ASPIRIN]}
 # An operation that writes and is not here fails the test: decide who may use it.
 WRITES: Mapping[str, Operation] = {
@@ -45,6 +51,16 @@ WRITES: Mapping[str, Operation] = {
     "close_service_account": Operation(Role.MANAGER, Scope.ACCOUNTS),
     "issue_token": Operation(Role.MANAGER, Scope.ACCOUNTS, {"scopes": ["accounts"]}),
     "revoke_token": Operation(Role.MANAGER, Scope.ACCOUNTS),
+    "create_import": Operation(
+        Role.MANAGER, Scope.MANAGE, {"kind": "library", "name": "drugs", **LICENSE}, LIBRARY
+    ),
+    "create_library_version": Operation(Role.MANAGER, Scope.MANAGE, LICENSE, LIBRARY),
+    "create_reference_version": Operation(Role.MANAGER, Scope.MANAGE, LICENSE, REFERENCES),
+    "publish_import": Operation(Role.MANAGER, Scope.MANAGE),
+    "discard_import": Operation(Role.MANAGER, Scope.MANAGE),
+    "begin_part": Operation(Role.SUBMITTER, Scope.SUBMIT, {"file_name": "secret-order.mgf", "size_bytes": 5}),
+    "append_part": Operation(Role.SUBMITTER, Scope.SUBMIT),
+    "discard_part": Operation(Role.SUBMITTER, Scope.SUBMIT),
     "rotate_token": Operation(Role.MANAGER, Scope.ACCOUNTS),
     "create_webhook": Operation(
         Role.MANAGER, Scope.WEBHOOKS, {"url": "https://lims.example.org/", "events": ["job.finished"]}
@@ -72,7 +88,7 @@ READS: Mapping[str, Operation] = {
 # The same for everybody who has a token.
 SHARED = {"list_models", "get_status"}
 # Managers of other projects may do this in their own.
-IN_OWN_PROJECT = {"create_service_account", "create_webhook"}
+IN_OWN_PROJECT = {"begin_part", "create_import", "create_service_account", "create_webhook"}
 REFUSED = (401, 403, 404)
 
 
@@ -91,47 +107,26 @@ OPERATIONS = operations()
 
 @pytest.fixture
 def annotation(world: World) -> Annotation:
-    library = Library.objects.create(name="Private", project=world.project)
-    version = make_library_version(model_version=world.model, library=library)
-    job = make_job(
-        1,
-        world.project,
-        world.user,
-        model_version=world.model,
-        library_version=version,
-        external_id="secret-order",
-        name="secret-order",
-    )
-    return make_annotation(job.items.get())
-
-
-def filled(path: str, annotation: Annotation) -> str:
-    job = annotation.job
-    return path.format(
-        job_id=job.public_id,
-        public_id=annotation.public_id,
-        inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
-        id=annotation.spectrum.upload_id,
-        index=annotation.spectrum.source_index,
-        name=job.library_version.library.name,
-        number=job.library_version.number,
-        export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
-        **make_managed(job.project),
-    )
+    return make_private_result(world, external_id="secret-order", name="secret-order")
 
 
 def call(client: APIClient, operation: str, method: str, address: str) -> Any:
     headers = {"Idempotency-Key": uuid4().hex, "If-Match": '"outdated"'}
-    body = WRITES[operation].body if operation in WRITES else None
+    needed = WRITES.get(operation)
+    body = needed.body if needed else None
+    if needed and needed.file:
+        form = {**needed.body, "file": SimpleUploadedFile("secret-order", needed.file)}
+        return client.post(address, form, format="multipart", headers=headers)
     if body is None:
         return getattr(client, method)(address, headers=headers)
     return getattr(client, method)(address, body, format="json", headers=headers)
 
 
 @pytest.fixture(autouse=True)
-def no_wait(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def no_wait(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
     from annotation.api.views import annotate
 
+    settings.MEDIA_ROOT = tmp_path
     settings.GLMR_TOKEN_TRIES = 10_000  # the tests send many unusable tokens
     monkeypatch.setattr(annotate, "LONGEST_WAIT_S", 0)
 
@@ -140,12 +135,15 @@ def test_each_operation_that_writes_is_in_the_table() -> None:
     assert {operation for operation, method, _ in OPERATIONS if method != "get"} == set(WRITES)
 
 
-def also_read_with(operation: str, method: str, address: str) -> frozenset[ApiToken.Scope]:
-    """Scopes that let a token read, as the view declares. `test_scopes.py` says what they see."""
-    if method != "get" or operation in READS:
-        return frozenset()
-    scopes: frozenset[ApiToken.Scope] = resolve(address).func.cls.read_scopes  # type: ignore[attr-defined]
-    return scopes
+PARTS = {"begin_part", "append_part", "discard_part"}
+
+
+def also_allowed_with(operation: str, method: str, address: str) -> frozenset[ApiToken.Scope]:
+    """Scopes of which one suffices, as the view declares. `test_scopes.py` says what they see."""
+    view = resolve(address.partition("?")[0]).func.cls  # type: ignore[attr-defined]
+    if method != "get":
+        return view.write_scopes if operation in PARTS else frozenset()
+    return frozenset() if operation in READS else view.read_scopes
 
 
 @pytest.mark.parametrize(("operation", "method", "path"), OPERATIONS, ids=lambda value: value)
@@ -154,17 +152,23 @@ def test_members_may_do_what_their_role_and_scopes_allow(
 ) -> None:
     needed = WRITES.get(operation) or READS.get(operation, Operation(Role.VIEWER, Scope.READ))
     order = list(Role)
+
+    def address() -> str:
+        return filled(path, annotation, newest_member(world)) + QUERIES.get((method, path), "")
+
     for role in reversed(order):  # the strongest last, because it may delete the upload
-        address = filled(path, annotation)  # of an object that no earlier caller has deleted
-        answer = call(world.client(role), operation, method, address)
+        client = world.client(role)
+        opened = address()  # of an object that no earlier caller has deleted
+        answer = call(client, operation, method, opened)
         if order.index(role) >= order.index(needed.role):
             assert answer.status_code not in REFUSED, (role, answer.content)
         else:
             assert answer.status_code == 403, (role, answer.content)
     for scope in Scope:
-        address = filled(path, annotation)
-        answer = call(world.client(Role.MANAGER, [scope]), operation, method, address)
-        suffices = scope == needed.scope or scope in also_read_with(operation, method, address)
+        client = world.client(Role.MANAGER, [scope])
+        opened = address()
+        answer = call(client, operation, method, opened)
+        suffices = scope == needed.scope or scope in also_allowed_with(operation, method, opened)
         assert (answer.status_code == 403) != suffices, (scope, answer.content)
 
 
@@ -172,7 +176,7 @@ def test_members_may_do_what_their_role_and_scopes_allow(
 def test_others_get_nothing(
     world: World, annotation: Annotation, operation: str, method: str, path: str
 ) -> None:
-    address = filled(path, annotation)
+    address = filled(path, annotation) + QUERIES.get((method, path), "")
     answer = call(APIClient(), operation, method, address)
     assert (answer.status_code, answer["WWW-Authenticate"][:6]) == (401, "Bearer")
     for unusable in (
@@ -190,7 +194,7 @@ def test_others_get_nothing(
         answer = call(client, operation, method, address)
         if operation in SHARED:
             continue
-        if operation in IN_OWN_PROJECT and answer.status_code == 201:
+        if operation in IN_OWN_PROJECT and answer.status_code in (201, 202):
             assert answer.json()["project"] != world.project.slug
             continue
         if "{" in path or method != "get":
@@ -201,6 +205,19 @@ def test_others_get_nothing(
             assert answer.json()["results"] == [] or "secret-order" not in answer.content.decode()
             assert str(annotation.job.public_id) not in answer.content.decode()
             assert '"Private"' not in answer.content.decode()
+
+
+@pytest.mark.parametrize("method", ["post", "delete"])
+def test_only_its_sender_continues_a_file(world: World, annotation: Annotation, method: str) -> None:
+    client = world.client(Role.SUBMITTER)
+    path = "/api/v1/parts/{part_id}"
+    address = filled(path, annotation, newest_member(world)) + QUERIES.get((method, path), "")
+    assert getattr(world.client(), method)(address).status_code == 403
+    assert getattr(client, method)(address).status_code in (200, 204)
+
+
+def newest_member(world: World) -> User:
+    return Membership.objects.filter(project=world.project).latest("pk").user
 
 
 def _revoked(world: World) -> APIClient:

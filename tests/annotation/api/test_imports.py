@@ -135,6 +135,12 @@ def test_what_all_projects_share_needs_an_administrator(world: World, client: AP
     assert client.get("/api/v1/imports").json()["results"] == []
 
 
+def test_a_dry_run_that_is_no_boolean(client: APIClient) -> None:
+    answer = send(client, "/imports?dry_run=maybe", kind="library", name="drugs")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/dry_run")
+    assert not VersionImport.objects.exists()
+
+
 def test_discarding(client: APIClient) -> None:
     row = send(client, "/imports?dry_run=1", kind="library", name="drugs").json()
     assert client.delete(row["links"]["self"]).status_code == 204
@@ -152,6 +158,9 @@ def test_a_file_in_parts(world: World) -> None:
     def append(at: int, content: bytes) -> Any:
         return client.post(f"{address}?offset={at}", content, content_type="application/octet-stream")
 
+    for offset in ("", "?offset=", "?offset=x", "?offset=-1"):
+        answer = client.post(f"{address}{offset}", b"x", content_type="application/octet-stream")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/offset")
     body = {"kind": "library", "name": "drugs", "license": "CC0", "source": "inventory"}
     body["part"], headers = part.json()["id"], {"Idempotency-Key": "k"}
     assert append(0, LIBRARY[:50]).json()["offset"] == 50

@@ -14,11 +14,10 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from annotation.api.serializers.jobs import EVIDENCE_CHANNELS
-from annotation.models import Annotation, Export, Job, Library, ReferenceCollection
-from annotation.spectra import partial
+from annotation.models import Annotation, Job
 from tests.annotation.api.test_submit_file import MGF
-from tests.annotation.api.world import ASPIRIN, World
-from tests.annotation.builders import make_annotation, make_import, make_job, make_library_version
+from tests.annotation.api.world import ASPIRIN, World, filled, make_private_result
+from tests.annotation.builders import make_job
 
 STRANGE = "unheard_of"
 
@@ -38,32 +37,12 @@ def operations() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def annotation(world: World) -> Annotation:
-    library = Library.objects.create(name="ours", project=world.project)
-    version = make_library_version(model_version=world.model, library=library)
-    ReferenceCollection.objects.create(name="ours", project=world.project)
-    job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
-    return make_annotation(job.items.get())
+    return make_private_result(world, "ours")
 
 
 @pytest.fixture(autouse=True)
 def _media(settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
-
-
-def filled(path: str, annotation: Annotation) -> str:
-    job = annotation.job
-    return path.format(
-        job_id=job.public_id,
-        public_id=annotation.public_id,
-        inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
-        id=annotation.spectrum.upload_id,
-        index=annotation.spectrum.source_index,
-        name=job.library_version.library.name,
-        number=job.library_version.number,
-        import_id=make_import(job.submitted_by, project=job.project).public_id,
-        part_id=partial.begin(job.project, job.submitted_by, "file", 5).public_id,
-        export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
-    )
 
 
 def send(client: APIClient, method: str, address: str, body: Any = None) -> Any:

@@ -13,17 +13,9 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from annotation.accounts.models import Role
-from annotation.models import Annotation, ApiToken, Export, Library, ReferenceCollection, VersionImport
-from annotation.spectra import partial
-from tests.annotation.api.world import World, client_for, make_managed
-from tests.annotation.builders import (
-    make_annotation,
-    make_import,
-    make_job,
-    make_library_version,
-    make_project,
-    make_user,
-)
+from annotation.models import Annotation, ApiToken
+from tests.annotation.api.world import ASPIRIN, QUERIES, World, client_for, filled, make_private_result
+from tests.annotation.builders import make_project, make_user
 
 
 def operations() -> list[tuple[str, str]]:
@@ -50,32 +42,7 @@ def _many_wrong_tokens(settings: Settings) -> None:
 
 @pytest.fixture
 def annotation(world: World) -> Annotation:
-    library = Library.objects.create(name="Private", project=world.project)
-    version = make_library_version(model_version=world.model, library=library)
-    ReferenceCollection.objects.create(name="Private", project=world.project)
-    job = make_job(1, world.project, world.user, model_version=world.model, library_version=version)
-    return make_annotation(job.items.get())
-
-
-def filled(path: str, annotation: Annotation) -> str:
-    job = annotation.job
-    return path.format(
-        job_id=job.public_id,
-        public_id=annotation.public_id,
-        inchikey_first_block=annotation.candidates.get(rank=1).molecule.inchikey_first_block,
-        id=annotation.spectrum.upload_id,
-        pk=annotation.spectrum.upload_id,
-        index=annotation.spectrum.source_index,
-        name=job.library_version.library.name,
-        number=job.library_version.number,
-        import_id=(
-            VersionImport.objects.filter(project=job.project).first()
-            or make_import(job.submitted_by, project=job.project, name="Private import")
-        ).public_id,
-        part_id=partial.begin(job.project, job.submitted_by, "Private file", 5).public_id,
-        export_id=Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id,
-        **make_managed(job.project),
-    )
+    return make_private_result(world)
 
 
 def call(client: Any, method: str, address: str) -> Any:
@@ -129,8 +96,9 @@ def test_a_token_sees_only_its_project(world: World, annotation: Annotation, met
 
 @pytest.mark.parametrize("path", [path for method, path in OPERATIONS if method == "get" and "{" not in path])
 def test_lists_hide_other_projects(annotation: Annotation, path: str) -> None:
+    filled("", annotation)  # makes an import, a webhook and more of the project
     for outsider in outsiders():
-        answer = outsider.get(path)
+        answer = outsider.get(path + QUERIES.get(("get", path), ""))
         assert answer.status_code == 200
         text = answer.content.decode()
         assert "Private" not in text
@@ -150,7 +118,11 @@ def test_viewers_and_read_only_tokens_cannot_write(
     world: World, annotation: Annotation, method: str, path: str
 ) -> None:
     for client in (world.client(Role.VIEWER), world.client(Role.MANAGER, [ApiToken.Scope.READ])):
-        body = world.job() if path == "/api/v1/jobs" else {}
+        bodies = {
+            "/api/v1/jobs": world.job(),
+            "/api/v1/annotate": {"library": "Private", "spectrum": ASPIRIN},
+        }
+        body = bodies.get(path, {})
         answer = client.post(filled(path, annotation), body, format="json", headers={"Idempotency-Key": "k"})
         assert answer.status_code == 403, answer.json()
 

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from annotation.models import Export
+from annotation.models import Export, VersionImport
 from annotation.web.urls import urlpatterns
+from tests.annotation.api.world import make_managed
+from tests.annotation.builders import make_import
 from tests.annotation.web.world import World
 
 # For everybody, signed in or not.
@@ -25,25 +27,47 @@ PATTERNS = [
 OF_A_RECORD = [pattern for pattern in PATTERNS if pattern.pattern.converters]
 
 
+def public_id(name: str, world: World, managed: dict[str, Any]) -> Any:
+    """Of the record that a page with this name shows."""
+    job = world.job
+    if name.startswith("service-account"):
+        return managed["account_id"]
+    if name.startswith(("webhook-delivery", "webhook-replay")):
+        return managed["delivery_id"]
+    if name.startswith("webhook"):
+        return managed["webhook_id"]
+    if name.startswith("import"):
+        found = VersionImport.objects.filter(project=job.project).first()
+        return (found or make_import(job.submitted_by, project=job.project)).public_id
+    if name.startswith(("annotation", "generated", "proposed")):
+        return world.annotation.public_id
+    if name == "export-file":
+        return Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0].public_id
+    return job.public_id
+
+
+def key_of(name: str, world: World) -> int:
+    version = world.job.library_version
+    if name == "library":
+        return version.library_id
+    return version.pk if name.startswith("library") else world.annotation.spectrum.upload_id
+
+
 def address(pattern: URLPattern, world: World) -> str:
     """The address of the page of the world's record."""
-    annotation, job = world.annotation, world.job
-    export = Export.objects.get_or_create(job=job, requested_by=job.submitted_by)[0]
     name = pattern.name or ""
-    public_id: Any = (
-        annotation.public_id
-        if name.startswith(("annotation", "generated", "proposed"))
-        else (export.public_id if name == "export-file" else job.public_id)
-    )
-    version = job.library_version
-    keys = {
-        "public_id": public_id,
-        "pk": version.pk if name.startswith("library") else annotation.spectrum.upload_id,
+    managed = make_managed(world.project)
+    first_block = world.annotation.candidates.get(rank=1).molecule.inchikey_first_block
+    keys: dict[str, Any] = {
+        "public_id": public_id(name, world, managed),
+        "pk": key_of(name, world),
         "number": 1,
         "beam_rank": 1,
         "verdict_id": 1,
-        "inchikey_first_block": annotation.candidates.get(rank=1).molecule.inchikey_first_block,
-        "slug": "accepted",
+        "inchikey": first_block,
+        "inchikey_first_block": first_block,
+        "slug": "accepted" if name.startswith("reference") else world.project.slug,
+        "prefix": managed["prefix"],
     }
     return reverse(name, kwargs={key: keys[key] for key in pattern.pattern.converters})
 
@@ -60,7 +84,13 @@ def test_nobody_without_a_sign_in(world: World) -> None:
     assert wrong == {}
 
 
-SHARED = {"molecule-svg", "library-version", "library-issues-csv"}  # a library of all projects
+SHARED = {
+    "library",
+    "molecule",
+    "molecule-svg",
+    "library-version",
+    "library-issues-csv",
+}  # a library of all projects
 
 
 def test_strangers_find_no_record(world: World) -> None:

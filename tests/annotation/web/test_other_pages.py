@@ -85,7 +85,7 @@ def test_libraries_and_their_rejected_rows(
         version=version, row_number=7, position="line 7", code="unreadable", reason="Ring 1 stays open."
     )
     client = world.client("viewer")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get(reverse("libraries"))
     dom = open_page(client, "library-version", version.pk)
     assert "Ring 1 stays open." in dom.text("[data-issue-code=unreadable]")
