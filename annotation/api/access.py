@@ -16,6 +16,7 @@ from annotation.accounts.models import ApiToken, Project, Role
 from annotation.accounts.tokens import ROLE_FOR_SCOPE
 from annotation.api.problems import Problem, invalid_field
 from annotation.libraries.models import Library, LibraryQuerySet
+from annotation.plain_text import clean
 from annotation.references.models import ReferenceCollection, ReferenceCollectionQuerySet
 
 if TYPE_CHECKING:
@@ -95,16 +96,19 @@ def managed_project(request: Request, scope: ApiToken.Scope) -> Project:
     The caller's role comes before the other fields of the body: others learn nothing about them.
     """
     data = request.data
-    slug = data.get("project") if isinstance(data, Mapping) else ""
+    slug = str(data.get("project") or "") if isinstance(data, Mapping) else ""
     if isinstance(request.auth, ApiToken):
         require(request, request.auth.project, scope)
-    choices = list(projects(request, Role.MANAGER).filter(**({"slug": slug} if slug else {}))[:2])
+    managed = projects(request, Role.MANAGER)
+    # No serializer has looked at the text yet, and PostgreSQL refuses NUL and lone surrogates.
+    named = managed.filter(slug=slug) if slug == clean(slug) else managed.none()
+    choices = list((named if slug else managed)[:2])
     if len(choices) == 1:
         return choices[0]
     if not slug and not choices:
         raise Problem(403, "You manage no project. Ask an administrator for the role manager.")
     detail = (
-        f"There is no project {str(slug)[:80]!r} that you manage."
+        f"There is no project {slug[:80]!r} that you manage."
         if slug
         else "You manage several projects. Name one of them by its slug in `project`."
     )

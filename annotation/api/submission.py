@@ -46,6 +46,7 @@ FIELDS = {
     "bad_peak": "/peaks",
     "unequal_arrays": "/peaks",
     "too_many_peaks": "/peaks",
+    "several_peak_lists": "/peaks",
     "no_precursor": "/precursor_mz",
     "bad_precursor": "/precursor_mz",
     "several_precursors": "/precursor_mz",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from annotation.accounts.roles import may
 from annotation.imports import ledger
 from annotation.imports.models import VersionImport, VersionImportQuerySet
 from annotation.jobs.selection import NO_REFERENCES
+from annotation.libraries.import_options import NAME_TAKEN
 from annotation.libraries.models import Library, LibraryVersion
 from annotation.plain_text import clean
 from annotation.references.models import ReferenceCollection, ReferenceVersion
@@ -130,9 +132,9 @@ def discard(row: VersionImport) -> None:
 def next_number(row: VersionImport) -> int:
     """The number of the version that its publication will have, if no other one comes first. One query."""
     versions = (
-        LibraryVersion.objects.filter(library__name=row.name)
+        LibraryVersion.objects.filter(library__name=row.name, library__project=row.project)
         if row.kind == Kind.LIBRARY
-        else ReferenceVersion.objects.filter(collection__name=row.name)
+        else ReferenceVersion.objects.filter(collection__name=row.name, collection__project=row.project)
     )
     return int(versions.aggregate(last=Max("number"))["last"] or 0) + 1
 
@@ -141,6 +143,11 @@ def _refuse_bad_fields(row: VersionImport) -> None:
     for field in ("name", "license", "source"):
         if not getattr(row, field):
             raise CannotRequest(field, _MISSING[field])
+    if row.name.strip(".") == "" or any(unicodedata.category(sign) in _UNSEEN for sign in row.name):
+        raise CannotRequest(
+            "name",
+            "The name has only dots, or characters that cannot be seen. Use letters, digits and signs.",
+        )
     if row.kind == Kind.REFERENCES and row.name == NO_REFERENCES:
         raise CannotRequest("name", f"{NO_REFERENCES!r} means no references. Choose another name.")
     if row.kind == Kind.LIBRARY:
@@ -150,7 +157,7 @@ def _refuse_bad_fields(row: VersionImport) -> None:
         collection = ReferenceCollection.objects.filter(name=row.name).first()
         taken = collection is not None and (collection.project_id != row.project_id or collection.is_accepted)
     if taken:
-        raise CannotRequest("name", f"The name {row.name!r} is taken by another owner. Choose another name.")
+        raise CannotRequest("name", NAME_TAKEN.format(name=row.name))
     n_open = VersionImport.objects.filter(requested_by=row.requested_by).unfinished().count()
     if n_open >= MAX_UNFINISHED:
         raise CannotRequest(
@@ -159,6 +166,8 @@ def _refuse_bad_fields(row: VersionImport) -> None:
         )
 
 
+# Format, private and unassigned characters: with them a name looks like the name of another library.
+_UNSEEN = ("Cf", "Cn", "Co", "Zl", "Zp")
 _MISSING = {
     "name": "Name the library or the collection.",
     "license": "State the licence of the file, such as “CC BY 4.0” or “in-house, not for publication”.",

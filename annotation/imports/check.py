@@ -32,10 +32,15 @@ def check(row: VersionImport, path: Path, rejected: Path, progress: Progress) ->
 
 
 def newest_version(row: VersionImport) -> LibraryVersion | ReferenceVersion | None:
-    """The newest ready version of the library or collection. One query."""
+    """The newest ready version of the library or collection, if the owner of the import has it. One query.
+
+    Another project may have taken the name since. Its molecules must not show in the report.
+    """
     if row.kind == VersionImport.Kind.LIBRARY:
-        return LibraryVersion.objects.ready().filter(library__name=row.name).order_by("-number").first()
-    return ReferenceVersion.objects.ready().filter(collection__name=row.name).order_by("-number").first()
+        libraries = LibraryVersion.objects.ready().filter(library__name=row.name)
+        return libraries.filter(library__project=row.project).order_by("-number").first()
+    collections = ReferenceVersion.objects.ready().filter(collection__name=row.name)
+    return collections.filter(collection__project=row.project).order_by("-number").first()
 
 
 class _CheckedRows:

@@ -120,6 +120,11 @@ class VersionImport(models.Model):
         return self.state in (*self.WAITING, *self.RUNNING)
 
     @property
+    def waits_for_check(self) -> bool:
+        """Whether its list of rejected rows is missing, or not complete yet."""
+        return self.state in (self.State.WAITING, self.State.CHECKING)
+
+    @property
     def units(self) -> str:
         """What the file has many of."""
         return "rows" if self.kind == self.Kind.LIBRARY else "spectra"

@@ -14,6 +14,9 @@ from annotation.plain_text import clean
 
 ShowProgress = Callable[[int], object]  # takes the number of rows or spectra so far
 
+# It does not say whose it is: the names of other projects are not for everyone.
+NAME_TAKEN = "The name {name!r} is taken by another owner. Choose another name."
+
 
 class CannotImport(Exception):
     """No version was created. The message says what is wrong and how to fix it."""

@@ -21,6 +21,7 @@ from annotation.checkpoints.models import ModelVersion
 from annotation.libraries import embed, import_lock, staging
 from annotation.libraries.import_notes import ImportNotes, note_lines
 from annotation.libraries.import_options import (
+    NAME_TAKEN,
     CannotImport,
     ImportedFile,
     ImportOptions,
@@ -188,8 +189,7 @@ def _new_version(name: str, path: Path, file: ImportedFile) -> LibraryVersion:
         Library.objects.get_or_create(name=name, defaults=file.of_owner)
         library = Library.objects.select_for_update().get(name=name)
         if library.project != file.project:
-            owner = f"project {library.project}" if library.project else "all projects"
-            raise CannotImport(f"A library {name!r} exists and belongs to {owner}. Choose another name.")
+            raise CannotImport(NAME_TAKEN.format(name=name))
         for unfinished in library.versions.filter(state=LibraryVersion.State.IMPORTING):
             if not import_lock.is_held(unfinished.pk):
                 _fail(unfinished, "The process of the import ended too early. Import the file again.")

@@ -13,7 +13,13 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.libraries.import_notes import ImportNotes, changed_structure
-from annotation.libraries.import_options import CannotImport, ImportedFile, ImportOptions, ShowProgress
+from annotation.libraries.import_options import (
+    NAME_TAKEN,
+    CannotImport,
+    ImportedFile,
+    ImportOptions,
+    ShowProgress,
+)
 from annotation.plain_text import clean
 from annotation.references import reading, store
 from annotation.references.models import (
@@ -48,8 +54,7 @@ def import_references(name: str, path: Path, **options: Unpack[ImportOptions]) -
     file = ImportedFile.of(path, **options)
     collection, _ = ReferenceCollection.objects.get_or_create(name=name, defaults=file.of_owner)
     if collection.project != file.project or collection.is_accepted:
-        owner = f"project {collection.project}" if collection.project else "all projects"
-        raise CannotImport(f"A collection {name!r} exists and belongs to {owner}. Choose another name.")
+        raise CannotImport(NAME_TAKEN.format(name=name))
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     fields = {"source_sha256": digest, **file.of_version}

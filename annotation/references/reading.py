@@ -20,6 +20,7 @@ MAX_ERROR_DA = 0.6
 _STRUCTURE_DROPPED = {
     "structure_mismatch": "mass_mismatch",
     "structures_differ": "contradiction",
+    "formula_differs": "contradiction",
     "several_structures": "contradiction",
 }
 

@@ -41,6 +41,10 @@ class WrongOffset(Exception):
         self.offset = offset
 
 
+class PartGone(Exception):
+    """Another request has used or removed the file meanwhile."""
+
+
 class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -69,12 +73,13 @@ def begin(project: Project | None, user: User, file_name: str, size_bytes: int) 
 
 
 def offset(partial: PartialUpload) -> int:
-    """How many bytes have arrived."""
-    return _path(partial).stat().st_size
+    """How many bytes have arrived. Raises PartGone."""
+    with _present():
+        return _path(partial).stat().st_size
 
 
 def append(partial: PartialUpload, at: int, stream: Readable) -> int:
-    """Append the bytes of the stream and return the new offset. Raises WrongOffset or CannotStore.
+    """Append the bytes of the stream and return the new offset. Raises WrongOffset, CannotStore or PartGone.
 
     If the stream breaks, the bytes before the break stay.
     """
@@ -116,10 +121,11 @@ def finish(parts: Sequence[PartialUpload]) -> list[tuple[PartialUpload, Upload]]
 
 
 def move(partial: PartialUpload, target: Path) -> int:
-    """Give the complete file away, and return its bytes. Raises WrongOffset if bytes are missing."""
+    """Give the complete file away, and return its bytes. Raises WrongOffset if some lack, or PartGone."""
     if (end := offset(partial)) != partial.size_bytes:
         raise WrongOffset(end)
-    _path(partial).replace(target)
+    with _present():
+        _path(partial).replace(target)
     partial.delete()
     return end
 
@@ -137,12 +143,23 @@ def clear_abandoned() -> None:
 @contextmanager
 def _locked(partial: PartialUpload) -> Iterator[BinaryIO]:
     """The stored file for one writer. A browser that gave up a request sends the part again at once."""
-    with _path(partial).open("r+b") as file:
+    with _present():
+        opened = _path(partial).open("r+b")
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise WrongOffset(offset(partial)) from None
         yield file
+
+
+@contextmanager
+def _present() -> Iterator[None]:
+    """The file of a part goes before its row, so a request can find the row alone."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise PartGone from None
 
 
 def _path(partial: PartialUpload) -> Path:

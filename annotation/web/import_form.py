@@ -18,7 +18,7 @@ from annotation.imports.models import VersionImport
 from annotation.libraries.models import Library
 from annotation.references.models import ReferenceCollection
 from annotation.spectra.models import PartialUpload
-from annotation.spectra.partial import CannotStore, WrongOffset
+from annotation.spectra.partial import CannotStore, PartGone, WrongOffset
 from annotation.web import scope
 from models_ml.spectra.formats.supported import SUPPORTED
 
@@ -119,6 +119,8 @@ class ImportForm(forms.Form):
             )
         except actions.CannotRequest as refusal:
             self.add_error(refusal.field, refusal.reason)
+        except PartGone:
+            self.add_error("file", "The uploaded file is gone. Choose it again.")
         except (CannotStore, WrongOffset) as problem:
             self.add_error("file", str(problem))
         return None

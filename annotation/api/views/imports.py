@@ -26,10 +26,10 @@ from annotation.api.serializers.imports import (
 )
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.exports import POLL_AFTER_S, AnyAccept
-from annotation.api.views.parts import own_part, wrong_offset
+from annotation.api.views.parts import own_part, part_gone, wrong_offset
 from annotation.imports import actions, ledger
 from annotation.imports.models import VersionImport, VersionImportQuerySet
-from annotation.spectra.partial import WrongOffset
+from annotation.spectra.partial import PartGone, WrongOffset
 
 Kind = VersionImport.Kind
 _KEY = openapi.idempotency_key(required=True)
@@ -172,12 +172,12 @@ class RejectedView(View):
     def get(self, request: Request, import_id: UUID) -> HttpResponseBase:
         """Download every row or spectrum that the check rejected, with reason and remedy, as CSV."""
         row = import_or_404(request, import_id)
+        if row.waits_for_check:
+            headers = {"Retry-After": POLL_AFTER_S}
+            raise Problem(409, "The file is not checked yet.", headers=headers)
         try:
             stream = ledger.rejected_of(row).open("rb")
         except FileNotFoundError:
-            if row.is_open:
-                headers = {"Retry-After": POLL_AFTER_S}
-                raise Problem(409, "The file is not checked yet.", headers=headers) from None
             raise Problem(410, "The list was deleted after its time.") from None
         return FileResponse(stream, content_type="text/csv; charset=utf-8")
 
@@ -242,6 +242,8 @@ def _request_import(request: Request, project: Project | None, values: dict[str,
         raise invalid_field(refusal.field, refusal.reason) from None
     except WrongOffset as wrong:
         raise wrong_offset(wrong) from None
+    except PartGone:
+        raise part_gone() from None
     return _accepted(request, row)
 
 

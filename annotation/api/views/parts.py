@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from annotation.accounts.models import ApiToken, Role
 from annotation.api import openapi
-from annotation.api.access import caller, project_to_submit_to, projects, require
+from annotation.api.access import caller, project_to_submit_to, projects, require, sees_only_own
 from annotation.api.problems import Problem
 from annotation.api.serializers.parts import PartialFileInputSerializer, PartialFileSerializer, PartOptions
 from annotation.api.views.base import View
@@ -75,6 +75,8 @@ class PartView(View):
             )  # as it streams in, without a parser
         except partial.WrongOffset as wrong:
             raise wrong_offset(wrong) from None
+        except partial.PartGone:
+            raise part_gone() from None
         except partial.CannotStore as refusal:
             raise Problem(413, str(refusal)) from None
         return Response(_json(request, part))
@@ -86,12 +88,18 @@ class PartView(View):
         return Response(status=204)
 
 
+def part_gone() -> Problem:
+    return Problem(404, "Another request used or removed the file meanwhile. Send it again if it is needed.")
+
+
 def wrong_offset(wrong: partial.WrongOffset) -> Problem:
     return Problem(409, str(wrong), code="wrong-offset", extra={"offset": wrong.offset})
 
 
 def visible_parts(request: Request) -> QuerySet[PartialUpload]:
     rows = PartialUpload.objects.in_projects(projects(request))
+    if sees_only_own(request):
+        rows = rows.filter(user=caller(request))
     return rows.select_related("project", "user")
 
 
@@ -110,4 +118,7 @@ def own_part(request: Request, part_id: UUID) -> PartialUpload:
 
 
 def _json(request: Request, part: PartialUpload) -> dict[str, Any]:
-    return dict(PartialFileSerializer(part, context={"request": request}).data)
+    try:
+        return dict(PartialFileSerializer(part, context={"request": request}).data)
+    except partial.PartGone:
+        raise part_gone() from None

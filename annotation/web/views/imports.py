@@ -99,6 +99,8 @@ def discard(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def rejected_csv(request: SignedInRequest, public_id: UUID) -> HttpResponseBase:
     """Every rejected row or spectrum of the file."""
     row = _import_or_404(request, public_id)
+    if row.waits_for_check:
+        raise Http404("The file is not checked yet.")
     try:
         stream = ledger.rejected_of(row).open("rb")
     except FileNotFoundError:

@@ -34,6 +34,8 @@ def for_script(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
             return JsonResponse({"problem": str(wrong), "offset": wrong.offset}, status=409)
         except partial.CannotStore as refusal:
             return _problem(413, str(refusal))
+        except partial.PartGone:
+            return _problem(404, "The uploaded file is gone. Choose it again.")
         except readers.Busy as busy:
             response = _problem(503, str(busy))
             response.headers["Retry-After"] = str(readers.RETRY_AFTER_S)

@@ -19,6 +19,8 @@ from models_ml.spectra.formats.field_names import FORMULA, INCHI, INCHIKEY, SMIL
 from models_ml.spectra.formats.items import Fault
 from models_ml.spectra.formats.stated_facts import (
     EXACT_MASS,
+    formula_contradiction,
+    ion_mass_contradiction,
     mass_contradiction,
     structure_contradiction,
 )
@@ -58,11 +60,18 @@ def read_claims(
     Others become one repair each. A stated exact mass is compared with the structure, and never used.
     """
     inchi = next(iter(all_values(values, INCHI)), "")
+    n_before = len(repairs)
     claims = _agreeing_with_precursor(values, precursor_mz, adduct, repairs)
+    agrees = len(repairs) == n_before
     fault = structure_contradiction(claims.smiles, inchi, claims.inchikey)
     if fault:
         repairs.append(fault)
         return Claims("", "", claims.formula)
+    known = smiles_masses(claims.smiles) or (inchi_masses(inchi) if agrees else ())
+    fault = formula_contradiction(claims.formula, formula_masses(claims.formula), known)
+    if fault:
+        repairs.append(fault)
+        return Claims("", "", "")
     texts = (
         ("structure", smiles_masses(claims.smiles)),
         ("InChI", inchi_masses(inchi) if claims.smiles or claims.inchikey else ()),
@@ -70,7 +79,10 @@ def read_claims(
     )
     masses = tuple(mass for _, known in texts for mass in known)
     source = next((name for name, known in texts if known), "")
-    fault = mass_contradiction(first_value(values, EXACT_MASS), masses, source)
+    exact_mass = first_value(values, EXACT_MASS)
+    fault = mass_contradiction(exact_mass, masses, source)
+    if adduct is not None and agrees and not masses and not fault:
+        fault = ion_mass_contradiction(exact_mass, adducts.neutral_mass(precursor_mz, adduct), adduct)
     if fault:
         repairs.append(fault)
     return claims

@@ -18,7 +18,23 @@ SMILES = ("smiles", "chsmiles")
 INCHI = ("inchi", "chiupac")
 INCHIKEY = ("inchikey", "inchiaux")
 FORMULA = ("formula", "molecularformula", "chformula")
-_COMPARED = frozenset((*ADDUCT, *CHARGE, *ION_MODE, *LEVEL, *SMILES, *INCHI, *INCHIKEY, *FORMULA))
+PRECURSOR = ("pepmass", "precursormz", "parentmz")
+EXTERNAL_ID = ("externalid",)
+SAMPLE = ("sampleid",)
+_COMPARED = frozenset(
+    (
+        *EXTERNAL_ID,
+        *SAMPLE,
+        *ADDUCT,
+        *CHARGE,
+        *ION_MODE,
+        *LEVEL,
+        *SMILES,
+        *INCHI,
+        *INCHIKEY,
+        *FORMULA,
+    )
+)
 
 
 @lru_cache(maxsize=8192)
@@ -59,6 +75,12 @@ def all_values(values: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
         return []
     lines = dict.fromkeys("\n".join(found).split("\n")) if len(found) > 1 or "\n" in found[0] else found
     return [line for line in lines if line == "-" or not is_null(line)]
+
+
+def is_compared(name: str) -> bool:
+    """Whether a field states a fact of which two values are compared: of the ion or of the molecule."""
+    key = field_key(name)
+    return key in _COMPARED or key in PRECURSOR
 
 
 def is_null(value: str) -> bool:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from models_ml.spectra.formats.centroid import add_up_repeats, to_centroids
 from models_ml.spectra.formats.claimed_structure import Claims, read_claims
 from models_ml.spectra.formats.feature_label import feature_label
-from models_ml.spectra.formats.field_names import LEVEL, all_values, first_value, index_fields
+from models_ml.spectra.formats.field_names import (
+    EXTERNAL_ID,
+    LEVEL,
+    SAMPLE,
+    all_values,
+    first_value,
+    index_fields,
+)
 from models_ml.spectra.formats.ion_fields import Ion, read_ion
 from models_ml.spectra.formats.items import Fault, RawRecord, ReadLimits, SpectrumIssue, UnusableRecord
 from models_ml.spectra.formats.numbers import AmbiguousNumber, NotANumber, number_format, read_number
@@ -33,7 +40,6 @@ IDENTIFIER = (
 ENERGY = ("collisionenergy", "collisionenergyev")
 INSTRUMENT = ("instrument", "instrumentname", "sourceinstrument", "acinstrument")
 INSTRUMENT_TYPE = ("instrumenttype", "acinstrumenttype")
-SAMPLE = ("sampleid",)
 LICENSE = ("license", "licence")
 TIME_WITH_UNIT = (("rtinseconds", 1.0), ("retentiontimes", 1.0), ("rtinminutes", 60.0))
 TIME = ("retentiontime", "rt", "scanstarttime", "rettime")
@@ -54,6 +60,7 @@ _SCAN_FILTER = (
     "scanfilter",
 )  # of Thermo: "FTMS + c ESI d Full ms3 …"
 _FILTER_LEVEL = re.compile(r"(?:^| )ms(\d)(?= |$)", re.I)
+_TIME_ROUNDING_S = 6.0  # minutes with one decimal
 _LONGEST_UNSTATED_TIME_S = 3 * 3600.0  # of a time that only by convention is in minutes
 
 
@@ -98,6 +105,7 @@ def _build(
     claims = read_claims(values, precursor_mz, ion[0], repairs)
     mz, intensity = add_up_repeats(mz, intensity, repairs)
     mz, intensity = to_centroids(mz, intensity, record.profile, repairs)
+    values = _without_several(values, repairs)
     time = _retention_time(values, record.time_unit_s, repairs)
     survey = survey_scan(record.survey_scan, precursor_mz, ion[1], ion[2], record.fields, repairs)
     return _assemble(record, values, mz, intensity, precursor_mz, ion, claims, time, survey)
@@ -140,6 +148,44 @@ def _assemble(
         survey=survey,
         sample_id=first_value(values, SAMPLE),
     )
+
+
+def _without_several(values: Mapping[str, str], repairs: list[Fault]) -> Mapping[str, str]:
+    """The values, with identifiers, times and energies of which the record states several made empty."""
+    several = {key for key in (*EXTERNAL_ID, *SAMPLE) if "\n" in values.get(key, "")}
+    several |= _different_times(values) | _different_energies(values)
+    for key in sorted(several):
+        repairs.append(
+            Fault(
+                "several_values",
+                f"The record states several values of {key} ({values[key][:60]!r}). None of them is used.",
+                "Write one value in each record.",
+            )
+        )
+    # Empty, not absent: otherwise the title would take the place of an identifier.
+    return {**values, **dict.fromkeys(several, "")} if several else values
+
+
+def _different_times(values: Mapping[str, str]) -> set[str]:
+    """The fields of retention times with a unit in their name that differ by more than rounding."""
+    stated: dict[str, float] = {}
+    for key, unit_s in TIME_WITH_UNIT:
+        if "\n" in values.get(key, ""):
+            return {key}
+        if key in values and (time := _not_negative(values[key], unit_s, [])) is not None:
+            stated[key] = time
+    differ = stated and max(stated.values()) - min(stated.values()) > _TIME_ROUNDING_S
+    return set(stated) if differ else set()
+
+
+def _different_energies(values: Mapping[str, str]) -> set[str]:
+    """The fields of two energies in eV that differ."""
+    first, second = ENERGY
+    if first not in values or second not in values:
+        return set()
+    stated = _energy_ev({}, values[first])
+    other = _not_negative(values[second], 1.0, [])
+    return {first, second} if None not in (stated, other) and stated != other else set()
 
 
 def _ms1_block(record: RawRecord, values: Mapping[str, str], limits: ReadLimits) -> Ms1Block | None:

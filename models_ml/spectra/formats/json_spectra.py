@@ -80,6 +80,9 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
             put_field(record, str(name), text, source.limits)
     try:
         record.mz, record.intensity = _peaks(row)
+        if _states_other_peaks(row, record):
+            reason = "The record has two lists of peaks that differ, so it is unknown which was measured."
+            record.fault = Fault("several_peak_lists", reason, 'Keep "peaks", or "mz" and "intensity".')
     except (TypeError, ValueError, LookupError, OverflowError):
         record.fault = Fault(
             "bad_peak", "The peaks are not a list of [m/z, intensity] pairs of numbers.", _SHAPE
@@ -87,6 +90,15 @@ def _record(row: Any, position: str, source: Source) -> RawRecord:
     for name in ("num_peaks", "n_peaks", "peaks_count"):
         check_count(record, record.fields.get(name, ""), name)
     return record
+
+
+def _states_other_peaks(row: dict[str, Any], record: RawRecord) -> bool:
+    """Whether the record has its peaks twice, and not the same. Raises as `_peaks` does."""
+    stated = [name for name in _PEAKS if row.get(name) is not None]
+    others = [{name: row[name]} for name in stated[1:]]
+    if stated and row.get("mz") is not None and row.get("intensity") is not None:
+        others.append({"mz": row["mz"], "intensity": row["intensity"]})
+    return any(_peaks(other) != (record.mz, record.intensity) for other in others)
 
 
 def _peaks(row: dict[str, Any]) -> tuple[list[float], list[float]]:

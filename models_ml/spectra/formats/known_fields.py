@@ -9,7 +9,7 @@ _LONGEST_NAME = 100
 # Field keys, see `field_names`.
 KNOWN_FIELDS = frozenset(
     (
-        *(name for group in precursor_fields.PRECURSOR for name in group),
+        *(name for group in precursor_fields.PRECURSOR_GROUPS for name in group),
         *(name for name, _ in fields.TIME_WITH_UNIT),
         *fields.TITLE,
         *fields.IDENTIFIER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models_ml.spectra.formats.field_names import field_key
+from models_ml.spectra.formats.field_names import field_key, is_compared
 from models_ml.spectra.formats.items import RawRecord
 from models_ml.spectra.formats.peak_text import (
     TOO_MUCH_SHARED,
@@ -113,8 +113,13 @@ class _Entry:
             self.record.fields.setdefault("BLOCK", f"line {self._line}")
         elif key in ("comment", "comments"):
             for quoted, quoted_value, bare, bare_value in _COMMENT_PAIR.findall(value):
-                if (quoted or bare) not in self.record.fields:  # MoNA writes half of its fields here
-                    put_field(self.record, quoted or bare, quoted_value or bare_value, self._limits)
+                self._put_of_comment(quoted or bare, quoted_value or bare_value)
+
+    def _put_of_comment(self, name: str, value: str) -> None:
+        """MoNA writes half of its fields into comments. A fact that a line states too is compared with it."""
+        stated = self.record.fields.get(name)
+        if stated is None or (is_compared(name) and stated != value):
+            put_field(self.record, name, value, self._limits)
 
     def finish(self, at_end: bool = False) -> RawRecord:
         record = self.record

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from models_ml.spectra.formats.field_names import field_key, is_null
+from models_ml.spectra.formats.field_names import PRECURSOR, field_key, is_null
 from models_ml.spectra.formats.items import Fault, UnusableRecord
 from models_ml.spectra.formats.numbers import (
     AmbiguousNumber,
@@ -19,7 +19,7 @@ from models_ml.spectra.formats.numbers import (
 from models_ml.spectra.spectrum import isolation_window
 
 # Field keys, see `field_names`. The second group counts only if no field of the first has a value.
-PRECURSOR = (("pepmass", "precursormz", "parentmz"), ("precursormass", "precursor"))
+PRECURSOR_GROUPS = (PRECURSOR, ("precursormass", "precursor"))
 _UNITS = frozenset({"m/z", "mz", "da", "th", "u", "amu"})
 _SEPARATORS = re.compile(r"[/|;&]|,\s|\band\b|\bor\b|\s")
 _THOUSANDS_GROUP = re.compile(r"^([1-9])\s+(\d{3}(?:[.,]\d+)?)(?=\s|$)")
@@ -41,7 +41,7 @@ def read_precursor(fields: Mapping[str, str], repairs: list[Fault]) -> float:
     """The precursor m/z. Raises UnusableRecord if there is none, or more than one."""
     found: list[tuple[float, str]] = []
     zero = ""
-    for keys in PRECURSOR:
+    for keys in PRECURSOR_GROUPS:
         for text, from_pepmass in _texts(fields, keys):
             number = _read(text, from_pepmass, repairs)
             if number == 0 or math.isnan(number):

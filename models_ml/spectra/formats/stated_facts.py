@@ -17,6 +17,8 @@ _MAX_PARTS = 8  # of a salt or mixture
 _DECIMALS = re.compile(r"[.,](\d+)\s*$")
 # Besides the rounding: masses of ions lack an electron, and old tables have less precise masses of elements.
 _MASS_TOLERANCE_DA = 0.02
+_ION_TOLERANCE_DA = 0.6  # of a precursor, which old records round
+_H_MASS = 1.00782503
 _NOMINAL_TOLERANCE_DA = 1.0  # nominal masses add up the mass numbers, so they drift
 
 
@@ -78,6 +80,42 @@ def mass_contradiction(text: str, masses: tuple[float, ...], source: str) -> Fau
         f"The record states the exact mass {text.strip()[:30]}, but its {source} has {nearest:.4f}. "
         "The stated mass is not used.",
         "Correct the mass or the structure. An average mass is no exact mass.",
+    )
+
+
+def formula_contradiction(formula: str, masses: tuple[float, ...], known: tuple[float, ...]) -> Fault | None:
+    """The fault of a formula that is not that of the structure. None: it is, or one of them is unreadable.
+
+    `masses` in Da: of the formula. `known`: of the structure. A formula may be that of the ion: one hydrogen
+    more or less is no contradiction.
+    """
+    differences = [abs(stated - mass) for stated in masses for mass in known]
+    if not differences or min(min(d, abs(d - _H_MASS)) for d in differences) <= _MASS_TOLERANCE_DA:
+        return None
+    return Fault(
+        "formula_differs",
+        f"The formula {formula[:60]} of the record has {masses[0]:.4f} Da, but its structure has "
+        f"{known[0]:.4f} Da. None of them is used.",
+        "Keep the one of the measured molecule.",
+    )
+
+
+def ion_mass_contradiction(text: str, neutral_mass: float, adduct: str) -> Fault | None:
+    """The fault of a stated exact mass that is not that of the precursor with its adduct."""
+    try:
+        stated = read_number(text)[0] if text else 0.0
+    except NotANumber:
+        return None
+    tolerance = max(_ION_TOLERANCE_DA, mass_tolerance(text))
+    # [M]+ and [M]- can be those of a molecule that lost or took a proton.
+    shifts = (0.0, _H_MASS, -_H_MASS) if adduct in ("[M]+", "[M]-") else (0.0,)
+    if stated <= 0 or min(abs(stated + shift - neutral_mass) for shift in shifts) <= tolerance:
+        return None
+    return Fault(
+        "exact_mass_differs",
+        f"The record states the exact mass {text.strip()[:30]}, but its precursor m/z as {adduct} gives "
+        f"{neutral_mass:.4f}. The precursor and the adduct are used.",
+        "Correct the mass, the precursor or the adduct.",
     )
 
 

@@ -7,14 +7,27 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as settings_module
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from annotation.imports import run
+from annotation.imports import ledger, run
 from annotation.imports.run import run_next
-from annotation.models import Library, LibraryVersion, ReferenceVersion, VersionImport
+from annotation.libraries.load import import_library
+from annotation.models import (
+    ApiToken,
+    Library,
+    LibraryVersion,
+    Membership,
+    PartialUpload,
+    Project,
+    ReferenceVersion,
+    Role,
+    VersionImport,
+)
+from annotation.spectra import partial
 from tests.annotation.api.world import World
 from tests.annotation.builders import make_library_version, make_user
 from tests.annotation.imports.building import LIBRARY, REFERENCES
@@ -170,3 +183,80 @@ def test_a_file_in_parts(world: World) -> None:
     assert client.get(address).status_code == 404
     assert run_next()
     assert VersionImport.objects.get().report["n_molecules"] == 3
+
+
+def test_a_name_that_another_project_took_says_nothing_of_that_project(world: World) -> None:
+    """Both ask for the name while it is free. The one that publishes later learns nothing of the other."""
+    manager = make_user("rival-manager")
+    rival = Project.objects.create(name="Beta secret", slug="beta")
+    Membership.objects.create(project=rival, user=manager, role=Role.MANAGER)
+    client = world.client()
+    row = send(client, "/imports?dry_run=true", kind="library", name="race").json()
+    assert run_next()
+    import_library("race", _file(LIBRARY), user=manager, project=rival)
+    assert client.post(row["links"]["publish"]).status_code == 202
+    assert run_next()
+    failed = client.get(row["links"]["self"]).json()
+    assert failed["state"] == "failed"
+    assert "taken by another owner" in failed["error"]
+    assert "eta" not in failed["error"]
+
+
+def test_a_check_does_not_compare_with_the_library_of_another_project(world: World) -> None:
+    rival = Project.objects.create(name="Beta secret", slug="beta")
+    client = world.client()
+    row = send(client, "/imports?dry_run=true", kind="library", name="race").json()
+    import_library("race", _file(LIBRARY), user=None, project=rival)
+    assert run_next()
+    report = client.get(row["links"]["self"]).json()["report"]
+    assert (report["compared_with"], report["n_added"], report["n_removed"]) == (None, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "shared\u200b", "\u200b", "x\u202ey"])
+def test_names_that_mislead_are_refused(client: APIClient, name: str) -> None:
+    answer = send(client, "/imports", kind="library", name=name)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/name")
+
+
+def test_a_list_that_is_still_being_written_is_not_served(client: APIClient) -> None:
+    row = send(client, "/imports?dry_run=true", kind="library", name="drugs").json()
+    held = ledger.claim()
+    assert held is not None
+    ledger.rejected_of(held.row).write_text("position,code\r\n")
+    assert client.get(row["links"]["rejected"]).status_code == 409
+
+
+def test_the_scope_manage_suffices_for_a_whole_import(world: World) -> None:
+    client = world.client(Role.MANAGER, [ApiToken.Scope.MANAGE])
+    part = client.post("/api/v1/parts", {"file_name": "drugs.csv", "size_bytes": len(LIBRARY)}, format="json")
+    assert part.status_code == 201, part.json()
+    sent = client.post(f"{part['Location']}?offset=0", LIBRARY, content_type="application/octet-stream")
+    assert sent.status_code == 200, sent.json()
+    assert client.get(part["Location"]).json()["offset"] == len(LIBRARY)
+    body = {"part": part.json()["id"], "license": "CC0", "source": "x", "kind": "library", "name": "drugs"}
+    row = client.post("/api/v1/imports?dry_run=true", body, format="json", headers={"Idempotency-Key": "1"})
+    assert row.status_code == 202, row.json()
+    assert run_next()
+    assert client.get(row["Location"]).json()["state"] == "checked"
+    assert client.get(row.json()["links"]["rejected"]).status_code == 200
+    assert len(client.get("/api/v1/imports").json()["results"]) == 1
+
+
+def test_a_part_that_another_request_took_at_this_moment(world: World) -> None:
+    client = world.client()
+    part = client.post("/api/v1/parts", {"file_name": "drugs.csv", "size_bytes": 0}, format="json")
+    row = PartialUpload.objects.get()
+    partial._path(row).unlink()  # the other request has moved it, and its row is still there
+    body = {"part": part.json()["id"], "license": "CC0", "source": "x", "kind": "library", "name": "drugs"}
+    headers = {"Idempotency-Key": "1"}
+    assert client.post("/api/v1/imports", body, format="json", headers=headers).status_code == 404
+    append = f"{part['Location']}?offset=0"
+    assert client.post(append, b"", content_type="application/octet-stream").status_code == 404
+    assert client.get(part["Location"]).status_code == 404
+    assert not VersionImport.objects.exists()
+
+
+def _file(content: bytes) -> Path:
+    path = Path(settings_module.MEDIA_ROOT) / "other.csv"
+    path.write_bytes(content)
+    return path

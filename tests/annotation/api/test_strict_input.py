@@ -195,3 +195,11 @@ def test_the_channels_are_those_of_the_ranking() -> None:
     from models_ml.ranking.features import CHANNELS
 
     assert EVIDENCE_CHANNELS == CHANNELS
+
+
+@pytest.mark.parametrize("slug", ["a\0b", "\ud800", " ", ["a"], {"a": 1}, 5])
+@pytest.mark.parametrize("path", ["webhooks", "service-accounts"])
+def test_a_project_that_is_no_slug(client: APIClient, path: str, slug: object) -> None:
+    """PostgreSQL refuses NUL and lone surrogates, which must not become an error of the server."""
+    answer = client.post(f"/api/v1/{path}", json.dumps({"project": slug}), content_type="application/json")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/project")

@@ -221,3 +221,73 @@ def test_an_annotation_with_an_equals_sign_stays_on_its_peak(tmp_path: Path, ann
     [spectrum], issues, _ = read_all(path)
     assert (spectrum.n_peaks, issues) == (2, [])
     assert spectrum.metadata["13C_NAME"] == "x=y"
+
+
+CAFFEINE = "Cn1cnc2c1c(=O)n(C)c(=O)n2C"
+CAFFEINE_INCHI = "InChI=1S/C8H10N4O2/c1-10-4-9-6-5(10)7(13)12(3)8(14)11(6)2/h4H,1-3H3"
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes"),
+    [
+        ({"SMILES": CAFFEINE, "FORMULA": "C8H10N4O2"}, []),
+        ({"SMILES": CAFFEINE, "FORMULA": "C8H11N4O2+"}, []),  # of the ion
+        ({"SMILES": CAFFEINE, "FORMULA": "C10H10O4"}, ["formula_differs"]),
+        ({"SMILES": CAFFEINE, "FORMULA": "C10H10O4", "ADDUCT": "[M+H]+"}, ["formula_differs"]),
+        ({"INCHI": CAFFEINE_INCHI, "FORMULA": "C10H10O4"}, ["formula_differs"]),
+        ({"SMILES": BETAINE, "FORMULA": "C5H12NO2+", "PEPMASS": "118.0863", "ADDUCT": "[M]+"}, []),
+        ({"SMILES": "CCN.Cl", "FORMULA": "C2H7N", "PEPMASS": "46.0651"}, []),
+        ({"EXACTMASS": "194.0804", "ADDUCT": "[M+H]+"}, []),
+        ({"EXACTMASS": "0", "ADDUCT": "[M+H]+"}, []),
+        ({"EXACTMASS": "180.0423", "ADDUCT": "[M+H]+"}, ["exact_mass_differs"]),
+        ({"EXACTMASS": "180.0423"}, []),
+        ({"EXTERNAL_ID": "LIMS-1", "EXTERNAL-ID": "LIMS-2"}, ["several_values"]),
+        ({"SAMPLE_ID": "A\nSAMPLE_ID=B"}, ["several_values"]),
+        ({"RTINSECONDS": "100", "RTINMINUTES": "1.7"}, []),
+        ({"RTINSECONDS": "100", "RTINMINUTES": "9"}, ["several_values", "several_values"]),
+        ({"RTINSECONDS": "100\nRTINSECONDS=540"}, ["several_values"]),
+        ({"COLLISION_ENERGY": "20 eV", "COLLISIONENERGYEV": "20"}, []),
+        ({"COLLISION_ENERGY": "20 eV", "COLLISIONENERGYEV": "40"}, ["several_values", "several_values"]),
+    ],
+)
+def test_two_statements_of_one_fact(tmp_path: Path, fields: dict[str, str], codes: list[str]) -> None:
+    absent = {
+        "TITLE": "absent",
+        "ADDUCT": "absent",
+        "CHARGE": "absent",
+        "RTINSECONDS": "absent",
+        "COLLISION_ENERGY": "absent",
+    }
+    [spectrum], issues = read_mgf(tmp_path, **({"PEPMASS": "195.0877"} | absent | fields))
+    assert [issue.code for issue in issues] == codes
+    if "formula_differs" in codes:
+        assert (spectrum.smiles, spectrum.formula) == ("", "")
+    if "several_values" in codes:
+        assert (spectrum.external_id, spectrum.sample_id, spectrum.retention_time_s) == ("", "", None)
+        assert spectrum.collision_energy_ev is None
+
+
+@pytest.mark.parametrize(
+    ("other", "codes"),
+    [
+        ({"mz": [100.1, 120.2], "intensity": [1, 3]}, []),
+        ({"mz": [50.1, 60.2], "intensity": [5, 6]}, ["several_peak_lists"]),
+        ({"peaks_json": "[[50.1, 5], [60.2, 6]]"}, ["several_peak_lists"]),
+    ],
+)
+def test_peaks_that_are_stated_twice(tmp_path: Path, other: dict[str, object], codes: list[str]) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps([{"precursor_mz": 195.0877, "peaks": [[100.1, 1], [120.2, 3]], **other}]))
+    spectra, issues, _ = read_all(path)
+    assert ([issue.code for issue in issues], len(spectra)) == (codes, 1 - len(codes))
+
+
+@pytest.mark.parametrize(
+    ("comment", "code"),
+    [("PrecursorMZ=300.1", "several_precursors"), ("Precursor_type=[M+Na]+", "several_adducts")],
+)
+def test_a_comment_of_msp_against_its_lines(tmp_path: Path, comment: str, code: str) -> None:
+    path = tmp_path / "one.msp"
+    lines = ("Name: a", "PrecursorMZ: 195.0877", "Precursor_type: [M+H]+", f'Comments: "{comment}"')
+    path.write_text("\n".join((*lines, "Num Peaks: 2", "100.1 10", "120.2 50", "")))
+    assert [issue.code for issue in read_all(path)[1]] == [code]

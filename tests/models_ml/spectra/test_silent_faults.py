@@ -157,7 +157,7 @@ GLUCOSE_INCHI = "InChI=1S/C6H12O6/c7-1-2-3(8)4(9)5(10)6(11)12-2/h2-11H,1H2"
         (f"SMILES={GLUCOSE}\nexactmass=181.0707", GLUCOSE, ["exact_mass_differs"]),  # of the ion
         (f"SMILES={GLUCOSE}\nEXACTMASS=180", GLUCOSE, []),
         ("FORMULA=C6H12O6\nEXACTMASS=182.0790", "", ["exact_mass_differs"]),
-        ("EXACTMASS=182.0790", "", []),
+        ("EXACTMASS=182.0790", "", ["exact_mass_differs"]),
         (f"SMILES={GLUCOSE}\nEXACTMASS=unknown", GLUCOSE, []),
     ],
 )
