@@ -17,7 +17,7 @@ KNOWN_FIELDS = frozenset(
         *fields.INSTRUMENT,
         *fields.INSTRUMENT_TYPE,
         *fields.LICENSE,
-        *fields.SAMPLE,
+        *field_names.SAMPLE,
         *fields.TIME,
         *feature_label.LABELS,
         *field_names.ADDUCT,
