@@ -7,7 +7,6 @@ services.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import shutil
@@ -57,16 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     PBKDF2PasswordHasher.iterations = 1
 
 
-@pytest.fixture(autouse=True)
-def _no_event_loop_of_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Playwright keeps its event loop in this thread. Asynchronous views of other tests need their own."""
-    if "browser" in request.fixturenames:
-        yield
-        return
-    loop = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(loop)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` runs tests of the browser in processes of their own.
+
+    Playwright keeps its event loop in the thread of the tests, where asynchronous views of other tests need
+    one, and Django has other connections beside a loop than without one.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")
