@@ -153,9 +153,9 @@ def test_silence_and_total_waiting_time_are_bounded(run: Run) -> None:
 
 
 def test_a_slow_consumer_uses_no_waiting_time(run: Run) -> None:
-    items = run(count_up, 20_000, wall_seconds=5.0, silence_seconds=5.0, batch_size=5_000)
+    items = run(count_up, 20_000, wall_seconds=10.0, silence_seconds=10.0, batch_size=5_000)
     first = next(items)
-    time.sleep(5.5)
+    time.sleep(10.5)
     assert [first, *items] == list(range(20_000))
 
 

@@ -71,7 +71,7 @@ def test_a_row_that_kills_the_child_does_not_affect_other_rows(tmp_path: Path) -
     path = tmp_path / "hostile.smi"
     before = "".join(f"{'C' * number}O a{number}\n" for number in range(1, 101))
     path.write_text(f"{before}{CHAIN} killer\nCCN b1\n{CHAIN} second\nCCCN b2\n")
-    rows = list(standardised_rows(path, limits=NO_LIMITS, seconds_per_row=3.0))
+    rows = list(standardised_rows(path, limits=NO_LIMITS, seconds_per_row=8.0))
     assert [row.row_number for row in rows] == list(range(1, 105))
     issues = [row for row in rows if isinstance(row, StructureIssue)]
     assert [(issue.row_number, issue.position, issue.source_id) for issue in issues] == [
