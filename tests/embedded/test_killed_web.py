@@ -191,22 +191,6 @@ def test_cut_connections_and_a_kill_after_the_commit(requests: list[Request], we
     check_once(requests, web)
 
 
-def test_a_kill_before_the_commit(requests: list[Request], web: Web) -> None:
-    from django.db import connection, transaction
-
-    with transaction.atomic(), connection.cursor() as cursor, ExitStack() as stack:
-        # Reads pass. A request does its work and stops where it stores its answer, just before the commit.
-        cursor.execute("LOCK TABLE annotation_idempotencykey IN EXCLUSIVE MODE")
-        for request in requests:
-            stack.enter_context(request.send_and_leave(web))
-        assert eventually(lambda: _waiting(cursor) == len(requests), within_s=90)
-        web.kill()
-    assert eventually(lambda: not _open_transactions(), within_s=60)
-    assert [request.count() for request in requests] == [0, 0, 0]
-    web.start()
-    check_once(requests, web)
-
-
 def test_a_body_in_chunks_is_read(web: Web, world: World) -> None:
     from tests.annotation.api.world import client_for
 
@@ -221,20 +205,3 @@ def test_a_body_in_chunks_is_read(web: Web, world: World) -> None:
     answer = httpx.post(f"{web.address}/api/v1/jobs", content=parts, headers=headers, timeout=60)
     assert answer.status_code == 202, answer.text
     assert answer.request.headers["Transfer-Encoding"] == "chunked"
-
-
-def _waiting(cursor: Any) -> int:
-    cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    return int(cursor.fetchone()[0])
-
-
-def _open_transactions() -> int:
-    """Transactions of other sessions, such as those of killed processes that PostgreSQL has yet to notice."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'"
-        )
-        return int(cursor.fetchone()[0])

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 HEADER_S, BODY_S = 3, 4
 ATTACKER = "127.0.0.2"  # another address of this machine, so that limits per address hit the attacker only
 # The machine that runs the tests may be loaded, so a page is compared with itself before the attack.
-BOUND_S = 0.2
+BOUND_S = 0.5  # other tests run on the same processors
 SLOWDOWN = 2
 
 

@@ -157,7 +157,7 @@ def test_a_ready_version_never_changes(file: Path) -> None:
 
 def test_a_name_belongs_to_one_owner(file: Path) -> None:
     import_references("public", file)
-    with pytest.raises(CannotImport, match="all projects"):
+    with pytest.raises(CannotImport, match="taken by another owner"):
         import_references("public", file, project=make_project())
 
 
