@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` runs tests of the browser in processes of their own.
+    """`make test` runs tests of the browser in separate processes.
 
     Playwright keeps its event loop in the thread of the tests, where asynchronous views of other tests need
     one, and Django has other connections beside a loop than without one.
