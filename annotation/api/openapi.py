@@ -60,6 +60,10 @@ SUBMIT_PROBLEMS: dict[Any, Any] = {
     **WRITE_PROBLEMS,
     (503, MEDIA_TYPE): _problem("The server is reading other files. Retry-After states the seconds to wait."),
 }
+SEARCH_PROBLEMS: dict[Any, Any] = {
+    **PROBLEMS,
+    (503, MEDIA_TYPE): _problem("Other searches are running. Retry-After states the seconds to wait."),
+}
 REVIEW_PROBLEMS: dict[Any, Any] = {
     **WRITE_PROBLEMS,
     (412, MEDIA_TYPE): _problem(

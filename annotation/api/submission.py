@@ -20,7 +20,7 @@ from annotation.accounts.models import Project
 from annotation.api.access import caller, project_to_submit_to
 from annotation.api.addresses import address
 from annotation.api.problems import Problem, invalid_field
-from annotation.api.serializers.jobs import (
+from annotation.api.serializers.submissions import (
     AnnotateInputSerializer,
     JobFileInputSerializer,
     JobInputSerializer,

@@ -126,7 +126,7 @@ def publish(row: VersionImport, user: User) -> None:
 
 def discard(row: VersionImport) -> None:
     if not ledger.discard(row):
-        raise CannotRequest("state", "This import is being processed or is over. It cannot be discarded now.")
+        raise CannotRequest("state", "This import is published, or was discarded already.")
 
 
 def next_number(row: VersionImport) -> int:

@@ -138,10 +138,12 @@ def queue(row: VersionImport, user: User) -> bool:
 
 
 def discard(row: VersionImport) -> bool:
-    """Give up an import that no worker holds, and delete its files. False if a worker holds it."""
-    states = (*VersionImport.WAITING, State.CHECKED, State.FAILED)
-    same = VersionImport.objects.filter(pk=row.pk, state__in=states)
-    changed = same.update(state=State.DISCARDED, finished_at=Now(), expires_at=Now())
+    """Give up an import and delete its files. False if it is published or was discarded already.
+
+    A worker that holds it loses its lease, notices that within a second, and undoes what it has stored.
+    """
+    same = VersionImport.objects.filter(pk=row.pk).exclude(state__in=(State.PUBLISHED, State.DISCARDED))
+    changed = same.update(state=State.DISCARDED, lease_expires_at=None, finished_at=Now(), expires_at=Now())
     expire()
     return changed == 1
 

@@ -34,13 +34,16 @@ class ImportThread(threading.Thread):
             connection.close()
 
     def _do_all(self) -> None:
-        """Errors of the database are logged: the lease returns what was not finished."""
+        """Errors are logged, and the thread goes on: the lease returns what was not finished."""
         try:
             ledger.expire()
             while not self.stopping.is_set() and run_next(stopping=self.stopping.is_set):
                 pass
         except Error as error:
             log.warning("An import was interrupted: %s", error)
+            connection.close()
+        except Exception:
+            log.exception("An import was interrupted")
             connection.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from annotation.references.models import ReferenceSpectrum, ReferenceVersion
+from models_ml.molecules.formula import stored_formulas
 
 ROWS_PER_PAGE = 50
 
@@ -26,7 +27,7 @@ class SpectrumFilter:
         if self.name:
             rows = rows.filter(title__icontains=self.name)
         if self.formula:
-            rows = rows.filter(molecule__formula=self.formula)
+            rows = rows.filter(molecule__formula__in=stored_formulas(self.formula))
         if self.inchikey:
             rows = rows.filter(molecule__inchikey_first_block=self.inchikey[:14].upper())
         if self.precursor_mz is not None:

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from annotation.jobs.models import JobItem
 from annotation.review.models import Verdict
 from annotation.tables.certainty import CERTAINTY_FILTERS
-from models_ml.molecules.formula import format_formula, parse_formula
+from models_ml.molecules.formula import read_formula
 
 MAX_MASSES = 1000
 MAX_SMARTS = 500
@@ -54,11 +54,11 @@ class FormulaField(forms.CharField):
     """The atoms of a molecular formula, in Hill order as the server stores it. A charge is ignored."""
 
     def to_python(self, value: Any) -> Any:
-        text = (super().to_python(value) or "").replace(" ", "")
+        text = super().to_python(value) or ""
         try:
-            return format_formula(parse_formula(text)) if text else ""
-        except ValueError:
-            raise ValidationError(f"“{text[:50]}” is not a formula. Write it like C8H10N4O2.") from None
+            return read_formula(text) if text else ""
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
 
 class ResultFilterForm(forms.Form):

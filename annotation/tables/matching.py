@@ -13,9 +13,7 @@ from annotation.review.models import Verdict
 from annotation.tables.certainty import certainty_condition
 from annotation.tables.filter_form import DEFAULT_MZ_PPM, ResultFilter
 from annotation.tables.substructure import molecules_with
-
-# What follows the atoms in the formula of a molecule: nothing, or the charge of a permanent ion.
-CHARGES = ("", "+", "-", "+2", "-2", "+3", "-3", "+4", "-4")
+from models_ml.molecules.formula import stored_formulas
 
 
 def matching_items(job: Job, chosen: ResultFilter) -> QuerySet[JobItem]:
@@ -140,7 +138,7 @@ def _adduct(text: str) -> Q:
 
 def _formula(atoms: str) -> Q:
     """The atoms, with any charge: the molecule of a permanent ion has one in its formula."""
-    return Q(annotation__top_molecule__formula__in=[atoms + charge for charge in CHARGES])
+    return Q(annotation__top_molecule__formula__in=stored_formulas(atoms))
 
 
 _CONDITIONS: dict[str, Callable[[Any], Q]] = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from django import forms
 
 from annotation.references.filter import SpectrumFilter
 from annotation.tables.filter_form import FormulaField
+from models_ml.molecules.search_text import inchikey_block
 
-_INCHIKEY = re.compile(r"[A-Za-z]{14}(?:-[A-Za-z]{10}-[A-Za-z])?")
 _NUMBER = {"step": "any", "inputmode": "decimal"}
 
 
@@ -33,8 +31,8 @@ class ReferenceFilterForm(forms.Form):
     )
 
     def clean_inchikey(self) -> str:
-        text = str(self.cleaned_data["inchikey"])
-        if text and not _INCHIKEY.fullmatch(text):
+        text = str(self.cleaned_data["inchikey"]).upper()
+        if text and not inchikey_block(text):
             raise forms.ValidationError("Write a whole InChIKey, or its first block of 14 letters.")
         return text
 

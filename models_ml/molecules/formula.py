@@ -17,6 +17,10 @@ _SYMBOLS = {_ELEMENTS.GetElementSymbol(number): number for number in range(1, 11
 _TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
+# Charges that the formula of a molecule can end with.
+_CHARGES = ("", "+", "-", "+2", "-2", "+3", "-3", "+4", "-4")
+
+
 def hill_formula(mol: Chem.Mol) -> str:
     """Hill formula with hydrogens, and the net charge at the end: "C5H14NO+"."""
     return str(rdMolDescriptors.CalcMolFormula(mol))
@@ -52,6 +56,19 @@ def parse_formula(text: str) -> dict[str, int]:
     if not body or position != len(body):
         raise ValueError(f"{text!r} is not a molecular formula. Write it like C8H10N4O2.")
     return counts
+
+
+def read_formula(text: str) -> str:
+    """A formula as a person writes it, in Hill order without a charge. Raises ValueError."""
+    try:
+        return format_formula(parse_formula(text.replace(" ", "")))
+    except ValueError:
+        raise ValueError(f"“{text[:50]}” is not a formula. Write it like C8H10N4O2.") from None
+
+
+def stored_formulas(formula: str) -> list[str]:
+    """The formula as stored for molecules with and without a permanent charge."""
+    return [formula + charge for charge in _CHARGES]
 
 
 def without_charge(formula: str) -> str:

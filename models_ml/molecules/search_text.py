@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from models_ml.molecules.formula import format_formula, parse_formula
+from models_ml.molecules.formula import read_formula
 
 
 class SearchKind(StrEnum):
@@ -22,8 +22,6 @@ class SearchKind(StrEnum):
 
 
 LARGEST_MASS_DA = 100_000.0
-# Charges that a stored formula can end with. `parse_formula` ignores them.
-_CHARGES = ("", "+", "-", "+2", "-2", "+3", "-3", "+4", "-4")
 _INCHIKEY = re.compile(r"(?:InChIKey=)?([A-Z]{14})(?:-[A-Z]{10}(?:-[A-Z])?)?", re.IGNORECASE)
 _MASS = re.compile(r"(\d{1,6}(?:\.\d{0,12})?)(?: ?Da)?(?: ?(?:±|\+/-|\+-)? ?(\d{1,4}(?:\.\d{0,6})?) ?ppm)?")
 _SMILES = re.compile(r"(?:\[[^\[\]]{1,60}\]|[A-Za-z*]|[0-9=#$:/\\()%.+@-])+")
@@ -68,19 +66,6 @@ def read_mass(text: str) -> tuple[float, float | None]:
             f"“{text[:50]}” is not a mass. Write the exact mass of the neutral molecule, such as 194.0804."
         )
     return float(match[1]), float(match[2]) if match[2] else None
-
-
-def read_formula(text: str) -> str:
-    """In Hill order, without a charge. Raises ValueError."""
-    try:
-        return format_formula(parse_formula(text.replace(" ", "")))
-    except ValueError:
-        raise ValueError(f"“{text[:50]}” is not a formula. Write it like C8H10N4O2.") from None
-
-
-def stored_formulas(formula: str) -> list[str]:
-    """The formula as stored for molecules with and without a permanent charge."""
-    return [formula + charge for charge in _CHARGES]
 
 
 def _is_usual_formula(text: str) -> bool:

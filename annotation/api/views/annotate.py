@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from annotation.api import openapi, problems, submission
 from annotation.api.access import projects
-from annotation.api.serializers.jobs import AnnotateInputSerializer, ResultFilters, SubmittedJobSerializer
+from annotation.api.serializers.jobs import ResultFilters, SubmittedJobSerializer
 from annotation.api.serializers.results import ResultSerializer
+from annotation.api.serializers.submissions import AnnotateInputSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.api.views.jobs import accepted
 from annotation.jobs.models import Job

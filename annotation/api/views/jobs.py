@@ -17,9 +17,7 @@ from annotation.api.addresses import address
 from annotation.api.pagination import Pages
 from annotation.api.serializers.jobs import (
     ItemFilters,
-    JobFileInputSerializer,
     JobFilters,
-    JobInputSerializer,
     JobResumeSerializer,
     JobRetrySerializer,
     JobSerializer,
@@ -27,6 +25,7 @@ from annotation.api.serializers.jobs import (
     SubmittedJobSerializer,
 )
 from annotation.api.serializers.results import JobItemSerializer
+from annotation.api.serializers.submissions import JobFileInputSerializer, JobInputSerializer
 from annotation.api.serializers.uploads import ReportSerializer
 from annotation.api.views.base import View, idempotent
 from annotation.jobs import actions

@@ -15,8 +15,10 @@ from rest_framework.utils.urls import replace_query_param
 from annotation.api import openapi
 from annotation.api.access import libraries, projects
 from annotation.api.pagination import invalid_cursor, requested_limit
+from annotation.api.problems import Problem
 from annotation.api.serializers.molecules import KINDS, MoleculeHitPageSerializer, MoleculeSerializer
 from annotation.api.views.base import View
+from annotation.libraries.bounded_search import RETRY_AFTER_S, SearchBusy
 from annotation.libraries.find.questions import (
     DEFAULT_PPM,
     DEFAULT_SIMILARITY,
@@ -64,7 +66,7 @@ class MoleculesView(View):
     @extend_schema(
         operation_id="search_molecules",
         parameters=SEARCH_PARAMETERS,
-        responses={200: MoleculeHitPageSerializer, **openapi.PROBLEMS},
+        responses={200: MoleculeHitPageSerializer, **openapi.SEARCH_PROBLEMS},
     )
     def get(self, request: Request) -> Response:
         """Search the libraries for molecules by name, formula, InChIKey, mass, structure or similarity.
@@ -80,6 +82,8 @@ class MoleculesView(View):
             raise serializers.ValidationError(dict(invalid.errors)) from None
         except InvalidCursor:
             raise invalid_cursor() from None
+        except SearchBusy as busy:
+            raise Problem(503, str(busy), headers={"Retry-After": str(RETRY_AFTER_S)}) from None
         return Response(MoleculeHitPageSerializer(_body(page, request), context={"request": request}).data)
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from django.db import connection
 
-from annotation.libraries.bounded_search import SearchBusy, bounded, search_slot
+from annotation.libraries.bounded_search import bounded, search_slot
 from annotation.libraries.find.questions import (
-    BUSY,
     FormulaQuestion,
     InchikeyQuestion,
     InvalidSearch,
@@ -26,7 +25,7 @@ from annotation.libraries.find.questions import (
     SubstructureQuestion,
 )
 from models_ml.isolation import IsolationError
-from models_ml.molecules.search_text import stored_formulas
+from models_ml.molecules.formula import stored_formulas
 from models_ml.molecules.substructure import match_in_order
 
 # The two steps of a page of a search for a substructure: the molecules that each examines, and its limits.
@@ -129,7 +128,7 @@ def answer(question: Question, version_ids: Sequence[int], after: Place, limit: 
     """At most `limit` molecules of these library versions behind the place `after`.
 
     One query; for a substructure up to four and two searches in child processes. Raises InvalidSearch for a
-    search that exceeds its limits.
+    search that exceeds its limits, and SearchBusy.
     """
     if isinstance(question, SubstructureQuestion):
         return _with_substructure(question, version_ids, after, limit)
@@ -213,8 +212,6 @@ def _examine(smarts: str, screened: Sequence[Place], limit: int, found: list[Pla
             for number, ids in parts:
                 n_examined = number
                 found.extend(place_by_id[pk] for pk in ids)
-    except SearchBusy:
-        raise InvalidSearch({"q": [BUSY]}) from None
     except IsolationError as error:
         if error.kind not in ("time", "memory"):
             raise

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from annotation.libraries.bounded_search import SearchBusy, bounded, search_slot
+from annotation.libraries.bounded_search import bounded, search_slot
 from models_ml.isolation import IsolationError
+from models_ml.molecules.formula import read_formula
 from models_ml.molecules.search_text import (
     SearchKind,
     inchikey_block,
     likely_kinds,
-    read_formula,
     read_mass,
 )
 from models_ml.molecules.standardise import StandardMolecule, UnusableStructure, standardise_many
@@ -23,7 +23,6 @@ Read = TypeVar("Read")
 MAX_TEXT = 1_000
 DEFAULT_PPM, MAX_PPM = 10.0, 1_000.0
 DEFAULT_SIMILARITY, LEAST_SIMILARITY = 0.5, 0.2
-BUSY = "Other searches for structures are running. Try again in a few seconds."
 # Reading takes milliseconds. The rest is for the start of the fork server on a busy machine, once.
 _READ_S, _READ_CPU_S, _WAIT_S = 15.0, 3, 3.0
 _TOO_HARD = "The structure takes too long to read. Try again in a few seconds, or write a smaller one."
@@ -143,7 +142,7 @@ Question = (
 def read_question(text: str, kind: SearchKind | None, options: Options) -> Question:
     """The question of the kind, or else of the likeliest kind that the text can be.
 
-    No query. Structures are read in a child process. Raises InvalidSearch.
+    No query. Structures are read in a child process. Raises InvalidSearch and SearchBusy.
     """
     if not text:
         raise InvalidSearch({"q": ["Write what to search for."]})
@@ -230,8 +229,6 @@ def _in_child(read: Callable[[str], Read], text: str) -> Read:
             return read(text)
     except InvalidPattern as error:
         raise InvalidSearch({"q": [str(error)]}) from None
-    except SearchBusy:
-        raise InvalidSearch({"q": [BUSY]}) from None
     except IsolationError:
         raise InvalidSearch({"q": [_TOO_HARD]}) from None
 

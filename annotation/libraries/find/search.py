@@ -55,7 +55,8 @@ def search_molecules(
 ) -> HitPage:
     """A page of the molecules of the ready versions among `versions`.
 
-    Four queries, and three more at most for a substructure. Raises InvalidSearch and InvalidCursor.
+    Four queries, and three more at most for a substructure. Raises InvalidSearch, InvalidCursor and
+    SearchBusy.
     """
     text = " ".join(text.replace("\x00", " ").split())
     after = _read_cursor(cursor)

@@ -73,7 +73,7 @@ class Search:
     libraries: LibraryQuerySet
 
     def page(self, cursor: str, limit: int) -> HitPage:
-        """Raises InvalidSearch and InvalidCursor."""
+        """Raises InvalidSearch, InvalidCursor and SearchBusy."""
         libraries = self.libraries
         if name := self.values["library"]:
             libraries = libraries.filter(name=name)

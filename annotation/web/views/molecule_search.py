@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from annotation.libraries.bounded_search import SearchBusy
 from annotation.libraries.find.questions import InvalidSearch
 from annotation.libraries.find.search import HitPage, InvalidCursor
 from annotation.libraries.find.search_form import KIND_LABELS, SearchForm, valid_search
@@ -54,4 +55,6 @@ def _page(form: SearchForm, libraries: LibraryQuerySet, cursor: str) -> HitPage 
         for name, texts in invalid.errors.items():
             if name not in form.errors:
                 form.add_error(name, texts)
-        return None
+    except SearchBusy as busy:
+        form.add_error("q", str(busy))
+    return None

@@ -13,7 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from annotation.api.serializers.jobs import EVIDENCE_CHANNELS
+from annotation.api.serializers.submissions import EVIDENCE_CHANNELS
 from annotation.models import Annotation, Job
 from tests.annotation.api.test_submit_file import MGF
 from tests.annotation.api.world import ASPIRIN, World, filled, make_private_result

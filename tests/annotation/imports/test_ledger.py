@@ -201,6 +201,19 @@ def test_a_discarded_or_forgotten_import_loses_its_files() -> None:
     assert (other.state, other.has_files) == ("discarded", False)
 
 
+def test_an_import_is_discarded_while_a_worker_does_it() -> None:
+    row = requested()
+    held = ledger.claim()
+    assert held is not None
+    discard(row)
+    assert not ledger.renew(held, 1)
+    assert not ledger.checked(held, {}, 1)
+    assert not ledger.release(held)
+    row.refresh_from_db()
+    assert (row.state, ledger.folder_of(row).exists()) == ("discarded", False)
+    assert ledger.claim() is None
+
+
 def test_names_of_others_and_missing_statements_are_refused() -> None:
     user = make_user(is_superuser=True)
     make_library_version(library=Library.objects.create(name="ours", project=make_project()))

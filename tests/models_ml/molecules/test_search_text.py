@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from models_ml.molecules.formula import read_formula
 from models_ml.molecules.search_text import (
     SearchKind,
     inchikey_block,
     likely_kinds,
-    read_formula,
     read_mass,
 )
 
